@@ -1,0 +1,23 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Debug builds keep the numerical core optimised, so that a user's debug run stays usable.
+let optimisedInDebug: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
+let package = Package(
+  name: "flambeau",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Flambeau", targets: ["Flambeau"])
+  ],
+  targets: [
+    .target(
+      name: "CKernels",
+      cxxSettings: [
+        .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
+      ]),
+    .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
+    .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
+  ],
+  cxxLanguageStandard: .cxx17
+)

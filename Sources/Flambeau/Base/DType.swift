@@ -1,0 +1,75 @@
+/// The element type of a tensor. Torch's names.
+public enum DType: UInt8, Sendable, Hashable, CaseIterable {
+  case bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64
+
+  /// The bytes one element takes.
+  public var byteCount: Int {
+    switch self {
+    case .bool, .uint8, .int8: 1
+    case .int16, .float16, .bfloat16: 2
+    case .int32, .float32: 4
+    case .int64, .float64: 8
+    }
+  }
+
+  public var isFloatingPoint: Bool { rawValue >= DType.float16.rawValue }
+  /// True for the integer types; `bool` is not one of them.
+  public var isInteger: Bool { rawValue >= DType.uint8.rawValue && rawValue <= DType.int64.rawValue }
+  public var isSigned: Bool { self != .bool && self != .uint8 }
+  /// True for the types that are stored in two bytes and computed in float32.
+  public var isHalf: Bool { self == .float16 || self == .bfloat16 }
+
+  /// Promotion's ladder: bool, then integers, then floating point.
+  enum Category: Int, Comparable {
+    case bool, integer, floatingPoint
+    static func < (a: Category, b: Category) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  var category: Category { self == .bool ? .bool : (isInteger ? .integer : .floatingPoint) }
+
+  /// The type that holds both, as `torch.promote_types`.
+  public func promoted(with other: DType) -> DType {
+    if self == other { return self }
+    let (low, high) = rawValue < other.rawValue ? (self, other) : (other, self)
+    if low.category != high.category { return high }
+    if low == .uint8 { return high == .int8 ? .int16 : high }
+    if low == .float16 && high == .bfloat16 { return .float32 }
+    return high
+  }
+
+  /// What a function of real numbers returns for operands of this type: itself if floating point, else float32.
+  var floating: DType { isFloatingPoint ? self : .float32 }
+
+  /// The legacy tensor class torch's messages use, such as `Float` or `Long`.
+  var torchScalarName: String {
+    switch self {
+    case .bool: "Bool"
+    case .uint8: "Byte"
+    case .int8: "Char"
+    case .int16: "Short"
+    case .int32: "Int"
+    case .int64: "Long"
+    case .float16: "Half"
+    case .bfloat16: "BFloat16"
+    case .float32: "Float"
+    case .float64: "Double"
+    }
+  }
+}
+
+extension DType: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .bool: "bool"
+    case .uint8: "uint8"
+    case .int8: "int8"
+    case .int16: "int16"
+    case .int32: "int32"
+    case .int64: "int64"
+    case .float16: "float16"
+    case .bfloat16: "bfloat16"
+    case .float32: "float32"
+    case .float64: "float64"
+    }
+  }
+}
