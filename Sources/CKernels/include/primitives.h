@@ -28,5 +28,8 @@ typedef struct fb_primitive_info {
   int arity;
 } fb_primitive_info;
 
+#ifdef __cplusplus
+extern "C"
+#endif
 /// Name and number of operands of a primitive.
 fb_primitive_info fb_primitive_describe(fb_primitive primitive);

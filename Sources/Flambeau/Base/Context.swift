@@ -1,0 +1,67 @@
+import Synchronization
+
+/// What the current task has switched on or off. An operation reads it once.
+///
+/// Immutable; a scope installs a changed copy for the time of its body. Worker threads install their caller's.
+final class Context: Sendable {
+  let gradEnabled: Bool
+  let inference: Bool
+  let errorScope: ErrorScope?
+  /// The generator random draws use; nil for the device's own.
+  let generator: Generator?
+
+  init(gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil) {
+    self.gradEnabled = gradEnabled
+    self.inference = inference
+    self.errorScope = errorScope
+    self.generator = generator
+  }
+
+  @TaskLocal static var current = Context()
+
+  func with(
+    gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil
+  ) -> Context {
+    Context(
+      gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
+      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator)
+  }
+
+  /// Runs `body` with `context` as the current one.
+  static func run<R>(_ context: Context, _ body: () throws -> R) rethrows -> R {
+    try $current.withValue(context, operation: body)
+  }
+
+  static func run<R>(
+    _ context: Context, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
+  ) async rethrows -> R {
+    try await $current.withValue(context, operation: body, isolation: isolation)
+  }
+
+  /// The scope that errors go to; nil outside one, or when it has ended.
+  var openScope: ErrorScope? {
+    guard let errorScope, errorScope.isOpen else { return nil }
+    return errorScope
+  }
+
+  /// Inside an error scope that has failed: nothing is computed, written or drawn any more.
+  var isFailed: Bool { openScope?.hasFailed ?? false }
+}
+
+/// The first error of a `withTensorErrors` body.
+final class ErrorScope: Sendable {
+  private enum Phase { static let open = 0, failed = 1, closed = 2 }
+  private let phase = Atomic<Int>(Phase.open)
+  private let first = Mutex<TensorError?>(nil)
+
+  var isOpen: Bool { phase.load(ordering: .acquiring) != Phase.closed }
+  var hasFailed: Bool { phase.load(ordering: .acquiring) == Phase.failed }
+  var error: TensorError? { first.withLock { $0 } }
+
+  func record(_ error: TensorError) {
+    first.withLock { if $0 == nil { $0 = error } }
+    _ = phase.compareExchange(expected: Phase.open, desired: Phase.failed, ordering: .acquiringAndReleasing)
+  }
+
+  func close() { phase.store(Phase.closed, ordering: .releasing) }
+}

@@ -1,0 +1,42 @@
+import Synchronization
+
+/// A block of bytes on a device, shared by the tensors that view it.
+final class Storage: Sendable {
+  nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
+  /// The bytes that were asked for.
+  let byteCount: Int
+  let device: Device
+  /// Counts in-place writes; saved values check it.
+  let version = Atomic<UInt32>(0)
+  /// Keeps foreign memory alive; nil when the allocator owns the block.
+  private let owner: (any Sendable)?
+  private let release: (@Sendable () -> Void)?
+
+  /// A fresh block of the caching allocator, 64-byte aligned, contents undefined.
+  init(byteCount: Int, device: Device = .cpu) throws(TensorError) {
+    pointer = try Memory.allocate(byteCount)
+    self.byteCount = byteCount
+    self.device = device
+    owner = nil
+    release = nil
+  }
+
+  /// Foreign memory, kept alive by `owner`, and given back by `release`.
+  init(
+    sharing pointer: UnsafeMutableRawPointer, byteCount: Int, owner: (any Sendable)?,
+    release: (@Sendable () -> Void)? = nil
+  ) {
+    self.pointer = pointer
+    self.byteCount = byteCount
+    device = .cpu
+    self.owner = owner
+    self.release = release ?? {}
+  }
+
+  /// The block came from the library's allocator, so it may be reused for a result.
+  var isOwned: Bool { release == nil }
+
+  deinit {
+    if let release { release() } else { Memory.free(pointer, byteCount) }
+  }
+}
