@@ -84,6 +84,13 @@ func identical<T: ComputeType>(_ a: T, _ b: T) -> Bool {
   return a == b
 }
 
+func identical<T: ComputeType>(_ a: ArraySlice<T>, _ b: [T]) -> Bool {
+  let sameBytes = a.withUnsafeBytes { a in
+    b.withUnsafeBytes { a.count == $0.count && memcmp(a.baseAddress!, $0.baseAddress!, $0.count) == 0 }
+  }
+  return sameBytes || a.count == b.count && zip(a, b).allSatisfy { identical($0, $1) }
+}
+
 /// The same sequence on every machine.
 struct Sequence64: RandomNumberGenerator {
   var state: UInt64

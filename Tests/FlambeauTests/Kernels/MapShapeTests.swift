@@ -3,7 +3,7 @@ import Testing
 
 /// Every primitive on every length, with scalar operands, unaligned operands and results over operands.
 @Suite struct MapShapeTests {
-  static let lengths = Array(0...67) + [127, 128, 129, 300]
+  static let lengths = Array(0...67) + [127, 128, 129]
 
   /// Operands without the functions' singular points, so that values tell lanes apart.
   static func operands<T: ComputeType>(_ primitive: fb_primitive, _ n: Int, _ value: (Int) -> T) -> [[T]] {
@@ -14,14 +14,16 @@ import Testing
     for primitive in allPrimitives {
       guard let kernel = set.map(primitive, T.kernelClass) else { continue }
       let (b, c) = (min(1, primitive.arity - 1), primitive.arity - 1)
-      let longest = operands(primitive, lengths.max()!, value)
+      let most = lengths.max()!, longest = operands(primitive, most, value), flat = longest.flatMap { $0 }
       for scalars in 0..<UInt32(1 << primitive.arity) {
         // One element at a time is the reference: the loop must give every element what it gives alone.
-        let expected = longest[0].indices.map { i in
-          var one = T.guardValue
-          let single = longest.indices.map { longest[$0][scalars >> $0 & 1 == 1 ? 0 : i] }
-          kernel(&one, [single[0]], [single[b]], [single[c]], 1, 0)
-          return one
+        let expected = flat.withUnsafeBufferPointer { flat in
+          (0..<most).map { i in
+            func operand(_ k: Int) -> UnsafePointer<T> { flat.baseAddress! + k * most + (scalars >> k & 1 == 1 ? 0 : i) }
+            var one = T.guardValue
+            kernel(&one, operand(0), operand(b), operand(c), 1, 0)
+            return one
+          }
         }
         for n in lengths {
           // A guard before (which also spoils the alignment) and one behind.
@@ -36,7 +38,7 @@ import Testing
               let start = $0.baseAddress! + 1
               kernel(start + target * size, start, start + b * size, start + c * size, n, scalars)
             }
-            if !zip(memory[(target * size)...], whole).allSatisfy({ identical($0, $1) }) {
+            if !identical(memory[target * size..<(target + 1) * size], whole) {
               Issue.record("\(primitive.name) of \(n) \(T.self)s into block \(target), scalars \(scalars)")
             }
           }
