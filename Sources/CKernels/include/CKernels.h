@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "primitives.h"
+#include "threads.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,0 +1,22 @@
+// What the thread pool needs from the machine and Swift cannot ask for.
+#pragma once
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// The number of cores this process may run on.
+int fb_usable_cores(void);
+
+/// Tells the core that this is a spinning loop, so that it saves power and leaves its sibling the execution units.
+static inline void fb_spin_hint(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __asm__ volatile("pause");
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#endif
+}
+
+#ifdef __cplusplus
+}
+#endif
