@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Blocks above 32 KiB, each a mapping of its own, kept after use in bins by size.
 ///
 /// Eight sizes to every doubling bound the rounding at an eighth; a request takes the smallest kept block that is at
@@ -19,30 +17,34 @@ struct LargeBlocks {
   private var cached = 0
   private var time: UInt64 = 0
 
-  private static let shared = Mutex(LargeBlocks())
+  private static let lock = Lock()
+  /// To be touched only under the lock.
+  nonisolated(unsafe) private static let shared = {
+    let blocks = UnsafeMutablePointer<LargeBlocks>.allocate(capacity: 1)
+    blocks.initialize(to: LargeBlocks())
+    return blocks
+  }()
 
   static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     let wanted = SizeClass.of(byteCount)
-    if let kept = shared.withLock({ $0.pop(wanted, atMost: byteCount + byteCount / 4) }) {
-      return UnsafeMutableRawPointer(bitPattern: kept)
-    }
+    let kept = lock.withLock { shared.pointee.pop(wanted, atMost: byteCount + byteCount / 4) }
+    if let kept { return UnsafeMutableRawPointer(bitPattern: kept) }
     let alignment = wanted.byteCount >= Pages.hugeByteCount ? Pages.hugeByteCount : 4096
     return Pages.map(wanted.byteCount, alignment: alignment)
   }
 
   static func give(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
-    let address = UInt(bitPattern: pointer)
     let bound = Memory.cacheLimit
-    release(
-      shared.withLock {
-        $0.push(address, SizeClass.of(byteCount))
-        return $0.cached > bound ? $0.evict(to: bound) : []
-      })
+    lock.lock()
+    shared.pointee.push(UInt(bitPattern: pointer), SizeClass.of(byteCount))
+    let evicted = shared.pointee.cached > bound ? shared.pointee.evict(to: bound) : []
+    lock.unlock()
+    release(evicted)
   }
 
   /// Returns the blocks unused longest to the system until `byteCount` bytes are left.
   static func trim(to byteCount: Int) {
-    release(shared.withLock { $0.evict(to: byteCount) })
+    release(lock.withLock { shared.pointee.evict(to: byteCount) })
   }
 
   private static func release(_ blocks: [(address: UInt, byteCount: Int)]) {

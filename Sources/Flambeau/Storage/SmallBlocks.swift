@@ -28,7 +28,7 @@ enum SmallBlocks {
   static func empty() {
     Slabs.generation.wrappingAdd(1, ordering: .relaxed)
     Hand.existing?.giveAllBack()
-    Slabs.release(Slabs.shared.withLock { $0.takeSpares(keeping: 0) })
+    Slabs.release(Slabs.lock.withLock { Slabs.shared.pointee.takeSpares(keeping: 0) })
   }
 }
 
@@ -87,14 +87,14 @@ private struct Hand {
   /// Takes half a handful from the slabs and returns one of them.
   @inline(never)
   func refill(_ size: SizeClass) -> UnsafeMutableRawPointer? {
-    nonisolated(unsafe) let place = blocks + size.index * Hand.capacity
+    let place = blocks + size.index * Hand.capacity
     let wanted = size.handCapacity / 2
-    var got = Slabs.shared.withLock { $0.take(size, wanted, into: place) }
+    var got = Slabs.lock.withLock { Slabs.shared.pointee.take(size, wanted, into: place) }
     if got == 0 {
       guard let slab = Slabs.fresh() else { return nil }
-      got = Slabs.shared.withLock {
-        $0.add(slab, size)
-        return $0.take(size, wanted, into: place)
+      got = Slabs.lock.withLock {
+        Slabs.shared.pointee.add(slab, size)
+        return Slabs.shared.pointee.take(size, wanted, into: place)
       }
     }
     counts[size.index] = got
@@ -104,14 +104,14 @@ private struct Hand {
   /// Returns the blocks that have waited longest.
   @inline(never)
   private func giveBack(_ size: SizeClass, keeping kept: Int) {
-    nonisolated(unsafe) let place = blocks + size.index * Hand.capacity
+    let place = blocks + size.index * Hand.capacity
     let surplus = counts[size.index] - kept
     if surplus <= 0 { return }
-    Slabs.release(
-      Slabs.shared.withLock {
-        for i in 0..<surplus { $0.give(UInt(bitPattern: place[i])) }
-        return $0.takeSpares(keeping: Slabs.sparesKept)
-      })
+    Slabs.lock.lock()
+    for i in 0..<surplus { Slabs.shared.pointee.give(UInt(bitPattern: place[i])) }
+    let spares = Slabs.shared.pointee.takeSpares(keeping: Slabs.sparesKept)
+    Slabs.lock.unlock()
+    Slabs.release(spares)
     for i in 0..<kept { place[i] = place[i + surplus] }
     counts[size.index] = kept
   }
@@ -158,7 +158,13 @@ private struct Slabs {
   static let sparesKept = 16
   /// Rises with every `emptyCache()`.
   static let generation = Atomic<Int>(0)
-  static let shared = Mutex(Slabs())
+  static let lock = Lock()
+  /// To be touched only under the lock.
+  nonisolated(unsafe) static let shared = {
+    let slabs = UnsafeMutablePointer<Slabs>.allocate(capacity: 1)
+    slabs.initialize(to: Slabs())
+    return slabs
+  }()
 
   private static let headByteCount = 1024
   private static let mapWords = 64

@@ -84,14 +84,14 @@ final class Crew: Sendable {
   nonisolated(unsafe) private var count = 0
   nonisolated(unsafe) private var helpersAsked = 0
 
-  private let lock = UnsafeSendable(UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1))
-  private let work = UnsafeSendable(UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1))
-  private let done = UnsafeSendable(UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1))
+  nonisolated(unsafe) private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  nonisolated(unsafe) private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  nonisolated(unsafe) private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   init() {
-    pthread_mutex_init(lock.value, nil)
-    pthread_cond_init(work.value, nil)
-    pthread_cond_init(done.value, nil)
+    pthread_mutex_init(lock, nil)
+    pthread_cond_init(work, nil)
+    pthread_cond_init(done, nil)
   }
 
   /// False if the pool is busy; then nothing has run.
@@ -108,7 +108,7 @@ final class Crew: Sendable {
         let open = ((gate.load(ordering: .relaxed) >> Gate.wantedBits) &+ 1) << Gate.wantedBits | UInt64(helpers)
         gate.store(open, ordering: .sequentiallyConsistent)
         wake(wanted: helpers)
-        work(on: body, count)
+        takeTasks(body, count)
         let closed = gate.exchange(open & ~Gate.wantedMask, ordering: .acquiringAndReleasing)
         wait(forHelpers: helpers - Int(closed & Gate.wantedMask))
         self.body = nil
@@ -123,7 +123,7 @@ final class Crew: Sendable {
     static let wantedMask: UInt64 = (1 << wantedBits) - 1
   }
 
-  private func work(on body: UnsafePointer<Body>, _ count: Int) {
+  private func takeTasks(_ body: UnsafePointer<Body>, _ count: Int) {
     while true {
       let task = nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
       if task >= count { return }
@@ -133,11 +133,11 @@ final class Crew: Sendable {
 
   private func wait(forHelpers joined: Int) {
     if spin(until: { finished.load(ordering: .acquiring) == joined }) { return }
-    pthread_mutex_lock(lock.value)
+    pthread_mutex_lock(lock)
     awaited.store(joined, ordering: .sequentiallyConsistent)
-    while finished.load(ordering: .sequentiallyConsistent) != joined { pthread_cond_wait(done.value, lock.value) }
+    while finished.load(ordering: .sequentiallyConsistent) != joined { pthread_cond_wait(done, lock) }
     awaited.store(0, ordering: .sequentiallyConsistent)
-    pthread_mutex_unlock(lock.value)
+    pthread_mutex_unlock(lock)
   }
 
   /// Wakes sleeping workers as far as those awake are too few for `wanted`.
@@ -148,9 +148,9 @@ final class Crew: Sendable {
     let idleAwake = created.load(ordering: .relaxed) - sleeping - alreadyJoined
     let missing = Swift.min(wanted - Swift.max(idleAwake, 0), Crew.wakeFanOut)
     if missing <= 0 { return }
-    pthread_mutex_lock(lock.value)
-    for _ in 0..<missing { pthread_cond_signal(work.value) }
-    pthread_mutex_unlock(lock.value)
+    pthread_mutex_lock(lock)
+    for _ in 0..<missing { pthread_cond_signal(work) }
+    pthread_mutex_unlock(lock)
   }
 
   // MARK: Workers
@@ -191,12 +191,12 @@ final class Crew: Sendable {
       last = join(after: last)
       // Only the workers a wake-up brought find sleepers to wake in turn.
       wake(wanted: Int(gate.load(ordering: .relaxed) & Gate.wantedMask))
-      work(on: body!, count)
+      takeTasks(body!, count)
       let place = finished.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
       if place == awaited.load(ordering: .sequentiallyConsistent) {
-        pthread_mutex_lock(lock.value)
-        pthread_cond_signal(done.value)
-        pthread_mutex_unlock(lock.value)
+        pthread_mutex_lock(lock)
+        pthread_cond_signal(done)
+        pthread_mutex_unlock(lock)
       }
     }
   }
@@ -210,11 +210,11 @@ final class Crew: Sendable {
         return seen & Gate.wantedMask != 0 && seen >> Gate.wantedBits != last
       }
       if !spin(until: wants) {
-        pthread_mutex_lock(lock.value)
+        pthread_mutex_lock(lock)
         asleep.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        if !wants() { pthread_cond_wait(work.value, lock.value) }
+        if !wants() { pthread_cond_wait(work, lock) }
         asleep.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        pthread_mutex_unlock(lock.value)
+        pthread_mutex_unlock(lock)
         continue  // spins again: the next job often follows the one that came too early
       }
       if gate.compareExchange(expected: seen, desired: seen - 1, ordering: .acquiringAndReleasing).exchanged {
@@ -242,10 +242,4 @@ final class Crew: Sendable {
     clock_gettime(CLOCK_MONOTONIC, &time)
     return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
-}
-
-/// A pointer that lives as long as the program and that every thread may use.
-struct UnsafeSendable<Pointer>: @unchecked Sendable {
-  let value: Pointer
-  init(_ value: Pointer) { self.value = value }
 }
