@@ -147,8 +147,18 @@ static uint16_t bfloat_bits(float x) {
 
 namespace {
 // How a number becomes an element of each dtype.
-struct Half { uint16_t bits; Half(float x) : bits(half_bits(x)) {} Half(double x) : Half((float)x) {} Half(int64_t x) : Half((float)x) {} };
-struct BFloat { uint16_t bits; BFloat(float x) : bits(bfloat_bits(x)) {} BFloat(double x) : BFloat((float)x) {} BFloat(int64_t x) : BFloat((float)x) {} };
+struct Half {
+  uint16_t bits;
+  Half(float x) : bits(half_bits(x)) {}
+  Half(double x) : Half((float)x) {}
+  Half(int64_t x) : Half((float)x) {}
+};
+struct BFloat {
+  uint16_t bits;
+  BFloat(float x) : bits(bfloat_bits(x)) {}
+  BFloat(double x) : BFloat((float)x) {}
+  BFloat(int64_t x) : BFloat((float)x) {}
+};
 template <class T> struct As { using Element = T; };
 }  // namespace
 
@@ -244,7 +254,8 @@ static double next_normal(fb_random *random) {
   return radius * cos(angle);
 }
 
-/// Any element type that is computed in float32. For n % 16 elements float32 draws numbers it does not use; the half types do not.
+/// Element types that are computed in float32. For the last n % 16 elements float32 draws numbers it does not use;
+/// the half types do not.
 template <class Element> static void normal_blocks(fb_random *random, Element *out, ptrdiff_t n, float mean, float std) {
   float values[chunk];
   for (ptrdiff_t i = 0; i < n; i += chunk) {
@@ -298,7 +309,9 @@ void fb_random_integers(fb_random *random, int dtype, void *out, ptrdiff_t n, ui
     Element *to = (Element *)out;
     if (range != 0 && range < 1 << 28) {
       uint32_t small = (uint32_t)range;
-      each_32(random, n, [=](ptrdiff_t i, uint32_t word) { to[i] = Element((int64_t)((uint64_t)(word % small) + (uint64_t)base)); });
+      each_32(random, n, [=](ptrdiff_t i, uint32_t word) {
+        to[i] = Element((int64_t)(word % small + (uint64_t)base));
+      });
     } else {
       each_64(random, n, [=](ptrdiff_t i, uint64_t word) {
         to[i] = Element((int64_t)((range == 0 ? word : word % range) + (uint64_t)base));

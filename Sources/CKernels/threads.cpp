@@ -12,3 +12,8 @@ extern "C" int fb_usable_cores(void) {
 #endif
   return (int)sysconf(_SC_NPROCESSORS_ONLN);
 }
+
+static __thread void *thread_blocks;
+
+extern "C" void *fb_thread_blocks(void) { return thread_blocks; }
+extern "C" void fb_set_thread_blocks(void *blocks) { thread_blocks = blocks; }

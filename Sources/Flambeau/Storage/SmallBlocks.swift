@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 #if canImport(Glibc)
@@ -123,6 +124,7 @@ private struct Hand {
 
   // MARK: One for each thread
 
+  /// Only for what happens when a thread ends.
   private static let key: pthread_key_t = {
     var key = pthread_key_t()
     pthread_key_create(&key) { Hand.threadEnded($0) }
@@ -130,7 +132,7 @@ private struct Hand {
   }()
 
   @inline(__always)
-  static var existing: Hand? { pthread_getspecific(key).map { Hand(memory: $0) } }
+  static var existing: Hand? { fb_thread_blocks().map { Hand(memory: $0) } }
 
   @inline(__always)
   static var current: Hand { existing ?? make() }
@@ -141,12 +143,14 @@ private struct Hand {
     let memory = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 64)
     memory.initializeMemory(as: Int.self, repeating: 0, count: words)
     pthread_setspecific(key, memory)
+    fb_set_thread_blocks(memory)
     return Hand(memory: memory)
   }
 
   private static func threadEnded(_ memory: UnsafeMutableRawPointer?) {
     guard let memory else { return }
     Hand(memory: memory).giveAllBack()
+    fb_set_thread_blocks(nil)
     memory.deallocate()
   }
 }
