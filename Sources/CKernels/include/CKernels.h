@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "primitives.h"
+#include "random.h"
+#include "threads.h"
 
 #ifdef __cplusplus
 extern "C" {
