@@ -45,3 +45,5 @@ const fb_table *fb_kernels(fb_isa isa);
 #ifdef __cplusplus
 }
 #endif
+
+#include "gemm.h"

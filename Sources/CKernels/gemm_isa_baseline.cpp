@@ -1,0 +1,14 @@
+#include "gemm.h"
+#define FB_ISA fb_isa_baseline
+#define FB_BYTES 16
+#if defined(__aarch64__)
+#define FB_FUSED 1
+#else
+#define FB_FUSED 0
+#endif
+namespace fb_gemm_baseline {
+#include "lanes.inc"
+#include "gemm.inc"
+#include "gemm_thin.inc"
+#include "gemm_table.inc"
+}

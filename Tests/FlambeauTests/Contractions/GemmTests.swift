@@ -1,0 +1,259 @@
+import Testing
+
+@testable import Flambeau
+
+/// A product, its operands' layouts, and the naive answer.
+struct GemmCase: CustomStringConvertible {
+  var m: Int
+  var n: Int
+  var k: Int
+  var dtype = DType.float32
+  var transposeA = false
+  var transposeB = false
+  var gap = 0
+  var step = 1
+  var alpha = 1.0
+  var beta = 0.0
+  var bias = false
+  var hook = false
+
+  var description: String {
+    "\(dtype) \(m)x\(n)x\(k)\(transposeA ? " Aᵀ" : "")\(transposeB ? " Bᵀ" : "") gap \(gap) step \(step) α \(alpha) β \(beta)"
+      + (bias ? " bias" : "") + (hook ? " hook" : "")
+  }
+
+  private func strides(_ rows: Int, _ columns: Int, _ transposed: Bool) -> (Int, Int, count: Int) {
+    let (outer, inner) = transposed ? (columns, rows) : (rows, columns)
+    let row = inner * step + gap
+    return (transposed ? step : row, transposed ? row : step, Swift.max(1, outer) * row + 1)
+  }
+
+  /// The largest error relative to the tolerance, and whether anything outside C changed.
+  func check(_ table: GemmTable) -> String? {
+    let (ar, ac, aCount) = strides(m, k, transposeA)
+    let (br, bc, bCount) = strides(k, n, transposeB)
+    let a = Elements(dtype, count: aCount, seed: m + 3 * k)
+    let b = Elements(dtype, count: bCount, seed: n + 5 * k + 1)
+    let rowStride = n + gap
+    let guardValue = dtype.isFloatingPoint ? Double.nan : 99.0
+    var c = Elements(dtype, count: m * rowStride, filledWith: guardValue)
+    var initial = [Double](repeating: 0, count: m * n)
+    if beta != 0 {
+      var pattern = Pattern(7)
+      for i in 0..<m {
+        for j in 0..<n {
+          c[i * rowStride + j] = dtype.isFloatingPoint ? pattern.next() : (pattern.next() * 4).rounded()
+          initial[i * n + j] = c[i * rowStride + j]
+        }
+      }
+    }
+    let rowBias = Elements(dtype, count: m, seed: 11)
+    let columnBias = Elements(dtype, count: n, seed: 12)
+    var seen = [Int](repeating: 0, count: m * n)
+    run(table, a, (ar, ac), b, (br, bc), &c, rowStride, rowBias, columnBias, &seen)
+
+    let allowed = tolerance(dtype)
+    for i in 0..<m {
+      for j in 0..<n {
+        var sum = 0.0
+        var size = 0.0
+        for p in 0..<k {
+          let term = a[i * ar + p * ac] * b[p * br + j * bc]
+          sum += term
+          size += Swift.abs(term)
+        }
+        var expected = alpha * sum + beta * initial[i * n + j]
+        if bias { expected += rowBias[i] + columnBias[j] }
+        if hook { expected = Swift.max(expected, 0) * 2 }
+        let got = c[i * rowStride + j]
+        let error = Swift.abs(got - expected)
+        if !(error <= allowed * (Swift.abs(expected) + 1) + 3e-7 * (dtype == .float64 ? 1e-8 : 1) * size) {
+          return "at (\(i), \(j)): \(got), expected \(expected)"
+        }
+      }
+      for j in n..<rowStride where i * rowStride + j < c.count {
+        let value = c[i * rowStride + j]
+        if !(value == guardValue || value.isNaN) { return "wrote outside C at row \(i), column \(j)" }
+      }
+    }
+    if hook && seen.contains(where: { $0 != 1 }) { return "the row program saw an element not exactly once" }
+    return nil
+  }
+
+  private func run(
+    _ table: GemmTable, _ a: Elements, _ aStrides: (Int, Int), _ b: Elements, _ bStrides: (Int, Int), _ c: inout Elements,
+    _ rowStride: Int, _ rowBias: Elements, _ columnBias: Elements, _ seen: inout [Int]
+  ) {
+    let n = n
+    a.bytes.withUnsafeBytes { ap in
+      b.bytes.withUnsafeBytes { bp in
+        c.bytes.withUnsafeMutableBytes { cp in
+          rowBias.bytes.withUnsafeBytes { rp in
+            columnBias.bytes.withUnsafeBytes { kp in
+              seen.withUnsafeMutableBufferPointer { sp in
+                nonisolated(unsafe) let counts = sp
+                var g = Gemm(
+                  m: m, n: n, k: k,
+                  a: MatrixOperand(
+                    data: ap.baseAddress!, dtype: dtype, rowStride: aStrides.0, columnStride: aStrides.1),
+                  b: MatrixOperand(
+                    data: bp.baseAddress!, dtype: dtype, rowStride: bStrides.0, columnStride: bStrides.1),
+                  c: cp.baseAddress!, cType: dtype, cRowStride: rowStride)
+                (g.alpha, g.beta, g.table) = (alpha, beta, table)
+                if bias { (g.epilogue.rowBias, g.epilogue.columnBias) = (rp.baseAddress!, kp.baseAddress!) }
+                if hook {
+                  let isDouble = dtype == .float64
+                  g.epilogue.rows = { row, i, start, count in
+                    for j in 0..<count {
+                      counts[i * n + start + j] += 1
+                      if isDouble {
+                        let x = row.assumingMemoryBound(to: Double.self)
+                        x[j] = Swift.max(x[j], 0) * 2
+                      } else {
+                        let x = row.assumingMemoryBound(to: Float.self)
+                        x[j] = Swift.max(x[j], 0) * 2
+                      }
+                    }
+                  }
+                }
+                g.run()
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+@Suite struct GemmTests {
+  static let sizes = [0, 1, 2, 3, 7, 8, 9, 13, 14, 15, 16, 31, 32, 33, 64, 100]
+
+  private func expectAll(_ cases: [GemmCase]) {
+    for table in GemmTable.all {
+      for one in cases {
+        if let failure = one.check(table) {
+          Issue.record("instruction set \(table.pointer.pointee.isa.rawValue), \(one): \(failure)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: sizes) func everyShape(m: Int) {
+    var cases: [GemmCase] = []
+    for n in Self.sizes {
+      for k in [0, 1, 2, 5, 16, 33, 100] {
+        cases.append(GemmCase(m: m, n: n, k: k, transposeA: (m + k) % 2 == 1, transposeB: (n + k / 2) % 2 == 1, gap: k % 3))
+      }
+    }
+    expectAll(cases)
+  }
+
+  @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func layouts(dtype: DType) {
+    var cases: [GemmCase] = []
+    for (m, n, k) in [(1, 50, 40), (50, 1, 40), (4, 70, 33), (37, 3, 65), (33, 47, 29), (20, 64, 300)] {
+      for layout in 0..<8 {
+        var one = GemmCase(m: m, n: n, k: k, dtype: dtype)
+        (one.transposeA, one.transposeB, one.step) = (layout & 1 != 0, layout & 2 != 0, layout & 4 != 0 ? 2 : 1)
+        cases.append(one)
+        (one.alpha, one.beta, one.gap) = (0.5, 2, 3)
+        cases.append(one)
+        (one.bias, one.hook) = (true, true)
+        cases.append(one)
+        one.beta = 0
+        cases.append(one)
+      }
+    }
+    expectAll(cases)
+  }
+
+  @Test(arguments: [DType.float32, .float64, .bfloat16]) func manySlabsAndBlocks(dtype: DType) {
+    expectAll([
+      GemmCase(m: 260, n: 130, k: 900, dtype: dtype, gap: 1, beta: 1, bias: true, hook: true),
+      GemmCase(m: 5, n: 600, k: 900, dtype: dtype, transposeA: true, alpha: 2, hook: true),
+      GemmCase(m: 17, n: 1100, k: 600, dtype: dtype, transposeB: true),
+      GemmCase(m: 6, n: 5, k: 33000, dtype: dtype, beta: 0.5, bias: true),
+      GemmCase(m: 1, n: 1, k: 70001, dtype: dtype),
+      GemmCase(m: 1, n: 300, k: 2000, dtype: dtype),
+      GemmCase(m: 300, n: 1, k: 2000, dtype: dtype, gap: 1),
+    ])
+  }
+
+  @Test(arguments: [DType.uint8, .int8, .int16, .int32, .int64]) func integers(dtype: DType) {
+    var cases: [GemmCase] = []
+    for (m, n, k) in [(0, 3, 2), (3, 4, 0), (1, 1, 1), (5, 70, 3), (64, 65, 2)] {
+      for layout in 0..<4 {
+        var one = GemmCase(m: m, n: n, k: k, dtype: dtype, gap: layout)
+        (one.transposeA, one.transposeB) = (layout & 1 != 0, layout & 2 != 0)
+        cases.append(one)
+      }
+    }
+    // uint8 has no room for negative numbers: its patterns wrap on the way in, and the naive answer does not.
+    if dtype == .uint8 || dtype == .int8 { return expectWrapping(dtype) }
+    expectAll(cases)
+  }
+
+  private func expectWrapping(_ dtype: DType) {
+    for table in GemmTable.all {
+      let (m, n, k) = (5, 70, 9)
+      let a = Elements(dtype, count: m * k, seed: 1)
+      let b = Elements(dtype, count: k * n, seed: 2)
+      var c = Elements(dtype, count: m * n)
+      a.bytes.withUnsafeBytes { ap in
+        b.bytes.withUnsafeBytes { bp in
+          c.bytes.withUnsafeMutableBytes { cp in
+            var g = Gemm(
+              m: m, n: n, k: k,
+              a: MatrixOperand(data: ap.baseAddress!, dtype: dtype, rowStride: k, columnStride: 1),
+              b: MatrixOperand(data: bp.baseAddress!, dtype: dtype, rowStride: n, columnStride: 1),
+              c: cp.baseAddress!, cType: dtype, cRowStride: n)
+            g.table = table
+            g.run()
+          }
+        }
+      }
+      for i in 0..<m {
+        for j in 0..<n {
+          let sum = (0..<k).reduce(0) { $0 + Int(a[i * k + $1]) * Int(b[$1 * n + j]) }
+          #expect(UInt8(truncatingIfNeeded: Int(c[i * n + j])) == UInt8(truncatingIfNeeded: sum))
+        }
+      }
+    }
+  }
+
+  @Test func nanAndInfinityPropagate() {
+    for table in GemmTable.all {
+      for (m, n, k) in [(4, 4, 4), (1, 100, 64), (40, 40, 40), (64, 1, 100)] {
+        var a = [Float](repeating: 1, count: m * k)
+        var b = [Float](repeating: 1, count: k * n)
+        a[(m - 1) * k] = .nan
+        b[n - 1] = .infinity
+        var c = [Float](repeating: .nan, count: m * n)
+        var g = Gemm(
+          m: m, n: n, k: k, a: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: k, columnStride: 1),
+          b: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: n, columnStride: 1), c: UnsafeMutableRawPointer(bitPattern: 64)!, cType: .float32, cRowStride: n)
+        g.table = table
+        a.withUnsafeBytes { ap in
+          b.withUnsafeBytes { bp in
+            c.withUnsafeMutableBytes { cp in
+              (g.a.data, g.b.data, g.c) = (ap.baseAddress!, bp.baseAddress!, cp.baseAddress!)
+              g.run()
+            }
+          }
+        }
+        for i in 0..<m {
+          for j in 0..<n {
+            let value = c[i * n + j]
+            if i == m - 1 {
+              #expect(value.isNaN)
+            } else if j == n - 1 {
+              #expect(value == .infinity)
+            } else {
+              #expect(value == Float(k))
+            }
+          }
+        }
+      }
+    }
+  }
+}
