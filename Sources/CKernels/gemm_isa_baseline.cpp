@@ -1,3 +1,4 @@
+#include "conv.h"
 #include "gemm.h"
 #define FB_ISA fb_isa_baseline
 #define FB_BYTES 16
@@ -6,9 +7,10 @@
 #else
 #define FB_FUSED 0
 #endif
-namespace fb_gemm_baseline {
+namespace fb_contract_baseline {
 #include "lanes.inc"
 #include "gemm.inc"
 #include "gemm_thin.inc"
 #include "gemm_table.inc"
+#include "conv.inc"
 }

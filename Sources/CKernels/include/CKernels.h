@@ -46,4 +46,5 @@ const fb_table *fb_kernels(fb_isa isa);
 }
 #endif
 
+#include "conv.h"
 #include "gemm.h"

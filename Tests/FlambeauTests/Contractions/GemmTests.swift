@@ -28,56 +28,70 @@ struct GemmCase: CustomStringConvertible {
     return (transposed ? step : row, transposed ? row : step, Swift.max(1, outer) * row + 1)
   }
 
-  /// The largest error relative to the tolerance, and whether anything outside C changed.
-  func check(_ table: GemmTable) -> String? {
+  /// What is wrong with the product on any instruction set; nil if nothing.
+  func failure() -> String? {
     let (ar, ac, aCount) = strides(m, k, transposeA)
     let (br, bc, bCount) = strides(k, n, transposeB)
     let a = Elements(dtype, count: aCount, seed: m + 3 * k)
     let b = Elements(dtype, count: bCount, seed: n + 5 * k + 1)
-    let rowStride = n + gap
-    let guardValue = dtype.isFloatingPoint ? Double.nan : 99.0
-    var c = Elements(dtype, count: m * rowStride, filledWith: guardValue)
-    var initial = [Double](repeating: 0, count: m * n)
-    if beta != 0 {
-      var pattern = Pattern(7)
-      for i in 0..<m {
-        for j in 0..<n {
-          c[i * rowStride + j] = dtype.isFloatingPoint ? pattern.next() : (pattern.next() * 4).rounded()
-          initial[i * n + j] = c[i * rowStride + j]
-        }
-      }
-    }
     let rowBias = Elements(dtype, count: m, seed: 11)
     let columnBias = Elements(dtype, count: n, seed: 12)
-    var seen = [Int](repeating: 0, count: m * n)
-    run(table, a, (ar, ac), b, (br, bc), &c, rowStride, rowBias, columnBias, &seen)
-
-    let allowed = tolerance(dtype)
-    for i in 0..<m {
-      for j in 0..<n {
-        var sum = 0.0
-        var size = 0.0
-        for p in 0..<k {
-          let term = a[i * ar + p * ac] * b[p * br + j * bc]
-          sum += term
-          size += Swift.abs(term)
+    let rowStride = n + gap
+    var initial = Elements(dtype, count: m * rowStride, filledWith: outside)
+    if beta != 0 {
+      let old = Elements(dtype, count: m * n, seed: 7)
+      for i in 0..<m { for j in 0..<n { initial[i * rowStride + j] = old[i * n + j] } }
+    }
+    let (sums, sizes) = naive(a.values, (ar, ac), b.values, (br, bc))
+    for table in GemmTable.all {
+      var c = initial
+      var seen = [Int](repeating: 0, count: m * n)
+      run(table, a, (ar, ac), b, (br, bc), &c, rowStride, rowBias, columnBias, &seen)
+      let name = "instruction set \(table.pointer.pointee.isa.rawValue)"
+      for i in 0..<m {
+        for j in 0..<n {
+          var expected = alpha * sums[i * n + j] + (beta == 0 ? 0 : beta * initial[i * rowStride + j])
+          if bias { expected += rowBias[i] + columnBias[j] }
+          if hook { expected = Swift.max(expected, 0) * 2 }
+          let allowed = tolerance(dtype) * (Swift.abs(expected) + 1) + (dtype == .float64 ? 3e-15 : 3e-7) * sizes[i * n + j]
+          let got = c[i * rowStride + j]
+          if !(Swift.abs(got - expected) <= allowed) { return "\(name) at (\(i), \(j)): \(got), expected \(expected)" }
         }
-        var expected = alpha * sum + beta * initial[i * n + j]
-        if bias { expected += rowBias[i] + columnBias[j] }
-        if hook { expected = Swift.max(expected, 0) * 2 }
-        let got = c[i * rowStride + j]
-        let error = Swift.abs(got - expected)
-        if !(error <= allowed * (Swift.abs(expected) + 1) + 3e-7 * (dtype == .float64 ? 1e-8 : 1) * size) {
-          return "at (\(i), \(j)): \(got), expected \(expected)"
+        for j in n..<rowStride {
+          let value = c[i * rowStride + j]
+          if !(value == outside || value.isNaN) { return "\(name) wrote outside C at row \(i), column \(j)" }
         }
       }
-      for j in n..<rowStride where i * rowStride + j < c.count {
-        let value = c[i * rowStride + j]
-        if !(value == guardValue || value.isNaN) { return "wrote outside C at row \(i), column \(j)" }
+      if hook && seen.contains(where: { $0 != 1 }) { return "\(name): the row program missed or repeated elements" }
+    }
+    return nil
+  }
+
+  private var outside: Double { dtype.isFloatingPoint ? .nan : 99 }
+
+  /// A B and |A| |B|, row by row.
+  private func naive(_ a: [Double], _ aStrides: (Int, Int), _ b: [Double], _ bStrides: (Int, Int)) -> ([Double], [Double]) {
+    var sums = [Double](repeating: 0, count: m * n)
+    var sizes = sums
+    a.withUnsafeBufferPointer { a in
+      b.withUnsafeBufferPointer { b in
+        for i in 0..<m {
+          for j in 0..<n {
+            var (sum, size) = (0.0, 0.0)
+            var (at, bt) = (i * aStrides.0, j * bStrides.1)
+            for _ in 0..<k {
+              let term = a[at] * b[bt]
+              sum += term
+              size += term.magnitude
+              at += aStrides.1
+              bt += bStrides.0
+            }
+            (sums[i * n + j], sizes[i * n + j]) = (sum, size)
+          }
+        }
       }
     }
-    if hook && seen.contains(where: { $0 != 1 }) { return "the row program saw an element not exactly once" }
-    return nil
+    return (sums, sizes)
   }
 
   private func run(
@@ -130,19 +144,15 @@ struct GemmCase: CustomStringConvertible {
   static let sizes = [0, 1, 2, 3, 7, 8, 9, 13, 14, 15, 16, 31, 32, 33, 64, 100]
 
   private func expectAll(_ cases: [GemmCase]) {
-    for table in GemmTable.all {
-      for one in cases {
-        if let failure = one.check(table) {
-          Issue.record("instruction set \(table.pointer.pointee.isa.rawValue), \(one): \(failure)")
-        }
-      }
+    for one in cases {
+      if let failure = one.failure() { Issue.record("\(one): \(failure)") }
     }
   }
 
   @Test(arguments: sizes) func everyShape(m: Int) {
     var cases: [GemmCase] = []
     for n in Self.sizes {
-      for k in [0, 1, 2, 5, 16, 33, 100] {
+      for k in [0, 1, 5, 33] {
         cases.append(GemmCase(m: m, n: n, k: k, transposeA: (m + k) % 2 == 1, transposeB: (n + k / 2) % 2 == 1, gap: k % 3))
       }
     }
@@ -169,9 +179,9 @@ struct GemmCase: CustomStringConvertible {
 
   @Test(arguments: [DType.float32, .float64, .bfloat16]) func manySlabsAndBlocks(dtype: DType) {
     expectAll([
-      GemmCase(m: 260, n: 130, k: 900, dtype: dtype, gap: 1, beta: 1, bias: true, hook: true),
-      GemmCase(m: 5, n: 600, k: 900, dtype: dtype, transposeA: true, alpha: 2, hook: true),
-      GemmCase(m: 17, n: 1100, k: 600, dtype: dtype, transposeB: true),
+      GemmCase(m: 205, n: 40, k: 530, dtype: dtype, gap: 1, beta: 1, bias: true, hook: true),
+      GemmCase(m: 5, n: 530, k: 300, dtype: dtype, transposeA: true, alpha: 2, hook: true),
+      GemmCase(m: 9, n: 530, k: 300, dtype: dtype, transposeB: true),
       GemmCase(m: 6, n: 5, k: 33000, dtype: dtype, beta: 0.5, bias: true),
       GemmCase(m: 1, n: 1, k: 70001, dtype: dtype),
       GemmCase(m: 1, n: 300, k: 2000, dtype: dtype),
@@ -230,8 +240,10 @@ struct GemmCase: CustomStringConvertible {
         b[n - 1] = .infinity
         var c = [Float](repeating: .nan, count: m * n)
         var g = Gemm(
-          m: m, n: n, k: k, a: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: k, columnStride: 1),
-          b: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: n, columnStride: 1), c: UnsafeMutableRawPointer(bitPattern: 64)!, cType: .float32, cRowStride: n)
+          m: m, n: n, k: k,
+          a: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: k, columnStride: 1),
+          b: MatrixOperand(data: UnsafeRawPointer(bitPattern: 64)!, dtype: .float32, rowStride: n, columnStride: 1),
+          c: UnsafeMutableRawPointer(bitPattern: 64)!, cType: .float32, cRowStride: n)
         g.table = table
         a.withUnsafeBytes { ap in
           b.withUnsafeBytes { bp in

@@ -29,6 +29,8 @@ struct Elements {
     for i in 0..<count { self[i] = dtype.isFloatingPoint ? pattern.next() : (pattern.next() * 8).rounded() }
   }
 
+  var values: [Double] { (0..<count).map { self[$0] } }
+
   subscript(i: Int) -> Double {
     get {
       bytes.withUnsafeBytes { p in

@@ -1,13 +1,14 @@
 import CKernels
 
-/// The matrix-product kernels of one instruction set.
+/// The contraction kernels of one instruction set.
 struct GemmTable: @unchecked Sendable {
   let pointer: UnsafePointer<fb_gemm_table>
+  private let convolutions: UnsafePointer<fb_conv_table>
 
   /// Nil where this machine lacks the instruction set.
   init?(_ isa: fb_isa) {
-    guard let pointer = fb_gemm(isa) else { return nil }
-    self.pointer = pointer
+    guard let pointer = fb_gemm(isa), let convolutions = fb_conv(isa) else { return nil }
+    (self.pointer, self.convolutions) = (pointer, convolutions)
   }
 
   /// Every instruction set this machine has, the best last.
@@ -17,6 +18,11 @@ struct GemmTable: @unchecked Sendable {
   /// The class the type computes in.
   func compute(_ dtype: DType) -> UnsafePointer<fb_gemm_class> { fb_gemm_class_of(pointer, Int32(dtype.rawValue)) }
   func type(_ dtype: DType) -> UnsafePointer<fb_gemm_type> { fb_gemm_type_of(pointer, Int32(dtype.rawValue)) }
+
+  func convolutionClass(_ dtype: DType) -> UnsafePointer<fb_conv_class> {
+    fb_conv_class_of(convolutions, Int32(dtype.rawValue))
+  }
+  func convolution(_ dtype: DType) -> UnsafePointer<fb_conv_type> { fb_conv_type_of(convolutions, Int32(dtype.rawValue)) }
 }
 
 extension DType {
@@ -36,7 +42,8 @@ struct GemmBlocking {
 
   init(_ table: GemmTable, _ compute: DType) {
     switch table.pointer.pointee.isa {
-    case fb_isa_avx512: self = compute == .float32 ? .init(k: 688, rows: 168, columns: 512) : .init(k: 344, rows: 168, columns: 256)
+    case fb_isa_avx512:
+      self = compute == .float32 ? .init(k: 688, rows: 168, columns: 512) : .init(k: 344, rows: 168, columns: 256)
     default: self = compute == .float32 ? .init(k: 256, rows: 192, columns: 512) : .init(k: 256, rows: 96, columns: 256)
     }
   }
