@@ -2,10 +2,12 @@
 #include "gemm.h"
 
 #include "conv.h"
+#include "pool.h"
 
 #define TABLES \
   extern const fb_gemm_table table; \
-  extern const fb_conv_table conv_table;
+  extern const fb_conv_table conv_table; \
+  extern const fb_pool_table pool_table;
 namespace fb_contract_baseline { TABLES }
 #if defined(__x86_64__)
 namespace fb_contract_avx2 { TABLES }
@@ -35,3 +37,4 @@ static bool has(fb_isa isa) {
 
 extern "C" const fb_gemm_table *fb_gemm(fb_isa isa) { PICK(isa, table) }
 extern "C" const fb_conv_table *fb_conv(fb_isa isa) { PICK(isa, conv_table) }
+extern "C" const fb_pool_table *fb_pooling(fb_isa isa) { PICK(isa, pool_table) }

@@ -1,5 +1,6 @@
 #include "conv.h"
 #include "gemm.h"
+#include "pool.h"
 #if defined(__x86_64__)
 #define FB_ISA fb_isa_avx512
 #define FB_BYTES 64
@@ -11,6 +12,7 @@ namespace fb_contract_avx512 {
 #include "gemm_thin.inc"
 #include "gemm_table.inc"
 #include "conv.inc"
+#include "pool.inc"
 }
 #pragma clang attribute pop
 #endif

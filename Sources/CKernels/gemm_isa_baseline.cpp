@@ -1,5 +1,6 @@
 #include "conv.h"
 #include "gemm.h"
+#include "pool.h"
 #define FB_ISA fb_isa_baseline
 #define FB_BYTES 16
 #if defined(__aarch64__)
@@ -13,4 +14,5 @@ namespace fb_contract_baseline {
 #include "gemm_thin.inc"
 #include "gemm_table.inc"
 #include "conv.inc"
+#include "pool.inc"
 }

@@ -48,3 +48,4 @@ const fb_table *fb_kernels(fb_isa isa);
 
 #include "conv.h"
 #include "gemm.h"
+#include "pool.h"

@@ -231,6 +231,58 @@ struct GemmCase: CustomStringConvertible {
     }
   }
 
+  /// (items, m, n, k, A's stride, B's stride): shared operands, joined ones, and gaps between items.
+  @Test(arguments: [
+    (3, 4, 5, 6, 24, 30), (3, 4, 5, 6, 24, 0), (5, 33, 20, 17, 0, 340), (2, 64, 80, 70, 4500, 0), (300, 2, 3, 2, 4, 6),
+  ])
+  func batches(count: Int, m: Int, n: Int, k: Int, aStride: Int, bStride: Int) {
+    let a = Elements(.float32, count: aStride * (count - 1) + m * k, seed: 1)
+    let b = Elements(.float32, count: bStride * (count - 1) + k * n, seed: 2)
+    let bias = Elements(.float32, count: n, seed: 3)
+    for table in GemmTable.all {
+      var strided = Elements(.float32, count: count * m * n, filledWith: .nan)
+      var offset = strided
+      a.bytes.withUnsafeBytes { ap in
+        b.bytes.withUnsafeBytes { bp in
+          bias.bytes.withUnsafeBytes { kp in
+            func product(_ c: UnsafeMutableRawBufferPointer) -> Gemm {
+              var g = Gemm(
+                m: m, n: n, k: k,
+                a: MatrixOperand(data: ap.baseAddress!, dtype: .float32, rowStride: k, columnStride: 1),
+                b: MatrixOperand(data: bp.baseAddress!, dtype: .float32, rowStride: n, columnStride: 1),
+                c: c.baseAddress!, cType: .float32, cRowStride: n)
+              (g.table, g.epilogue.columnBias) = (table, kp.baseAddress!)
+              return g
+            }
+            strided.bytes.withUnsafeMutableBytes {
+              product($0).runBatch(count, aStride: aStride, bStride: bStride, cStride: m * n)
+            }
+            offset.bytes.withUnsafeMutableBytes {
+              product($0).runBatch(
+                count,
+                rows: { item, row, _, _, width in
+                  let values = row.assumingMemoryBound(to: Float.self)
+                  for j in 0..<width { values[j] += Float(item) }
+                }, offsets: { ($0 * aStride, $0 * bStride, (count - 1 - $0) * m * n) })
+            }
+          }
+        }
+      }
+      let (x, y, z) = (a.values, b.values, bias.values)
+      for item in 0..<count {
+        for i in 0..<m {
+          for j in 0..<n {
+            var sum = z[j]
+            for p in 0..<k { sum += x[item * aStride + i * k + p] * y[item * bStride + p * n + j] }
+            // Sums of small multiples of 1/64 are exact.
+            #expect(strided[(item * m + i) * n + j] == sum)
+            #expect(offset[((count - 1 - item) * m + i) * n + j] == sum + Double(item))
+          }
+        }
+      }
+    }
+  }
+
   @Test func nanAndInfinityPropagate() {
     for table in GemmTable.all {
       for (m, n, k) in [(4, 4, 4), (1, 100, 64), (40, 40, 40), (64, 1, 100)] {

@@ -4,11 +4,12 @@ import CKernels
 struct GemmTable: @unchecked Sendable {
   let pointer: UnsafePointer<fb_gemm_table>
   private let convolutions: UnsafePointer<fb_conv_table>
+  private let pools: UnsafePointer<fb_pool_table>
 
   /// Nil where this machine lacks the instruction set.
   init?(_ isa: fb_isa) {
-    guard let pointer = fb_gemm(isa), let convolutions = fb_conv(isa) else { return nil }
-    (self.pointer, self.convolutions) = (pointer, convolutions)
+    guard let pointer = fb_gemm(isa), let convolutions = fb_conv(isa), let pools = fb_pooling(isa) else { return nil }
+    (self.pointer, self.convolutions, self.pools) = (pointer, convolutions, pools)
   }
 
   /// Every instruction set this machine has, the best last.
@@ -22,6 +23,7 @@ struct GemmTable: @unchecked Sendable {
   func convolutionClass(_ dtype: DType) -> UnsafePointer<fb_conv_class> {
     fb_conv_class_of(convolutions, Int32(dtype.rawValue))
   }
+  func pooling(_ dtype: DType) -> UnsafePointer<fb_pool_type> { fb_pool_type_of(pools, Int32(dtype.rawValue)) }
   func convolution(_ dtype: DType) -> UnsafePointer<fb_conv_type> { fb_conv_type_of(convolutions, Int32(dtype.rawValue)) }
 }
 
