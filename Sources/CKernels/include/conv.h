@@ -37,9 +37,9 @@ typedef struct fb_conv_class {
                          ptrdiff_t p0, ptrdiff_t p1);
   /// out[oh][ow] = bias + taps over the plane.
   void (*depthwise)(void *out, const void *plane, const fb_plane *size, const void *taps, double bias, const fb_window *window);
-  /// taps[i][j] += sum of out gradient times the plane.
+  /// taps[i][j] += sum of the output gradient times the plane.
   void (*depthwise_taps)(void *taps, const void *plane, const fb_plane *size, const void *gradient, const fb_window *window);
-  /// Elements past a row's end that depthwise may read.
+  /// Elements past the end of planes and gradients that the depthwise loops may read.
   ptrdiff_t slack;
 } fb_conv_class;
 

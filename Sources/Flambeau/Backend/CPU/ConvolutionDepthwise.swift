@@ -51,7 +51,8 @@ extension Convolution {
     let g = geometry
     let (taps, pixels, byte) = (g.kernel.area, g.output.area, dtype.byteCount)
     forEach(g.inChannels, parallel: g.isParallel) { channel in
-      Scratch.withBytes((g.groupOut * taps + pixels) * bytes) { sums in
+      let slack = table.convolutionClass(dtype).pointee.slack
+      Scratch.withBytes((g.groupOut * taps + pixels + slack) * bytes) { sums in
         sums.initializeMemory(as: UInt8.self, repeating: 0, count: g.groupOut * taps * bytes)
         let wide = sums + g.groupOut * taps * bytes
         for image in 0..<g.batch {
@@ -59,9 +60,9 @@ extension Convolution {
             var (size, window) = (size, g.window)
             for i in 0..<g.groupOut {
               let from = outputGradient + (image * g.outChannels + channel * g.groupOut + i) * pixels * byte
-              if dtype != compute { table.type(dtype).pointee.widen(wide, from, 1, pixels) }
+              table.type(dtype).pointee.widen(wide, from, 1, pixels)
               table.convolutionClass(dtype).pointee.depthwise_taps(
-                sums + i * taps * bytes, plane, &size, dtype == compute ? from : UnsafeRawPointer(wide), &window)
+                sums + i * taps * bytes, plane, &size, wide, &window)
             }
           }
         }
