@@ -56,8 +56,10 @@ typedef struct fb_gemm_type {
   /// out[i, j] = a[i, :] · b[j, :] with a and out in the compute type and b in the element type.
   void (*dots)(void *out, ptrdiff_t out_row, const void *a, ptrdiff_t a_row, ptrdiff_t m, const void *b, ptrdiff_t b_row,
                ptrdiff_t n, ptrdiff_t k);
-  /// out[j] += x · b[:, j] with x and out in the compute type and b in the element type, read row by row.
-  void (*scaled_rows)(void *out, const void *x, const void *b, ptrdiff_t b_row, ptrdiff_t n, ptrdiff_t k);
+  /// out[i, j] += x[i, :] · b[:, j] for at most 8 rows, with x and out in the compute type and b, read row by row, in the
+  /// element type.
+  void (*scaled_rows)(void *out, ptrdiff_t out_row, const void *x, ptrdiff_t x_row, ptrdiff_t m, const void *b, ptrdiff_t b_row,
+                      ptrdiff_t n, ptrdiff_t k);
   /// A wrapping product.
   void (*integers)(const fb_gemm_small *product);
 } fb_gemm_type;

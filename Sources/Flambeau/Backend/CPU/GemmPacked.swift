@@ -35,7 +35,6 @@ struct PackedGemm {
   private let compute: DType
   private let blocking: GemmBlocking
   private let depth: Int
-  private let readsInPlace: Bool
 
   init(_ g: Gemm) {
     self.g = g
@@ -44,8 +43,6 @@ struct PackedGemm {
     blocking = GemmBlocking(g.table, compute)
     let slabs = Swift.max(1, (g.k + blocking.k - 1) / blocking.k)
     depth = Swift.max(1, (g.k + slabs - 1) / slabs)
-    // With few rows an element of B is used a few times only: not worth a copy.
-    readsInPlace = g.m <= 8 && g.b.columnStride == 1 && g.b.dtype == compute
   }
 
   func run() {
@@ -63,8 +60,7 @@ struct PackedGemm {
     let columns = Cut(Swift.min(span, g.n - column), panel: Int(kernels.pointee.tile_columns), target: blocking.columns)
     let bytes = compute.byteCount
     let aBytes = (rows.panels * rows.panel * depth * bytes + 127) & ~127
-    let bColumns = readsInPlace ? columns.panel : columns.panels * columns.panel
-    let bBytes = (bColumns * depth * bytes + 127) & ~127
+    let bBytes = (columns.panels * columns.panel * depth * bytes + 127) & ~127
     let sumBytes = g.cType != compute && g.k > depth ? rows.count * columns.count * bytes : 0
     Scratch.withBytes(aBytes + bBytes + sumBytes) { memory in
       var part = Part(
@@ -96,7 +92,7 @@ struct PackedGemm {
 
   private func pack(_ part: Part) {
     let aJobs = part.rows.packJobs
-    forEach(aJobs + (readsInPlace ? 1 : part.columns.packJobs), parallel: g.isParallel) { job in
+    forEach(aJobs + part.columns.packJobs, parallel: g.isParallel) { job in
       if job < aJobs {
         let lanes = part.rows.packRange(job)
         let from = g.a.advanced(rows: part.row + lanes.lowerBound, columns: part.steps.lowerBound)
@@ -104,17 +100,14 @@ struct PackedGemm {
           part.a + lanes.lowerBound * part.steps.count * compute.byteCount, from.data, from.rowStride, from.columnStride,
           lanes.count, part.steps.count)
       } else {
-        let lanes = readsInPlace ? edge(part.columns) : part.columns.packRange(job - aJobs)
-        let to = readsInPlace ? 0 : lanes.lowerBound * part.steps.count
+        let lanes = part.columns.packRange(job - aJobs)
         let from = g.b.advanced(rows: part.steps.lowerBound, columns: part.column + lanes.lowerBound)
         g.table.type(g.b.dtype).pointee.pack_columns(
-          part.b + to * compute.byteCount, from.data, from.columnStride, from.rowStride, lanes.count, part.steps.count)
+          part.b + lanes.lowerBound * part.steps.count * compute.byteCount, from.data, from.columnStride, from.rowStride,
+          lanes.count, part.steps.count)
       }
     }
   }
-
-  /// The columns after the last whole panel, packed even where B is read in place: the kernel reads whole vectors.
-  private func edge(_ columns: Cut) -> Range<Int> { (columns.count / columns.panel * columns.panel)..<columns.count }
 
   private func compute(_ part: Part, _ rows: Range<Int>, _ columns: Range<Int>) {
     let isDirect = g.cType == compute
@@ -148,15 +141,6 @@ struct PackedGemm {
       m: rows.count, n: columns.count, k: k, a: part.a + rows.lowerBound * k * bytes,
       b: part.b + columns.lowerBound * k * bytes, b_row: panel, b_panel: panel * k, c: c, c_row: stride, alpha: g.alpha,
       beta: beta)
-    if !readsInPlace { return kernels.pointee.multiply(&block) }
-    let whole = columns.count / panel * panel
-    (block.n, block.b_row, block.b_panel) = (whole, g.b.rowStride, panel)
-    block.b = g.b.advanced(rows: part.steps.lowerBound, columns: part.column + columns.lowerBound).data
     kernels.pointee.multiply(&block)
-    if whole < columns.count {
-      (block.n, block.b, block.b_row) = (columns.count - whole, UnsafeRawPointer(part.b), panel)
-      block.c = c + whole * bytes
-      kernels.pointee.multiply(&block)
-    }
   }
 }
