@@ -7,12 +7,12 @@
 #define FB_FUSED 1
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 namespace fb_contract_avx2 {
-#include "lanes.inc"
-#include "gemm.inc"
-#include "gemm_thin.inc"
-#include "gemm_table.inc"
-#include "conv.inc"
-#include "pool.inc"
+#include "contract/lanes.inc"
+#include "contract/gemm.inc"
+#include "contract/gemm_thin.inc"
+#include "contract/gemm_table.inc"
+#include "contract/conv.inc"
+#include "contract/pool.inc"
 }
 #pragma clang attribute pop
 #endif

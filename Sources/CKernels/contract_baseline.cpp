@@ -9,10 +9,10 @@
 #define FB_FUSED 0
 #endif
 namespace fb_contract_baseline {
-#include "lanes.inc"
-#include "gemm.inc"
-#include "gemm_thin.inc"
-#include "gemm_table.inc"
-#include "conv.inc"
-#include "pool.inc"
+#include "contract/lanes.inc"
+#include "contract/gemm.inc"
+#include "contract/gemm_thin.inc"
+#include "contract/gemm_table.inc"
+#include "contract/conv.inc"
+#include "contract/pool.inc"
 }
