@@ -101,3 +101,7 @@ static inline fb_transpose fb_table_transpose(const fb_table *t, int log_size) {
 #ifdef __cplusplus
 }
 #endif
+
+#include "conv.h"
+#include "gemm.h"
+#include "pool.h"

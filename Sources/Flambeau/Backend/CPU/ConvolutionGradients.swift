@@ -1,0 +1,179 @@
+import CKernels
+
+extension Convolution {
+  /// The gradient of the input, which is also the transposed convolution of `outputGradient`; the geometry is the forward one.
+  func inputGradient(
+    outputGradient: UnsafeRawPointer, weight: UnsafeRawPointer, inputGradient: UnsafeMutableRawPointer,
+    epilogue: ConvolutionEpilogue = ConvolutionEpilogue()
+  ) {
+    let g = geometry
+    if g.batch * g.inChannels * g.input.area == 0 { return }
+    if g.stride.area == 1 && g.output.area > 0 {
+      return reversedForward(outputGradient, weight, inputGradient, epilogue)
+    }
+    // Channels of the input share nothing, so blocks of them are tasks; about as many rows as a product's block has.
+    let block = Swift.max(1, Swift.min(g.groupIn, 192 / Swift.max(1, g.kernel.area)))
+    let blocks = (g.groupIn + block - 1) / block
+    forEach(g.batch * g.groups * blocks, parallel: g.isParallel) { job in
+      let (rest, i) = (job / blocks, job % blocks)
+      let channels = (i * block)..<Swift.min((i + 1) * block, g.groupIn)
+      scatter(rest / g.groups, rest % g.groups, channels, outputGradient, weight, inputGradient, epilogue)
+    }
+  }
+
+  /// At stride 1 the gradient is a convolution with the kernel turned around and its channels exchanged.
+  private func reversedForward(
+    _ outputGradient: UnsafeRawPointer, _ weight: UnsafeRawPointer, _ inputGradient: UnsafeMutableRawPointer,
+    _ epilogue: ConvolutionEpilogue
+  ) {
+    let g = geometry
+    Scratch.withBytes(g.outChannels * g.taps * dtype.byteCount) { turned in
+      switch dtype.byteCount {
+      case 8: turn(weight, turned, as: UInt64.self)
+      case 4: turn(weight, turned, as: UInt32.self)
+      default: turn(weight, turned, as: UInt16.self)
+      }
+      Convolution(geometry: g.reversed, dtype: dtype, table: table)
+        .forward(input: outputGradient, weight: turned, output: inputGradient, epilogue: epilogue)
+    }
+  }
+
+  /// to[group, in, out, tap] = from[group, out, in, last - tap]
+  @inline(__always)
+  private func turn<Bits>(_ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, as: Bits.Type) {
+    let (x, y) = (from.assumingMemoryBound(to: Bits.self), to.assumingMemoryBound(to: Bits.self))
+    let g = geometry
+    let taps = g.kernel.area
+    for group in 0..<g.groups {
+      let base = group * g.groupOut * g.taps
+      for i in 0..<g.groupIn {
+        for o in 0..<g.groupOut {
+          let (a, b) = (base + (o * g.groupIn + i) * taps, base + (i * g.groupOut + o) * taps)
+          for t in 0..<taps { y[b + t] = x[a + taps - 1 - t] }
+        }
+      }
+    }
+  }
+
+  /// Some channels of one image: products of weights and gradients, added back to the pixels they came from.
+  private func scatter(
+    _ image: Int, _ group: Int, _ channels: Range<Int>, _ outputGradient: UnsafeRawPointer, _ weight: UnsafeRawPointer,
+    _ inputGradient: UnsafeMutableRawPointer, _ epilogue: ConvolutionEpilogue
+  ) {
+    let g = geometry
+    let firstChannel = group * g.groupIn + channels.lowerBound
+    let to = inputGradient + (image * g.inChannels + firstChannel) * g.input.area * dtype.byteCount
+    let rows = channels.count * g.kernel.area
+    let planeBytes = dtype == compute ? 0 : channels.count * g.input.area * bytes
+    var window = g.window
+    let planeElements = channels.count * g.input.area
+    Scratch.withBytes(planeBytes + rows * Self.pixels * bytes + 64) { memory in
+      let plane = dtype == compute ? to : memory
+      let patches = memory + planeBytes
+      plane.initializeMemory(as: UInt8.self, repeating: 0, count: planeElements * bytes)
+      for start in stride(from: 0, to: g.output.area, by: Self.pixels) {
+        let pixels = start..<Swift.min(start + Self.pixels, g.output.area)
+        let gradient = (image * g.outChannels + group * g.groupOut) * g.output.area + start
+        let from = group * g.groupOut * g.taps + channels.lowerBound * g.kernel.area
+        var product = Gemm(
+          m: rows, n: pixels.count, k: g.groupOut,
+          a: MatrixOperand(data: weight + from * dtype.byteCount, dtype: dtype, rowStride: 1, columnStride: g.taps),
+          b: MatrixOperand(
+            data: outputGradient + gradient * dtype.byteCount, dtype: dtype, rowStride: g.output.area, columnStride: 1),
+          c: patches, cType: compute, cRowStride: pixels.count)
+        product.table = table
+        product.run()
+        table.convolutionClass(dtype).pointee.add_patch_rows(
+          plane, &window, patches, pixels.count, 0, rows, pixels.lowerBound, pixels.upperBound)
+      }
+      finishPlanes(plane, image, firstChannel, channels.count, epilogue)
+      if dtype != compute { table.type(dtype).pointee.finish(to, 0, plane, 0, 1, planeElements, 0) }
+    }
+  }
+
+  private func finishPlanes(
+    _ planes: UnsafeMutableRawPointer, _ image: Int, _ firstChannel: Int, _ count: Int, _ epilogue: ConvolutionEpilogue
+  ) {
+    let area = geometry.input.area
+    if let bias = epilogue.bias {
+      Scratch.withBytes(count * bytes) { wide in
+        table.type(dtype).pointee.widen(wide, bias + firstChannel * dtype.byteCount, 1, count)
+        table.compute(dtype).pointee.add_bias(planes, area, count, area, wide, nil)
+      }
+    }
+    if let program = epilogue.rows {
+      for i in 0..<count { program(planes + i * area * bytes, image, firstChannel + i, 0, area) }
+    }
+  }
+
+  /// The gradient of the weight, summed over images and pixels.
+  func weightGradient(
+    input: UnsafeRawPointer, outputGradient: UnsafeRawPointer, weightGradient: UnsafeMutableRawPointer
+  ) {
+    let g = geometry
+    let count = g.outChannels * g.taps
+    if count == 0 { return }
+    if g.batch * g.output.area == 0 {
+      weightGradient.initializeMemory(as: UInt8.self, repeating: 0, count: count * dtype.byteCount)
+      return
+    }
+    if g.isDepthwise { return depthwiseWeightGradient(input, outputGradient, weightGradient) }
+    // Slices of the batch by shape, each summed on its own and then added in order.
+    let slices = Swift.max(1, Swift.min(g.batch, 16, (32 << 20) / (count * bytes)))
+    let columns = Cut(g.taps, panel: Int(table.compute(dtype).pointee.tile_columns), target: 256)
+    Scratch.withBytes(slices * count * bytes) { sums in
+      forEach(slices * g.groups * columns.blocks, parallel: g.isParallel) { job in
+        let (rest, block) = (job / columns.blocks, job % columns.blocks)
+        let (slice, group) = (rest / g.groups, rest % g.groups)
+        let images = (g.batch * slice / slices)..<(g.batch * (slice + 1) / slices)
+        sumWeights(
+          images, group, columns.block(block), input, outputGradient, sums + (slice * count + group * g.groupOut * g.taps) * bytes
+        )
+      }
+      let add = table.type(compute).pointee.finish!
+      let pieces = Swift.max(1, count / 16384)
+      forEach(pieces, parallel: g.isParallel) { piece in
+        let part = (count * piece / pieces)..<(count * (piece + 1) / pieces)
+        let to = sums + part.lowerBound * bytes
+        for slice in 1..<Swift.max(1, slices) { add(to, 0, to + slice * count * bytes, 0, 1, part.count, 1) }
+        table.type(dtype).pointee.finish(weightGradient + part.lowerBound * dtype.byteCount, 0, to, 0, 1, part.count, 0)
+      }
+    }
+  }
+
+  /// sums[out, taps] = gradients[out, pixels] · patches[taps, pixels]ᵀ over some images, for some taps of a group.
+  private func sumWeights(
+    _ images: Range<Int>, _ group: Int, _ taps: Range<Int>, _ input: UnsafeRawPointer, _ outputGradient: UnsafeRawPointer,
+    _ sums: UnsafeMutableRawPointer
+  ) {
+    let g = geometry
+    let kernels = table.compute(dtype)
+    let (rowPanel, columnPanel) = (Int(kernels.pointee.tile_rows), Int(kernels.pointee.tile_columns))
+    let depth = Swift.min(Self.depth, g.output.area)
+    let aBytes = ((g.groupOut + rowPanel - 1) / rowPanel * rowPanel * depth * bytes + 127) & ~127
+    let bBytes = (taps.count + columnPanel - 1) / columnPanel * columnPanel * depth * bytes
+    let row = patchRow(depth)
+    var window = g.window
+    Scratch.withBytes(aBytes + bBytes + taps.count * row * bytes) { a in
+      let (b, patches) = (a + aBytes, a + aBytes + bBytes)
+      var isFirst = true
+      for image in images {
+        let from = input + (image * g.inChannels + group * g.groupIn) * g.input.area * dtype.byteCount
+        let gradient = outputGradient + (image * g.outChannels + group * g.groupOut) * g.output.area * dtype.byteCount
+        for start in stride(from: 0, to: g.output.area, by: depth) {
+          let pixels = start..<Swift.min(start + depth, g.output.area)
+          table.type(dtype).pointee.pack_rows(
+            a, gradient + start * dtype.byteCount, g.output.area, 1, g.groupOut, pixels.count)
+          table.convolution(dtype).pointee.patch_rows(
+            patches, row, from, &window, taps.lowerBound, taps.upperBound, pixels.lowerBound, pixels.upperBound)
+          table.type(compute).pointee.pack_columns(b, patches, row, 1, taps.count, pixels.count)
+          var block = fb_gemm_block(
+            m: g.groupOut, n: taps.count, k: pixels.count, a: a, b: b, b_row: columnPanel, b_panel: columnPanel * pixels.count,
+            c: sums + taps.lowerBound * bytes, c_row: g.taps, alpha: 1, beta: isFirst ? 0 : 1)
+          kernels.pointee.multiply(&block)
+          isFirst = false
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,91 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Working memory for kernels: a stack of blocks per thread that is kept between calls, so the steady state allocates nothing.
+enum Scratch {
+  /// Memory a thread keeps at most; larger requests are allocated and freed each time.
+  static let keptByteCount = 96 << 20
+
+  /// Calls `body` with uninitialised memory, valid until it returns. Calls nest.
+  @inline(__always)
+  static func withBytes<Result>(
+    _ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> Result
+  ) rethrows -> Result {
+    let arena = Arena.current
+    let (block, start) = arena.pointee.take(byteCount)
+    defer { arena.pointee.give(block, start) }
+    return try body(block)
+  }
+
+  private struct Arena {
+    static let alignment = 4096
+    var base: UnsafeMutableRawPointer?
+    var capacity = 0
+    var used = 0
+    /// What the nested requests since the arena was last empty would have needed together.
+    var wanted = 0
+    var depth = 0
+
+    private static let key: pthread_key_t = {
+      var key = pthread_key_t()
+      pthread_key_create(&key) { Arena.destroy($0) }
+      return key
+    }()
+
+    #if canImport(Glibc)
+      private static func destroy(_ pointer: UnsafeMutableRawPointer?) { release(pointer) }
+    #else
+      private static func destroy(_ pointer: UnsafeMutableRawPointer) { release(pointer) }
+    #endif
+
+    private static func release(_ pointer: UnsafeMutableRawPointer?) {
+      guard let arena = pointer?.assumingMemoryBound(to: Arena.self) else { return }
+      free(arena.pointee.base)
+      arena.deallocate()
+    }
+
+    static var current: UnsafeMutablePointer<Arena> {
+      if let known = pthread_getspecific(key) { return known.assumingMemoryBound(to: Arena.self) }
+      let new = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
+      new.initialize(to: Arena())
+      pthread_setspecific(key, new)
+      return new
+    }
+
+    mutating func take(_ byteCount: Int) -> (block: UnsafeMutableRawPointer, start: Int) {
+      let size = (byteCount + 127) & ~127
+      if depth == 0 { resize(Swift.max(wanted, size)) }
+      depth += 1
+      wanted = Swift.max(wanted, used + size)
+      if used + size <= capacity, let base {
+        defer { used += size }
+        return (base + used, used)
+      }
+      return (Self.allocate(size), -1)
+    }
+
+    mutating func give(_ block: UnsafeMutableRawPointer, _ start: Int) {
+      depth -= 1
+      if start < 0 { free(block) } else { used = start }
+    }
+
+    private mutating func resize(_ byteCount: Int) {
+      wanted = 0
+      guard byteCount > capacity, byteCount <= Scratch.keptByteCount else { return }
+      free(base)
+      capacity = byteCount
+      base = Self.allocate(byteCount)
+    }
+
+    private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+      var pointer: UnsafeMutableRawPointer?
+      guard posix_memalign(&pointer, alignment, Swift.max(byteCount, 1)) == 0, let pointer else {
+        fatalError("out of memory: a kernel needs \(byteCount) bytes of working memory")
+      }
+      return pointer
+    }
+  }
+}
