@@ -21,6 +21,13 @@ typedef enum fb_dtype {
   fb_bool, fb_uint8, fb_int8, fb_int16, fb_int32, fb_int64, fb_float16, fb_bfloat16, fb_float32, fb_float64, fb_dtype_count
 } fb_dtype;
 
+/// What a dense block can be reduced to. `min` and `max` give NaN if there is one; `any` and `all` give 1 or 0, NaN counting
+/// as true.
+typedef enum fb_reduction {
+  fb_reduce_sum, fb_reduce_prod, fb_reduce_min, fb_reduce_max, fb_reduce_any, fb_reduce_all, fb_reduce_sum_squares,
+  fb_reduction_count
+} fb_reduction;
+
 /// out[i] = op(a[i], b[i], c[i]) for i in 0..<n. Bit k of `scalars` set: operand k is a single value, used for every i.
 /// `out` may be one of the operands. Unused operands are null.
 typedef void (*fb_map)(void *out, const void *a, const void *b, const void *c, ptrdiff_t n, unsigned scalars);
@@ -29,12 +36,46 @@ typedef void (*fb_map)(void *out, const void *a, const void *b, const void *c, p
 typedef void (*fb_load)(void *block, const void *from, ptrdiff_t stride, ptrdiff_t n);
 typedef void (*fb_store)(void *to, ptrdiff_t stride, const void *block, ptrdiff_t n);
 
+/// *out = the reduction of a[0..<n]; the identity if n is 0. The order of operations depends on n alone.
+typedef void (*fb_reduce)(void *out, const void *a, ptrdiff_t n);
+/// *out = Σ a[i]·b[i].
+typedef void (*fb_dot)(void *out, const void *a, const void *b, ptrdiff_t n);
+/// The index of the first smallest or largest value, or of the first NaN; 0 if n is 0.
+typedef ptrdiff_t (*fb_arg)(const void *a, ptrdiff_t n);
+
+/// out[i] = exp(a[i] − *shift), and *sum = Σ out[i]. `out` may be `a`.
+typedef void (*fb_exp_sum)(void *out, void *sum, const void *a, const void *shift, ptrdiff_t n);
+/// *max = the largest a[i] and *sum = Σ exp(a[i] − *max), in one read; log(*sum) + *max is the logsumexp, also for rows of
+/// infinities (the sum is then 0 or 1).
+typedef void (*fb_max_exp_sum)(void *max, void *sum, const void *a, ptrdiff_t n);
+
+/// n copies of one element.
+typedef void (*fb_fill)(void *to, const void *value, ptrdiff_t n);
+/// to[column·to_stride + row] = from[row·from_stride + column]; strides count elements.
+typedef void (*fb_transpose)(void *to, ptrdiff_t to_stride, const void *from, ptrdiff_t from_stride, ptrdiff_t rows,
+                             ptrdiff_t columns);
+/// A copy that goes past the caches: for results too big to be read again soon.
+typedef void (*fb_stream_copy)(void *to, const void *from, ptrdiff_t bytes);
+
+/// Element sizes 1, 2, 4, 8 index their tables by their logarithm.
+enum { fb_size_count = 4 };
+
 typedef struct fb_table {
   fb_isa isa;
   /// Null where the primitive has no meaning in the class (bit operations on floats, tanh of integers).
   fb_map map[fb_class_count][fb_primitive_count];
   fb_load load[fb_class_count][fb_dtype_count];
   fb_store store[fb_class_count][fb_dtype_count];
+  fb_reduce reduce[fb_class_count][fb_reduction_count];
+  fb_dot dot[fb_class_count];
+  fb_arg argmin[fb_class_count];
+  fb_arg argmax[fb_class_count];
+  /// Null for integers.
+  fb_exp_sum exp_sum[fb_class_count];
+  fb_max_exp_sum max_exp_sum[fb_class_count];
+  fb_fill fill[fb_size_count];
+  fb_transpose transpose[fb_size_count];
+  fb_stream_copy stream_copy;
 } fb_table;
 
 /// The best instruction set this machine has.

@@ -41,8 +41,10 @@ final class Program: Sendable {
   }
 
   let code: Code
-  /// How the CPU runs it; nil in a class where a primitive has no meaning.
-  let plans: [Plan?]
+  // How the CPU runs it; nil in a class where a primitive has no meaning.
+  private let planFloat32: Plan?
+  private let planFloat64: Plan?
+  private let planInt64: Plan?
   /// Written by hand where the symbolic gradients lose digits or pick another subgradient.
   private let explicit: [Derivative]?
   private let derivatives = Mutex<[Int: Derivative]>([:])
@@ -56,7 +58,9 @@ final class Program: Sendable {
   init(_ code: Code, derivatives explicit: [Derivative]? = nil) {
     self.code = code
     self.explicit = explicit
-    plans = [fb_f32, fb_f64, fb_i64].map { Plan(code, in: $0) }
+    planFloat32 = Plan(code, in: fb_f32)
+    planFloat64 = Plan(code, in: fb_f64)
+    planInt64 = Plan(code, in: fb_i64)
   }
 
   convenience init(inputs: Int, scalars: Int = 0, outputs: [Scalar]) {
@@ -65,6 +69,14 @@ final class Program: Sendable {
 
   /// Which inputs the program reads.
   var readsInput: [Bool] { code.readsInput }
+
+  func isDefined(in computeClass: ComputeClass) -> Bool { (try? code.validate(in: computeClass)) != nil }
+
+  /// The program is defined in the class.
+  @inline(__always)
+  func plan(in computeClass: ComputeClass) -> Plan {
+    (computeClass == fb_f32 ? planFloat32 : computeClass == fb_f64 ? planFloat64 : planInt64)!
+  }
 
   /// The derivative with respect to input `i`; see ``Derivative``. Built once.
   func derivative(withRespectTo i: Int) -> Derivative {

@@ -25,6 +25,8 @@ final class Plan: Sendable {
   let uniformSteps: [Step]
   /// Steps run for every block.
   let steps: [Step]
+  /// The step of a program that is one step.
+  let only: Step?
   /// The inputs some step reads.
   let readsInput: [Bool]
   /// About the cost of one element, counted in additions.
@@ -88,6 +90,7 @@ final class Plan: Sendable {
     }
     uniformSteps = draft.uniformSteps.map(lower)
     steps = draft.steps.map(lower)
+    only = uniformSteps.isEmpty && steps.count == 1 ? steps[0] : nil
   }
 }
 
