@@ -49,10 +49,10 @@ extension fb_primitive {
     fb_primitive.reals[self]?(a, b, c) ?? .nan
   }
 
-  private typealias Real = @Sendable (Double, Double, Double) -> Double
+  typealias Real = @Sendable (Double, Double, Double) -> Double
   typealias Integer = @Sendable (Int64, Int64, Int64) -> Int64
 
-  private static let reals: [fb_primitive: Real] = [
+  static let reals: [fb_primitive: Real] = [
     fb_copy: { a, _, _ in a }, fb_neg: { a, _, _ in -a }, fb_abs: { a, _, _ in Swift.abs(a) },
     fb_sign: { a, _, _ in a > 0 ? 1 : a < 0 ? -1 : 0 }, fb_floor: { a, _, _ in a.rounded(.down) },
     fb_ceil: { a, _, _ in a.rounded(.up) }, fb_round: { a, _, _ in a.rounded(.toNearestOrEven) },
