@@ -83,6 +83,19 @@ fb_isa fb_best_isa(void);
 /// The kernels of an instruction set; null where this machine or this build lacks it.
 const fb_table *fb_kernels(fb_isa isa);
 
+// A table's entries, for Swift, to which C's arrays are tuples.
+static inline fb_map fb_table_map(const fb_table *t, fb_class c, fb_primitive p) { return t->map[c][p]; }
+static inline fb_load fb_table_load(const fb_table *t, fb_class c, fb_dtype d) { return t->load[c][d]; }
+static inline fb_store fb_table_store(const fb_table *t, fb_class c, fb_dtype d) { return t->store[c][d]; }
+static inline fb_reduce fb_table_reduce(const fb_table *t, fb_class c, fb_reduction r) { return t->reduce[c][r]; }
+static inline fb_dot fb_table_dot(const fb_table *t, fb_class c) { return t->dot[c]; }
+static inline fb_arg fb_table_argmin(const fb_table *t, fb_class c) { return t->argmin[c]; }
+static inline fb_arg fb_table_argmax(const fb_table *t, fb_class c) { return t->argmax[c]; }
+static inline fb_exp_sum fb_table_exp_sum(const fb_table *t, fb_class c) { return t->exp_sum[c]; }
+static inline fb_max_exp_sum fb_table_max_exp_sum(const fb_table *t, fb_class c) { return t->max_exp_sum[c]; }
+static inline fb_fill fb_table_fill(const fb_table *t, int log_size) { return t->fill[log_size]; }
+static inline fb_transpose fb_table_transpose(const fb_table *t, int log_size) { return t->transpose[log_size]; }
+
 #ifdef __cplusplus
 }
 #endif
