@@ -126,6 +126,19 @@ extension fb_primitive {
       if b == -1 { return 0 &- a }
       return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0)
     },
+    fb_pow: { a, b, _ in
+      // A negative power of a whole number is whole only for 1 and -1.
+      if b < 0 { return a == 1 ? 1 : a == -1 ? (b & 1 == 0 ? 1 : -1) : 0 }
+      var (result, square, rest) = (Int64(1), a, b)
+      while rest > 0 {
+        if rest & 1 == 1 { result &*= square }
+        square &*= square
+        rest >>= 1
+      }
+      return result
+    },
+    fb_shift_left: { a, b, _ in b < 0 || b > 63 ? 0 : a << b },
+    fb_shift_right: { a, b, _ in b < 0 || b > 63 ? a >> 63 : a >> b },
     fb_eq: { a, b, _ in a == b ? 1 : 0 }, fb_ne: { a, b, _ in a != b ? 1 : 0 }, fb_lt: { a, b, _ in a < b ? 1 : 0 },
     fb_le: { a, b, _ in a <= b ? 1 : 0 }, fb_gt: { a, b, _ in a > b ? 1 : 0 }, fb_ge: { a, b, _ in a >= b ? 1 : 0 },
     fb_logical_and: { a, b, _ in a != 0 && b != 0 ? 1 : 0 }, fb_logical_or: { a, b, _ in a != 0 || b != 0 ? 1 : 0 },

@@ -61,7 +61,7 @@ import Testing
       for i in 0..<primitive.arity where !program.derivative(withRespectTo: i).isZero {
         let expected = Self.difference({ program.evaluate(x.replacing(i, with: $0))[0] }, x[i])
         let found = Self.gradient(program, i, at: x, 1.5) / 1.5
-        #expect(Self.near(found, expected, 1e-8), "\(primitive.name) \(x) \(i): \(found), \(expected)")
+        #expect(Self.near(found, expected, 1e-7), "\(primitive.name) \(x) \(i): \(found), \(expected)")
         largest = Swift.max(largest, Swift.abs(expected))
       }
     }
@@ -120,16 +120,17 @@ import Testing
   }
 
   // What torch answers where the slope is a matter of choice.
-  @Test(arguments: [
-    (fb_abs, [0.0], [0.0]), (fb_relu, [0], [0]), (fb_sqrt, [0], [.infinity]),
-    (fb_max, [1, 1], [0.5, 0.5]), (fb_min, [1, 1], [0.5, 0.5]), (fb_max, [2, 1], [1, 0]), (fb_min, [2, 1], [0, 1]),
-    (fb_max, [.nan, 1], [1, 1]),
-    (fb_pow, [0, 0], [0, 0]), (fb_pow, [0, 2], [0, 0]), (fb_pow, [0, 0.5], [.infinity, 0]),
-    (fb_pow, [0, -1], [-.infinity, -.infinity]),
-    (fb_atan2, [0, 0], [0, 0]), (fb_fmod, [5.3, 2], [1, -2]), (fb_remainder, [-5.3, 2], [1, 3]),
-    (fb_copysign, [3, -1], [-1, 0]), (fb_copysign, [0, -1], [0, 0]), (fb_relu, [.nan], [1]),
-    (fb_floor, [1.5], [0]), (fb_select, [1, 5, 6], [0, 1, 0]),
-  ] as [(Primitive, [Double], [Double])])
+  @Test(
+    arguments: [
+      (fb_abs, [0.0], [0.0]), (fb_relu, [0], [0]), (fb_sqrt, [0], [.infinity]),
+      (fb_max, [1, 1], [0.5, 0.5]), (fb_min, [1, 1], [0.5, 0.5]), (fb_max, [2, 1], [1, 0]), (fb_min, [2, 1], [0, 1]),
+      (fb_max, [.nan, 1], [1, 1]),
+      (fb_pow, [0, 0], [0, 0]), (fb_pow, [0, 2], [0, 0]), (fb_pow, [0, 0.5], [.infinity, 0]),
+      (fb_pow, [0, -1], [-.infinity, -.infinity]),
+      (fb_atan2, [0, 0], [0, 0]), (fb_fmod, [5.3, 2], [1, -2]), (fb_remainder, [-5.3, 2], [1, 3]),
+      (fb_copysign, [3, -1], [-1, 0]), (fb_copysign, [0, -1], [0, 0]), (fb_relu, [.nan], [1]),
+      (fb_floor, [1.5], [0]), (fb_select, [1, 5, 6], [0, 1, 0]),
+    ] as [(Primitive, [Double], [Double])])
   func subgradients(primitive: Primitive, x: [Double], expected: [Double]) {
     let program = Self.program(primitive)
     #expect(x.indices.map { Self.gradient(program, $0, at: x, 1) } == expected, "\(primitive.name) \(x)")
@@ -163,7 +164,11 @@ import Testing
   }
 
   @Test func handwrittenGradientWins() {
-    let program = Program(inputs: 1) { x, _ in x[0] * x[0] } derivatives: { _, _, y, g in [g * y] }
+    let program = Program(inputs: 1) { x, _ in
+      x[0] * x[0]
+    } derivatives: { _, _, y, g in
+      [g * y]
+    }
     #expect(program.derivative(withRespectTo: 0).operands == [.output(0), .cotangent(0)])
   }
 }
