@@ -140,7 +140,9 @@ import Testing
     let z = out.elements.start.assumingMemoryBound(to: Float.self)
     var wrong = 0
     for r in 0..<rows {
-      for c in stride(from: r % 7, to: columns, by: 7) where z[r * columns + c] != x[r * columns + c] + 2 * y[c * rows + r] { wrong += 1 }
+      for c in stride(from: r % 7, to: columns, by: 7) where z[r * columns + c] != x[r * columns + c] + 2 * y[c * rows + r] {
+        wrong += 1
+      }
     }
     #expect(wrong == 0)
   }

@@ -22,37 +22,57 @@ enum Interpreter {
     Pass(program.plan(in: computeClass), inputs: inputs, scalars: scalars, outputs: outputs).run()
   }
 
-  /// The same for one input and one output, without any set-up where the operands are simple.
+  /// The same for one output and one to three inputs, without any set-up where the operands are simple.
   static func run(
-    _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, scalars: Scalars = Scalars(),
+    _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, into output: borrowing Elements
+  ) {
+    let quick = Quick(program.plan(in: computeClass), output).and(a)
+    if quick.isSimple && quick.run(nil) { return }
+    run(program, in: computeClass, inputs: [copy a], into: [copy output])
+  }
+
+  static func run(
+    _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, _ b: borrowing Elements,
     into output: borrowing Elements
   ) {
-    var quick = Quick(program, computeClass, output)
-    quick.add(a)
-    if quick.run(scalars) { return }
+    let quick = Quick(program.plan(in: computeClass), output).and(a).and(b)
+    if quick.isSimple && quick.run(nil) { return }
+    run(program, in: computeClass, inputs: [copy a, copy b], into: [copy output])
+  }
+
+  static func run(
+    _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, _ b: borrowing Elements,
+    _ c: borrowing Elements, into output: borrowing Elements
+  ) {
+    let quick = Quick(program.plan(in: computeClass), output).and(a).and(b).and(c)
+    if quick.isSimple && quick.run(nil) { return }
+    run(program, in: computeClass, inputs: [copy a, copy b, copy c], into: [copy output])
+  }
+
+  static func run(
+    _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, scalars: Scalars,
+    into output: borrowing Elements
+  ) {
+    let quick = Quick(program.plan(in: computeClass), output).and(a)
+    if quick.isSimple && quick.run(scalars) { return }
     run(program, in: computeClass, inputs: [copy a], scalars: scalars, into: [copy output])
   }
 
   static func run(
     _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, _ b: borrowing Elements,
-    scalars: Scalars = Scalars(), into output: borrowing Elements
+    scalars: Scalars, into output: borrowing Elements
   ) {
-    var quick = Quick(program, computeClass, output)
-    quick.add(a)
-    quick.add(b)
-    if quick.run(scalars) { return }
+    let quick = Quick(program.plan(in: computeClass), output).and(a).and(b)
+    if quick.isSimple && quick.run(scalars) { return }
     run(program, in: computeClass, inputs: [copy a, copy b], scalars: scalars, into: [copy output])
   }
 
   static func run(
     _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, _ b: borrowing Elements,
-    _ c: borrowing Elements, scalars: Scalars = Scalars(), into output: borrowing Elements
+    _ c: borrowing Elements, scalars: Scalars, into output: borrowing Elements
   ) {
-    var quick = Quick(program, computeClass, output)
-    quick.add(a)
-    quick.add(b)
-    quick.add(c)
-    if quick.run(scalars) { return }
+    let quick = Quick(program.plan(in: computeClass), output).and(a).and(b).and(c)
+    if quick.isSimple && quick.run(scalars) { return }
     run(program, in: computeClass, inputs: [copy a, copy b, copy c], scalars: scalars, into: [copy output])
   }
 }
@@ -62,88 +82,89 @@ private struct Quick {
   private let plan: Plan
   private let n: Int
   private let output: UnsafeMutableRawPointer
-  private var isSimple: Bool
+  private(set) var isSimple: Bool
   private var count = 0
-  private var pointers: (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) = (nil, nil, nil)
+  private var first: UnsafeMutableRawPointer?
+  private var second: UnsafeMutableRawPointer?
+  private var third: UnsafeMutableRawPointer?
   private var numbers: UInt64 = 0
 
   @inline(__always)
-  init(_ program: Program, _ computeClass: ComputeClass, _ output: borrowing Elements) {
-    plan = program.plan(in: computeClass)
+  init(_ plan: Plan, _ output: borrowing Elements) {
+    self.plan = plan
     n = output.layout.elementCount
     self.output = output.start
-    isSimple = output.layout.isContiguous && output.dtype == computeClass.dtype && plan.outputCount == 1
+    isSimple =
+      output.layout.isContiguous && output.dtype == plan.computeClass.dtype && plan.outputCount == 1
+      && n <= (plan.isOneStep ? 8 * Interpreter.block : Interpreter.block)
   }
 
   @inline(__always)
-  mutating func add(_ input: borrowing Elements) {
+  func and(_ input: borrowing Elements) -> Quick {
+    var result = self
     guard isSimple, input.dtype == plan.computeClass.dtype, let stride = input.flatStride else {
-      isSimple = false
-      return
+      result.isSimple = false
+      return result
     }
-    if stride == 0 { numbers |= 1 << UInt64(count) }
+    if stride == 0 { result.numbers |= 1 << UInt64(count) }
     switch count {
-    case 0: pointers.0 = input.start
-    case 1: pointers.1 = input.start
-    default: pointers.2 = input.start
+    case 0: result.first = input.start
+    case 1: result.second = input.start
+    default: result.third = input.start
     }
-    count += 1
+    result.count += 1
+    return result
   }
 
-  /// False if the operands need the general way.
   @inline(__always)
-  func run(_ scalars: Scalars) -> Bool {
-    guard isSimple else { return false }
+  func run(_ scalars: Scalars?) -> Bool {
     if n == 0 { return true }
-    if let step = plan.only, n <= Interpreter.block * 8 {
-      runOnly(step, scalars)
-      return true
-    }
-    guard n <= Interpreter.block else { return false }
-    Scratch.with(Frame.byteCount(plan, block: n)) { memory in
-      let frame = Frame(plan, at: memory, block: n, scalars: scalars, numbers: numbers)
-      frame.slots[1] = pointers.0
-      if count > 1 { frame.slots[2] = pointers.1 }
-      if count > 2 { frame.slots[3] = pointers.2 }
-      frame.slots[plan.firstOutput] = output
-      frame.run(n)
+    if plan.isOneStep {
+      if let scalars { runStep(scalars) } else { runStep(nil as UnsafeMutableRawPointer?) }
+    } else {
+      runFrame(scalars ?? Scalars())
     }
     return true
   }
 
-  @inline(__always)
-  private func runOnly(_ step: Plan.Step, _ scalars: Scalars) {
-    if plan.scalarCount == 0 {
-      step.kernel(output, pointer(step.a, nil), pointer(step.b, nil), pointer(step.c, nil), n, mask(step))
-      return
+  private func runFrame(_ scalars: Scalars) {
+    Scratch.with(Frame.byteCount(plan, block: n)) { memory in
+      let frame = Frame(plan, at: memory, block: n, scalars: scalars, numbers: numbers)
+      frame.slots[1] = first
+      if count > 1 { frame.slots[2] = second }
+      if count > 2 { frame.slots[3] = third }
+      frame.slots[plan.firstOutput] = output
+      frame.run(n)
     }
-    var cells = (UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0), UInt64(0))
-    withUnsafeMutableBytes(of: &cells) { bytes in
+  }
+
+  private func runStep(_ scalars: Scalars) {
+    withUnsafeTemporaryAllocation(byteCount: 8 * Scalars.capacity, alignment: 8) { bytes in
       let cells = bytes.baseAddress!
       for i in 0..<plan.scalarCount { plan.computeClass.store(scalars[i], cells + 8 * i) }
-      step.kernel(output, pointer(step.a, cells), pointer(step.b, cells), pointer(step.c, cells), n, mask(step))
+      runStep(cells)
     }
   }
 
   @inline(__always)
-  private func mask(_ step: Plan.Step) -> UInt32 {
-    if numbers == 0 { return step.scalars }
-    // Slots 1, 2 and 3 are the inputs; slot 0 is none.
-    let known = numbers << 1 & (1 << UInt64(plan.firstConstant) - 1)
-    return step.scalars | UInt32(known >> UInt64(step.a) & 1) | UInt32(known >> UInt64(step.b) & 1) << 1
-      | UInt32(known >> UInt64(step.c) & 1) << 2
+  private func runStep(_ cells: UnsafeMutableRawPointer?) {
+    let (a, b, c) = (plan.oneStep.a, plan.oneStep.b, plan.oneStep.c)
+    var mask = plan.oneStep.scalars
+    if numbers != 0 {
+      // Slots 1, 2 and 3 are the inputs; slot 0 is none.
+      let known = numbers << 1
+      mask |= UInt32((known >> UInt64(a)) & 1)
+      mask |= UInt32((known >> UInt64(b)) & 1) << 1
+      mask |= UInt32((known >> UInt64(c)) & 1) << 2
+    }
+    plan.oneStep.kernel(output, pointer(a, cells), pointer(b, cells), pointer(c, cells), n, mask)
   }
 
   @inline(__always)
   private func pointer(_ slot: Int, _ cells: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    switch slot {
-    case 0: return nil
-    case 1 where plan.inputCount > 0: return pointers.0
-    case 2 where plan.inputCount > 1: return pointers.1
-    case 3 where plan.inputCount > 2: return pointers.2
-    default:
-      if slot < plan.firstScalar { return plan.constants + 8 * (slot - plan.firstConstant) }
-      return cells! + 8 * (slot - plan.firstScalar)
-    }
+    if slot == 0 { return nil }
+    if slot <= count { return slot == 1 ? first : slot == 2 ? second : third }
+    if slot < plan.firstScalar { return plan.constants + 8 * (slot - plan.firstConstant) }
+    return cells! + 8 * (slot - plan.firstScalar)
   }
 }

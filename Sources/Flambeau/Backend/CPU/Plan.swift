@@ -25,8 +25,9 @@ final class Plan: Sendable {
   let uniformSteps: [Step]
   /// Steps run for every block.
   let steps: [Step]
-  /// The step of a program that is one step.
-  let only: Step?
+  let isOneStep: Bool
+  /// The step of a program that is one step; of others, the first.
+  let oneStep: Step
   /// The inputs some step reads.
   let readsInput: [Bool]
   /// About the cost of one element, counted in additions.
@@ -90,7 +91,8 @@ final class Plan: Sendable {
     }
     uniformSteps = draft.uniformSteps.map(lower)
     steps = draft.steps.map(lower)
-    only = uniformSteps.isEmpty && steps.count == 1 ? steps[0] : nil
+    isOneStep = uniformSteps.isEmpty && steps.count == 1 && code.outputs.count == 1
+    oneStep = steps[0]
   }
 }
 

@@ -21,6 +21,9 @@ enum Scratch {
   /// Before the bytes: how many there are, and whether they are taken.
   private static let head = 64
 
+  /// The most a thread keeps.
+  private static let most = 4 << 20
+
   /// Calls `body` with `byteCount` bytes, 64-byte aligned, contents undefined.
   @inline(__always)
   static func with<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> R) -> R {
@@ -39,9 +42,10 @@ enum Scratch {
         return kept
       }
       // A pass inside a pass: its own block, freed after use.
-      if state[1] != 0 { return make(byteCount, kept: false) }
+      if state[1] != 0 || byteCount > most { return make(byteCount, kept: false) }
       kept.deallocate()
     }
+    if byteCount > most { return make(byteCount, kept: false) }
     let block = make(Swift.max(byteCount, 1 << 16), kept: true)
     pthread_setspecific(key, block)
     return block
