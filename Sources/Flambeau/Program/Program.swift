@@ -180,6 +180,7 @@ extension Program.Code {
       case .apply(let primitive, let a, let b, let c):
         operand = append(
           Program.Instruction(primitive, self.operand(a), b.map { self.operand($0) }, c.map { self.operand($0) }))
+      case .fold, .pick: preconditionFailure("reductions over a row belong to row programs")
       }
       visited[ObjectIdentifier(scalar.node)] = operand
       return operand

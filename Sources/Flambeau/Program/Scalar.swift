@@ -7,6 +7,10 @@ struct Scalar: Sendable {
     enum Kind: Sendable {
       case operand(Program.Operand)
       case apply(Primitive, Scalar, Scalar?, Scalar?)
+      /// Row programs only: over the row.
+      case fold(fb_reduction, Scalar)
+      /// Row programs only: the element of an input at the position another input names.
+      case pick(input: Int, index: Int)
     }
     let kind: Kind
     init(_ kind: Kind) { self.kind = kind }
@@ -21,6 +25,9 @@ struct Scalar: Sendable {
 
   static func input(_ i: Int) -> Scalar { Scalar(.operand(.input(i))) }
   static func scalar(_ i: Int) -> Scalar { Scalar(.operand(.scalar(i))) }
+
+  static func fold(_ reduction: fb_reduction, _ x: Scalar) -> Scalar { Scalar(.fold(reduction, x)) }
+  static func pick(input: Int, index: Int) -> Scalar { Scalar(.pick(input: input, index: index)) }
 
   /// The value of a constant expression.
   var constant: Number? {

@@ -34,8 +34,8 @@ import Testing
 
   @Test(
     arguments: [
-      [5, 3, 4, 7], [2, 70, 3, 40], [1, 9, 130, 2], [40, 1, 36, 8], [3, 4, 2, 600], [100, 5, 1, 1], [2, 0, 3, 4],
-    ], [0, 1, 2])
+      [5, 3, 4, 7], [2, 70, 3, 20], [1, 9, 130, 2], [40, 1, 36, 2], [3, 2, 1, 600], [100, 5, 1, 1], [2, 0, 3, 4],
+    ], [0, 1])
   func everySubsetOfDimensions(shape: [Int], trial: Int) {
     var random = Repeatable(UInt64(shape[1] * 10 + trial))
     for dims in Self.subsets(4) {

@@ -29,6 +29,8 @@ struct Lane {
   let converts: Bool
   let load: fb_load?
   let store: fb_store?
+  /// Reads an element as a position.
+  let loadIndex: fb_load?
   /// Where its block, and the raw elements before conversion, begin in the scratch memory; filled in once known.
   var block = 0
   var raw = 0
@@ -46,6 +48,7 @@ struct Lane {
     self.rowStride = rowStride
     converts = elements.dtype != computeClass.dtype
     load = isOutput ? nil : computeClass.load(elements.dtype)
+    loadIndex = isOutput ? nil : fb_i64.load(elements.dtype)
     store = isOutput ? computeClass.store(elements.dtype) : nil
   }
 }

@@ -208,5 +208,6 @@ extension fb_primitive {
     return costs
   }()
 
-  fileprivate var cost: Int { fb_primitive.costs[self] ?? 1 }
+  /// About the time of one element, counted in additions.
+  var cost: Int { fb_primitive.costs[self] ?? 1 }
 }

@@ -1,0 +1,247 @@
+import CKernels
+
+/// One run of a row program: rows in chunks cut by shape, each chunk with its own sums of columns.
+struct RowPass {
+  private struct Operand {
+    let lane: Lane
+    /// Where the row is made or converted; nil if it is used where it lies.
+    var buffer: Int?
+    /// Outer strides, in elements.
+    let strides: [Int]
+  }
+
+  private let plan: RowPlan
+  private let scalars: Scalars
+  private let rows: Int
+  private let width: Int
+  private let block: Int
+  private let outer: [Int]
+  private var inputs: [Operand] = []
+  private var outputs: [Operand] = []
+  private let memory: Memory
+
+  /// Rows longer than this are walked in blocks.
+  private static let longRow = 4096
+  private static let blockLength = 2048
+  /// Elements of a chunk of rows, and the chunks column sums are kept for.
+  private static let chunkElements = 16384
+  private static let mostSums = 64
+
+  /// Where things lie in the scratch memory.
+  private struct Memory {
+    var cells = 0
+    var rows = 0
+    var temporaries = 0
+    var byteCount = 0
+    let rowByteCount: Int
+    let blockByteCount: Int
+  }
+
+  init(_ plan: RowPlan, inputs: [Elements], scalars: Scalars, outputs: [Elements], rows: Int, width: Int) {
+    self.plan = plan
+    self.rows = rows
+    self.width = width
+    block = width <= RowPass.longRow ? width : RowPass.blockLength
+    var all = Scalars()
+    for i in 0..<plan.scalarCount - 1 { all.append(scalars[i]) }
+    all.append(Number(width))
+    self.scalars = all
+
+    let perRow = zip(outputs, plan.outputs).filter { $1.kind != .columnSum }.map(\.0)
+    let (outer, strides) = RowPass.outerDimensions(inputs + perRow)
+    self.outer = outer
+    let computeClass = plan.computeClass
+    var memory = Memory(
+      rowByteCount: Frame.blockByteCount(computeClass, width), blockByteCount: Frame.blockByteCount(computeClass, block))
+    memory.cells = (plan.slotCount * 8 + 63) & ~63
+    memory.rows = (memory.cells + RowFrame.cellByteCount(plan) + 63) & ~63
+    memory.temporaries = memory.rows + plan.rowCount * memory.rowByteCount
+    var at = memory.temporaries + plan.temporaryCount * memory.blockByteCount
+
+    for (i, input) in inputs.enumerated() {
+      let last = input.layout.strides.at(input.layout.rank - 1)
+      let isDirect = input.dtype == computeClass.dtype && last == 1
+      var operand = Operand(
+        lane: Lane(
+          input, mode: isDirect ? .direct : .block, slot: RowPlan.firstInput + i, innerStride: last, rowStride: 0,
+          in: computeClass, isOutput: false), strides: strides[i])
+      if plan.inputs[i] == .row && plan.readsInput[i] && !isDirect {
+        operand.buffer = at
+        at += memory.rowByteCount
+      }
+      self.inputs.append(operand)
+    }
+    var position = inputs.count
+    for (k, output) in outputs.enumerated() {
+      let last = output.layout.rank > 0 ? output.layout.strides.at(output.layout.rank - 1) : 0
+      let isDirect = output.dtype == computeClass.dtype && last == 1
+      var operand = Operand(
+        lane: Lane(
+          output, mode: isDirect ? .direct : .block, slot: plan.firstOutput + k, innerStride: last, rowStride: 0,
+          in: computeClass, isOutput: true), strides: plan.outputs[k].kind == .columnSum ? [] : strides[position])
+      if plan.outputs[k].kind != .columnSum { position += 1 }
+      if plan.outputs[k].kind == .row && !isDirect {
+        operand.buffer = at
+        at += memory.rowByteCount
+      }
+      self.outputs.append(operand)
+    }
+    memory.byteCount = at
+    self.memory = memory
+  }
+
+  /// All dimensions but the last, merged where every operand allows it: sizes, and each operand's strides.
+  private static func outerDimensions(_ operands: [Elements]) -> ([Int], [[Int]]) {
+    let shape = operands[0].layout.shape
+    var sizes: [Int] = []
+    var columns: [[Int]] = []
+    for dim in 0..<shape.count - 1 where shape.at(dim) != 1 {
+      let column = operands.map { $0.layout.strides.at(dim) }
+      if let last = columns.last, zip(last, column).allSatisfy({ $0 == $1 * shape.at(dim) }) {
+        sizes[sizes.count - 1] *= shape.at(dim)
+        columns[columns.count - 1] = column
+      } else {
+        sizes.append(shape.at(dim))
+        columns.append(column)
+      }
+    }
+    return (sizes, operands.indices.map { operand in columns.map { $0[operand] } })
+  }
+
+  func run() {
+    let sums = plan.outputs.indices.filter { plan.outputs[$0].kind == .columnSum }
+    var perChunk = Swift.max(1, RowPass.chunkElements * 4 / (plan.cost + 3) / width)
+    if !sums.isEmpty { perChunk = Swift.max(perChunk, (rows + RowPass.mostSums - 1) / RowPass.mostSums) }
+    let chunks = (rows + perChunk - 1) / perChunk
+    let sumByteCount = sums.count * memory.rowByteCount
+
+    Scratch.with(Swift.max(chunks * sumByteCount, 1)) { partials in
+      let chunk = { (i: Int) in
+        Scratch.with(memory.byteCount) { scratch in
+          let frame = RowFrame(plan, scalars, at: scratch, cells: scratch + memory.cells)
+          for t in 0..<plan.temporaryCount {
+            frame.slots[plan.firstTemporary + t] = scratch + memory.temporaries + t * memory.blockByteCount
+          }
+          let accumulators = partials + i * sumByteCount
+          if !sums.isEmpty { accumulators.initializeMemory(as: UInt8.self, repeating: 0, count: sumByteCount) }
+          for row in i * perChunk..<Swift.min((i + 1) * perChunk, rows) {
+            runRow(row, frame, scratch, accumulators)
+          }
+        }
+      }
+      if chunks == 1 { chunk(0) } else { ThreadPool.run(chunks, chunk) }
+      join(sums, partials, chunks, sumByteCount)
+    }
+  }
+
+  private func runRow(
+    _ row: Int, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer, _ accumulators: UnsafeMutableRawPointer
+  ) {
+    // Where everything along the row begins.
+    for i in 0..<inputs.count where plan.readsInput[i] {
+      let lane = inputs[i].lane
+      let from = place(inputs[i], row)
+      if plan.inputs[i] == .row {
+        frame.slots[lane.slot] = inputs[i].buffer.map { scratch + $0 } ?? from
+      } else {
+        frame.positions[i] = from
+        lane.load!(frame.slots[lane.slot], from, 0, 1)
+      }
+    }
+    for i in 0..<plan.rowCount { frame.slots[plan.firstRow + i] = scratch + memory.rows + i * memory.rowByteCount }
+    var accumulator = accumulators
+    for k in 0..<outputs.count {
+      switch plan.outputs[k].kind {
+      case .row: frame.slots[plan.firstOutput + k] = outputs[k].buffer.map { scratch + $0 } ?? place(outputs[k], row)
+      case .columnSum:
+        frame.slots[plan.firstOutput + k] = accumulator
+        accumulator += memory.rowByteCount
+      case .number: break
+      }
+    }
+
+    for segment in plan.segments {
+      for i in segment.loads where inputs[i].buffer != nil {
+        let lane = inputs[i].lane
+        lane.load!(scratch + inputs[i].buffer!, place(inputs[i], row), lane.innerStride, width)
+      }
+      for step in segment.numbers { frame.map(step, 1) }
+      for step in segment.whole { frame.whole(step, width) { inputs[$0].lane } }
+      if segment.blocks.isEmpty { continue }
+      if block == width {
+        for step in segment.blocks { frame.run(step, width, isFirst: true) }
+      } else {
+        runBlocks(segment, frame)
+      }
+    }
+    for k in 0..<outputs.count { write(k, row, frame) }
+  }
+
+  private func runBlocks(_ segment: RowPlan.Segment, _ frame: RowFrame) {
+    var at = 0
+    while at < width {
+      let n = Swift.min(block, width - at)
+      for step in segment.blocks { frame.run(step, n, isFirst: at == 0) }
+      advance(frame, block)
+      at += block
+    }
+    advance(frame, -at)
+  }
+
+  /// Moves what lies along the row.
+  private func advance(_ frame: RowFrame, _ elements: Int) {
+    let step = elements * plan.computeClass.byteCount
+    for i in 0..<inputs.count where plan.inputs[i] == .row { frame.move(RowPlan.firstInput + i, step) }
+    for i in 0..<plan.rowCount { frame.move(plan.firstRow + i, step) }
+    for k in 0..<outputs.count where plan.outputs[k].kind != .number { frame.move(plan.firstOutput + k, step) }
+  }
+
+  private func write(_ k: Int, _ row: Int, _ frame: RowFrame) {
+    let output = plan.outputs[k]
+    let lane = outputs[k].lane
+    switch output.kind {
+    case .columnSum: return
+    case .number: lane.store!(place(outputs[k], row), 1, frame.slots[output.slot]!, 1)
+    case .row:
+      let values = frame.slots[output.slot]!
+      if let patch = output.patch, let index = frame.index(inputs[patch.index].lane, patch.index, below: width) {
+        frame.add(frame.slots[patch.slot]!, to: values + index * plan.computeClass.byteCount)
+      }
+      if outputs[k].buffer != nil { lane.store!(place(outputs[k], row), lane.innerStride, values, width) }
+    }
+  }
+
+  @inline(__always)
+  private func place(_ operand: Operand, _ row: Int) -> UnsafeMutableRawPointer {
+    var rest = row
+    var position = 0
+    var dim = outer.count - 1
+    while dim > 0 {
+      let (quotient, index) = rest.quotientAndRemainder(dividingBy: outer[dim])
+      position += index * operand.strides[dim]
+      rest = quotient
+      dim -= 1
+    }
+    if dim == 0 { position += rest * operand.strides[0] }
+    return operand.lane.start + position * operand.lane.byteCount
+  }
+
+  /// Joins the chunks' sums of columns, halves first, and stores them.
+  private func join(_ sums: [Int], _ partials: UnsafeMutableRawPointer, _ chunks: Int, _ sumByteCount: Int) {
+    if sums.isEmpty { return }
+    let add = fb_add.kernel(in: plan.computeClass)!
+    let elements = sumByteCount / plan.computeClass.byteCount
+    var distance = 1
+    while distance < chunks {
+      for i in stride(from: 0, to: chunks - distance, by: 2 * distance) {
+        let to = partials + i * sumByteCount
+        add(to, to, to + distance * sumByteCount, nil, elements, 0)
+      }
+      distance *= 2
+    }
+    for (position, k) in sums.enumerated() {
+      let lane = outputs[k].lane
+      lane.store!(lane.start, lane.innerStride, partials + position * memory.rowByteCount, width)
+    }
+  }
+}

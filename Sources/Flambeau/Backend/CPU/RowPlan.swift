@@ -1,0 +1,132 @@
+import CKernels
+
+/// How the CPU runs a row program: segments, each a walk over the row that ends in the reductions the next one needs.
+///
+/// Slots, in order: none, inputs, constants, scalars, cells (one number per row), rows (values later segments read),
+/// temporaries (blocks), outputs. What lies along the row moves with the block.
+final class RowPlan: Sendable {
+  enum Kind: Sendable {
+    case map
+    /// A reduction to a cell, joined from block to block.
+    case fold
+    case dot
+    /// Exponentials kept, and their sum.
+    case expSum
+    /// A maximum and a sum of exponentials of the whole row, in one read.
+    case maxExpSum
+    case pick
+  }
+
+  struct Step: Sendable {
+    var kind: Kind
+    var map: fb_map?
+    var reduce: fb_reduce?
+    /// Joins a cell with the next block's.
+    var join: fb_map?
+    var destination: Int
+    /// The second result.
+    var second = 0
+    var a = 0
+    var b = 0
+    var c = 0
+    /// Bit k: operand k is one number.
+    var scalars: UInt32 = 0
+  }
+
+  struct Segment: Sendable {
+    /// Inputs first read here.
+    var loads: [Int] = []
+    /// Steps on one number per row.
+    var numbers: [Step] = []
+    /// Steps on the whole row.
+    var whole: [Step] = []
+    /// Steps run block by block.
+    var blocks: [Step] = []
+  }
+
+  struct Output: Sendable {
+    enum Kind: Sendable { case row, number, columnSum }
+    let kind: Kind
+    /// Where the value is: for rows and column sums a slot of its own.
+    let slot: Int
+    /// The number to add, and the index input that says where.
+    let patch: (slot: Int, index: Int)?
+  }
+
+  let computeClass: ComputeClass
+  let inputs: [RowProgram.Input]
+  let segments: [Segment]
+  let outputs: [Output]
+  let readsInput: [Bool]
+  let constants: [Number]
+  let scalarCount: Int
+  let cellCount: Int
+  let rowCount: Int
+  let temporaryCount: Int
+  let cost: Int
+
+  static let firstInput = 1
+  let firstConstant: Int
+  let firstScalar: Int
+  let firstCell: Int
+  let firstRow: Int
+  let firstTemporary: Int
+  let firstOutput: Int
+  let slotCount: Int
+
+  init(_ code: RowProgram.Code, in computeClass: ComputeClass) {
+    let draft = RowDraft(code, in: computeClass)
+    self.computeClass = computeClass
+    inputs = code.inputs
+    constants = draft.constants
+    scalarCount = code.scalarCount + 1
+    cellCount = draft.cellCount
+    rowCount = draft.rowCount
+    temporaryCount = draft.temporaryCount
+    readsInput = draft.readsInput
+    cost = draft.cost
+
+    let firstConstant = 1 + code.inputs.count
+    let firstScalar = firstConstant + draft.constants.count
+    let firstCell = firstScalar + code.scalarCount + 1
+    let firstRow = firstCell + draft.cellCount
+    let firstTemporary = firstRow + draft.rowCount
+    let firstOutput = firstTemporary + draft.temporaryCount
+    (self.firstConstant, self.firstScalar, self.firstCell) = (firstConstant, firstScalar, firstCell)
+    (self.firstRow, self.firstTemporary, self.firstOutput) = (firstRow, firstTemporary, firstOutput)
+    slotCount = firstOutput + code.outputs.count
+
+    let slot = { (place: RowDraft.Place) -> Int in
+      switch place {
+      case .none: 0
+      case .input(let i): RowPlan.firstInput + i
+      case .constant(let i): firstConstant + i
+      case .scalar(let i): firstScalar + i
+      case .cell(let i): firstCell + i
+      case .row(let i): firstRow + i
+      case .temporary(let i): firstTemporary + i
+      case .output(let i): firstOutput + i
+      }
+    }
+    let lower = { (step: RowDraft.Step) -> Step in
+      var operands = step.operands
+      while operands.count < 3 { operands.append(.none) }
+      var scalars: UInt32 = 0
+      for (k, place) in operands.enumerated() where draft.isNumber(place) { scalars |= 1 << UInt32(k) }
+      return Step(
+        kind: step.kind, map: step.primitive?.kernel(in: computeClass),
+        reduce: step.reduction.map { computeClass.reduce($0) },
+        join: (step.reduction == fb_reduce_max ? fb_max : fb_add).kernel(in: computeClass),
+        destination: slot(step.destination), second: slot(step.second), a: slot(operands[0]), b: slot(operands[1]),
+        c: slot(operands[2]), scalars: scalars)
+    }
+    segments = draft.segments.map { segment in
+      Segment(
+        loads: segment.loads, numbers: segment.numbers.map(lower), whole: segment.whole.map(lower),
+        blocks: segment.blocks.map(lower))
+    }
+    outputs = draft.outputs.map { output in
+      Output(kind: output.kind, slot: slot(output.place), patch: output.patch.map { (slot($0.0), $0.1) })
+    }
+  }
+}
