@@ -27,7 +27,7 @@ enum Interpreter {
     _ program: Program, in computeClass: ComputeClass, _ a: borrowing Elements, into output: borrowing Elements
   ) {
     let quick = Quick(program.plan(in: computeClass), output).and(a)
-    if quick.isSimple && quick.run(nil) { return }
+    if quick.isSimple && quick.run() { return }
     run(program, in: computeClass, inputs: [copy a], into: [copy output])
   }
 
@@ -36,7 +36,7 @@ enum Interpreter {
     into output: borrowing Elements
   ) {
     let quick = Quick(program.plan(in: computeClass), output).and(a).and(b)
-    if quick.isSimple && quick.run(nil) { return }
+    if quick.isSimple && quick.run() { return }
     run(program, in: computeClass, inputs: [copy a, copy b], into: [copy output])
   }
 
@@ -45,7 +45,7 @@ enum Interpreter {
     _ c: borrowing Elements, into output: borrowing Elements
   ) {
     let quick = Quick(program.plan(in: computeClass), output).and(a).and(b).and(c)
-    if quick.isSimple && quick.run(nil) { return }
+    if quick.isSimple && quick.run() { return }
     run(program, in: computeClass, inputs: [copy a, copy b, copy c], into: [copy output])
   }
 
@@ -79,7 +79,7 @@ enum Interpreter {
 
 /// The short way for few elements that lie flat and are of the compute class.
 private struct Quick {
-  private let plan: Plan
+  private let plan: Unmanaged<Plan>
   private let n: Int
   private let output: UnsafeMutableRawPointer
   private(set) var isSimple: Bool
@@ -89,9 +89,10 @@ private struct Quick {
   private var third: UnsafeMutableRawPointer?
   private var numbers: UInt64 = 0
 
+  /// The program keeps its plan, and the caller the program.
   @inline(__always)
   init(_ plan: Plan, _ output: borrowing Elements) {
-    self.plan = plan
+    self.plan = .passUnretained(plan)
     n = output.layout.elementCount
     self.output = output.start
     isSimple =
@@ -102,7 +103,8 @@ private struct Quick {
   @inline(__always)
   func and(_ input: borrowing Elements) -> Quick {
     var result = self
-    guard isSimple, input.dtype == plan.computeClass.dtype, let stride = input.flatStride else {
+    guard isSimple, input.dtype == plan._withUnsafeGuaranteedRef({ $0.computeClass.dtype }), let stride = input.flatStride
+    else {
       result.isSimple = false
       return result
     }
@@ -117,17 +119,24 @@ private struct Quick {
   }
 
   @inline(__always)
-  func run(_ scalars: Scalars?) -> Bool {
+  func run() -> Bool {
     if n == 0 { return true }
-    if plan.isOneStep {
-      if let scalars { runStep(scalars) } else { runStep(nil as UnsafeMutableRawPointer?) }
-    } else {
-      runFrame(scalars ?? Scalars())
+    plan._withUnsafeGuaranteedRef { plan in
+      if plan.isOneStep { runStep(plan, nil) } else { runFrame(plan, Scalars()) }
     }
     return true
   }
 
-  private func runFrame(_ scalars: Scalars) {
+  @inline(__always)
+  func run(_ scalars: Scalars) -> Bool {
+    if n == 0 { return true }
+    plan._withUnsafeGuaranteedRef { plan in
+      if plan.isOneStep { runStep(plan, scalars) } else { runFrame(plan, scalars) }
+    }
+    return true
+  }
+
+  private func runFrame(_ plan: Plan, _ scalars: Scalars) {
     Scratch.with(Frame.byteCount(plan, block: n)) { memory in
       let frame = Frame(plan, at: memory, block: n, scalars: scalars, numbers: numbers)
       frame.slots[1] = first
@@ -138,30 +147,30 @@ private struct Quick {
     }
   }
 
-  private func runStep(_ scalars: Scalars) {
+  private func runStep(_ plan: Plan, _ scalars: Scalars) {
     withUnsafeTemporaryAllocation(byteCount: 8 * Scalars.capacity, alignment: 8) { bytes in
       let cells = bytes.baseAddress!
       for i in 0..<plan.scalarCount { plan.computeClass.store(scalars[i], cells + 8 * i) }
-      runStep(cells)
+      runStep(plan, cells)
     }
   }
 
   @inline(__always)
-  private func runStep(_ cells: UnsafeMutableRawPointer?) {
-    let (a, b, c) = (plan.oneStep.a, plan.oneStep.b, plan.oneStep.c)
-    var mask = plan.oneStep.scalars
+  private func runStep(_ plan: Plan, _ cells: UnsafeMutableRawPointer?) {
+    let step = plan.oneStep
+    var mask = step.scalars
     if numbers != 0 {
       // Slots 1, 2 and 3 are the inputs; slot 0 is none.
       let known = numbers << 1
-      mask |= UInt32((known >> UInt64(a)) & 1)
-      mask |= UInt32((known >> UInt64(b)) & 1) << 1
-      mask |= UInt32((known >> UInt64(c)) & 1) << 2
+      mask |= UInt32((known >> UInt64(step.a)) & 1)
+      mask |= UInt32((known >> UInt64(step.b)) & 1) << 1
+      mask |= UInt32((known >> UInt64(step.c)) & 1) << 2
     }
-    plan.oneStep.kernel(output, pointer(a, cells), pointer(b, cells), pointer(c, cells), n, mask)
+    step.kernel(output, pointer(plan, step.a, cells), pointer(plan, step.b, cells), pointer(plan, step.c, cells), n, mask)
   }
 
   @inline(__always)
-  private func pointer(_ slot: Int, _ cells: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+  private func pointer(_ plan: Plan, _ slot: Int, _ cells: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
     if slot == 0 { return nil }
     if slot <= count { return slot == 1 ? first : slot == 2 ? second : third }
     if slot < plan.firstScalar { return plan.constants + 8 * (slot - plan.firstConstant) }

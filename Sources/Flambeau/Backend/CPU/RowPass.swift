@@ -2,12 +2,10 @@ import CKernels
 
 /// One run of a row program: rows in chunks cut by shape, each chunk with its own sums of columns.
 struct RowPass {
-  private struct Operand {
+  struct Operand {
     let lane: Lane
-    /// Where the row is made or converted; nil if it is used where it lies.
-    var buffer: Int?
-    /// Outer strides, in elements.
-    let strides: [Int]
+    /// Where in the scratch memory the row is made or converted; -1 if it is used where it lies.
+    var buffer = -1
   }
 
   private let plan: RowPlan
@@ -18,6 +16,8 @@ struct RowPass {
   private let outer: [Int]
   private var inputs: [Operand] = []
   private var outputs: [Operand] = []
+  /// The outer strides of the inputs, then of the outputs, in elements.
+  private var strides: [Int] = []
   private let memory: Memory
 
   /// Rows longer than this are walked in blocks.
@@ -28,7 +28,7 @@ struct RowPass {
   private static let mostSums = 64
 
   /// Where things lie in the scratch memory.
-  private struct Memory {
+  struct Memory {
     var cells = 0
     var rows = 0
     var temporaries = 0
@@ -64,7 +64,8 @@ struct RowPass {
       var operand = Operand(
         lane: Lane(
           input, mode: isDirect ? .direct : .block, slot: RowPlan.firstInput + i, innerStride: last, rowStride: 0,
-          in: computeClass, isOutput: false), strides: strides[i])
+          in: computeClass, isOutput: false))
+      self.strides += strides[i]
       if plan.inputs[i] == .row && plan.readsInput[i] && !isDirect {
         operand.buffer = at
         at += memory.rowByteCount
@@ -78,8 +79,13 @@ struct RowPass {
       var operand = Operand(
         lane: Lane(
           output, mode: isDirect ? .direct : .block, slot: plan.firstOutput + k, innerStride: last, rowStride: 0,
-          in: computeClass, isOutput: true), strides: plan.outputs[k].kind == .columnSum ? [] : strides[position])
-      if plan.outputs[k].kind != .columnSum { position += 1 }
+          in: computeClass, isOutput: true))
+      if plan.outputs[k].kind == .columnSum {
+        self.strides += outer.map { _ in 0 }
+      } else {
+        self.strides += strides[position]
+        position += 1
+      }
       if plan.outputs[k].kind == .row && !isDirect {
         operand.buffer = at
         at += memory.rowByteCount
@@ -116,114 +122,38 @@ struct RowPass {
     let sumByteCount = sums.count * memory.rowByteCount
 
     Scratch.with(Swift.max(chunks * sumByteCount, 1)) { partials in
-      let chunk = { (i: Int) in
-        Scratch.with(memory.byteCount) { scratch in
-          let frame = RowFrame(plan, scalars, at: scratch, cells: scratch + memory.cells)
-          for t in 0..<plan.temporaryCount {
-            frame.slots[plan.firstTemporary + t] = scratch + memory.temporaries + t * memory.blockByteCount
-          }
-          let accumulators = partials + i * sumByteCount
-          if !sums.isEmpty { accumulators.initializeMemory(as: UInt8.self, repeating: 0, count: sumByteCount) }
-          for row in i * perChunk..<Swift.min((i + 1) * perChunk, rows) {
-            runRow(row, frame, scratch, accumulators)
+      withWalk { walk in
+        let chunk = { (i: Int) in
+          Scratch.with(memory.byteCount) { scratch in
+            let frame = RowFrame(plan, scalars, at: scratch, cells: scratch + memory.cells)
+            for t in 0..<plan.temporaryCount {
+              frame.slots[plan.firstTemporary + t] = scratch + memory.temporaries + t * memory.blockByteCount
+            }
+            for r in 0..<plan.rowCount { frame.slots[plan.firstRow + r] = scratch + memory.rows + r * memory.rowByteCount }
+            let accumulators = partials + i * sumByteCount
+            if !sums.isEmpty { accumulators.initializeMemory(as: UInt8.self, repeating: 0, count: sumByteCount) }
+            for (position, k) in sums.enumerated() {
+              frame.slots[plan.firstOutput + k] = accumulators + position * memory.rowByteCount
+            }
+            for row in i * perChunk..<Swift.min((i + 1) * perChunk, rows) { walk.run(row, frame, scratch) }
           }
         }
+        if chunks == 1 { chunk(0) } else { ThreadPool.run(chunks, chunk) }
       }
-      if chunks == 1 { chunk(0) } else { ThreadPool.run(chunks, chunk) }
       join(sums, partials, chunks, sumByteCount)
     }
   }
 
-  private func runRow(
-    _ row: Int, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer, _ accumulators: UnsafeMutableRawPointer
-  ) {
-    // Where everything along the row begins.
-    for i in 0..<inputs.count where plan.readsInput[i] {
-      let lane = inputs[i].lane
-      let from = place(inputs[i], row)
-      if plan.inputs[i] == .row {
-        frame.slots[lane.slot] = inputs[i].buffer.map { scratch + $0 } ?? from
-      } else {
-        frame.positions[i] = from
-        lane.load!(frame.slots[lane.slot], from, 0, 1)
+  private func withWalk(_ body: (RowWalk) -> Void) {
+    inputs.withUnsafeBufferPointer { inputs in
+      outputs.withUnsafeBufferPointer { outputs in
+        outer.withUnsafeBufferPointer { outer in
+          strides.withUnsafeBufferPointer { strides in
+            body(RowWalk(plan, inputs: inputs, outputs: outputs, outer: outer, strides: strides, width: width, block: block))
+          }
+        }
       }
     }
-    for i in 0..<plan.rowCount { frame.slots[plan.firstRow + i] = scratch + memory.rows + i * memory.rowByteCount }
-    var accumulator = accumulators
-    for k in 0..<outputs.count {
-      switch plan.outputs[k].kind {
-      case .row: frame.slots[plan.firstOutput + k] = outputs[k].buffer.map { scratch + $0 } ?? place(outputs[k], row)
-      case .columnSum:
-        frame.slots[plan.firstOutput + k] = accumulator
-        accumulator += memory.rowByteCount
-      case .number: break
-      }
-    }
-
-    for segment in plan.segments {
-      for i in segment.loads where inputs[i].buffer != nil {
-        let lane = inputs[i].lane
-        lane.load!(scratch + inputs[i].buffer!, place(inputs[i], row), lane.innerStride, width)
-      }
-      for step in segment.numbers { frame.map(step, 1) }
-      for step in segment.whole { frame.whole(step, width) { inputs[$0].lane } }
-      if segment.blocks.isEmpty { continue }
-      if block == width {
-        for step in segment.blocks { frame.run(step, width, isFirst: true) }
-      } else {
-        runBlocks(segment, frame)
-      }
-    }
-    for k in 0..<outputs.count { write(k, row, frame) }
-  }
-
-  private func runBlocks(_ segment: RowPlan.Segment, _ frame: RowFrame) {
-    var at = 0
-    while at < width {
-      let n = Swift.min(block, width - at)
-      for step in segment.blocks { frame.run(step, n, isFirst: at == 0) }
-      advance(frame, block)
-      at += block
-    }
-    advance(frame, -at)
-  }
-
-  /// Moves what lies along the row.
-  private func advance(_ frame: RowFrame, _ elements: Int) {
-    let step = elements * plan.computeClass.byteCount
-    for i in 0..<inputs.count where plan.inputs[i] == .row { frame.move(RowPlan.firstInput + i, step) }
-    for i in 0..<plan.rowCount { frame.move(plan.firstRow + i, step) }
-    for k in 0..<outputs.count where plan.outputs[k].kind != .number { frame.move(plan.firstOutput + k, step) }
-  }
-
-  private func write(_ k: Int, _ row: Int, _ frame: RowFrame) {
-    let output = plan.outputs[k]
-    let lane = outputs[k].lane
-    switch output.kind {
-    case .columnSum: return
-    case .number: lane.store!(place(outputs[k], row), 1, frame.slots[output.slot]!, 1)
-    case .row:
-      let values = frame.slots[output.slot]!
-      if let patch = output.patch, let index = frame.index(inputs[patch.index].lane, patch.index, below: width) {
-        frame.add(frame.slots[patch.slot]!, to: values + index * plan.computeClass.byteCount)
-      }
-      if outputs[k].buffer != nil { lane.store!(place(outputs[k], row), lane.innerStride, values, width) }
-    }
-  }
-
-  @inline(__always)
-  private func place(_ operand: Operand, _ row: Int) -> UnsafeMutableRawPointer {
-    var rest = row
-    var position = 0
-    var dim = outer.count - 1
-    while dim > 0 {
-      let (quotient, index) = rest.quotientAndRemainder(dividingBy: outer[dim])
-      position += index * operand.strides[dim]
-      rest = quotient
-      dim -= 1
-    }
-    if dim == 0 { position += rest * operand.strides[0] }
-    return operand.lane.start + position * operand.lane.byteCount
   }
 
   /// Joins the chunks' sums of columns, halves first, and stores them.

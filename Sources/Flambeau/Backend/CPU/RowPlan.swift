@@ -33,15 +33,16 @@ final class RowPlan: Sendable {
     var scalars: UInt32 = 0
   }
 
+  /// Parts of `loads` and `steps`.
   struct Segment: Sendable {
     /// Inputs first read here.
-    var loads: [Int] = []
+    var loads: Range<Int>
     /// Steps on one number per row.
-    var numbers: [Step] = []
+    var numbers: Range<Int>
     /// Steps on the whole row.
-    var whole: [Step] = []
+    var whole: Range<Int>
     /// Steps run block by block.
-    var blocks: [Step] = []
+    var blocks: Range<Int>
   }
 
   struct Output: Sendable {
@@ -49,15 +50,19 @@ final class RowPlan: Sendable {
     let kind: Kind
     /// Where the value is: for rows and column sums a slot of its own.
     let slot: Int
-    /// The number to add, and the index input that says where.
-    let patch: (slot: Int, index: Int)?
+    /// The number to add, and the index input that says where; 0 and 0 without.
+    let patchSlot: Int
+    let patchIndex: Int
   }
 
   let computeClass: ComputeClass
-  let inputs: [RowProgram.Input]
-  let segments: [Segment]
-  let outputs: [Output]
-  let readsInput: [Bool]
+  // By address, so that no row touches a reference count.
+  nonisolated(unsafe) let inputs: UnsafeBufferPointer<RowProgram.Input>
+  nonisolated(unsafe) let segments: UnsafeBufferPointer<Segment>
+  nonisolated(unsafe) let loads: UnsafeBufferPointer<Int>
+  nonisolated(unsafe) let steps: UnsafeBufferPointer<Step>
+  nonisolated(unsafe) let outputs: UnsafeBufferPointer<Output>
+  nonisolated(unsafe) let readsInput: UnsafeBufferPointer<Bool>
   let constants: [Number]
   let scalarCount: Int
   let cellCount: Int
@@ -77,13 +82,13 @@ final class RowPlan: Sendable {
   init(_ code: RowProgram.Code, in computeClass: ComputeClass) {
     let draft = RowDraft(code, in: computeClass)
     self.computeClass = computeClass
-    inputs = code.inputs
+    inputs = RowPlan.table(code.inputs)
     constants = draft.constants
     scalarCount = code.scalarCount + 1
     cellCount = draft.cellCount
     rowCount = draft.rowCount
     temporaryCount = draft.temporaryCount
-    readsInput = draft.readsInput
+    readsInput = RowPlan.table(draft.readsInput)
     cost = draft.cost
 
     let firstConstant = 1 + code.inputs.count
@@ -120,13 +125,41 @@ final class RowPlan: Sendable {
         destination: slot(step.destination), second: slot(step.second), a: slot(operands[0]), b: slot(operands[1]),
         c: slot(operands[2]), scalars: scalars)
     }
-    segments = draft.segments.map { segment in
-      Segment(
-        loads: segment.loads, numbers: segment.numbers.map(lower), whole: segment.whole.map(lower),
-        blocks: segment.blocks.map(lower))
+    var steps: [Step] = []
+    var loads: [Int] = []
+    let append = { (drafts: [RowDraft.Step]) -> Range<Int> in
+      steps += drafts.map(lower)
+      return steps.count - drafts.count..<steps.count
     }
-    outputs = draft.outputs.map { output in
-      Output(kind: output.kind, slot: slot(output.place), patch: output.patch.map { (slot($0.0), $0.1) })
+    let segments = draft.segments.map { segment in
+      loads += segment.loads
+      return Segment(
+        loads: loads.count - segment.loads.count..<loads.count, numbers: append(segment.numbers),
+        whole: append(segment.whole), blocks: append(segment.blocks))
     }
+    self.segments = RowPlan.table(segments)
+    self.steps = RowPlan.table(steps)
+    self.loads = RowPlan.table(loads)
+    let outputs = draft.outputs.map { output in
+      Output(
+        kind: output.kind, slot: slot(output.place), patchSlot: output.patch.map { slot($0.0) } ?? 0,
+        patchIndex: output.patch?.1 ?? 0)
+    }
+    self.outputs = RowPlan.table(outputs)
+  }
+
+  deinit {
+    inputs.deallocate()
+    segments.deallocate()
+    loads.deallocate()
+    steps.deallocate()
+    outputs.deallocate()
+    readsInput.deallocate()
+  }
+
+  private static func table<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {
+    let buffer = UnsafeMutableBufferPointer<Element>.allocate(capacity: elements.count)
+    _ = buffer.initialize(from: elements)
+    return UnsafeBufferPointer(buffer)
   }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Flambeau
 
-@Suite struct ReductionTests {
+@Suite struct ReductionPassTests {
   static func subsets(_ rank: Int) -> [[Int]] {
     (0..<1 << rank).map { mask in (0..<rank).filter { mask >> $0 & 1 == 1 } }
   }
