@@ -152,13 +152,18 @@ struct ReductionPass {
     }
   }
 
-  /// `offsets` hold the output's corner; they are moved to each row and back.
+  /// `offsets` hold the output's corner. `sums` are the sums of 1, 2, 4 … segments that wait for their neighbour, the
+  /// largest first: neighbours of equal length join, so that long sums keep their digits.
   private func reduceSegments(
     _ segments: Range<Int>, _ rowPieces: Int, _ pieceLength: Int, _ feed: Feed, _ offsets: UnsafeMutablePointer<Int>,
-    _ cell: UnsafeMutableRawPointer, into total: UnsafeMutableRawPointer
+    _ sums: UnsafeMutableRawPointer, into total: UnsafeMutableRawPointer
   ) {
     let row = offsets + operandCount
-    var isFirst = true
+    var (count, top) = (0, sums)
+    func joinTop() {
+      top -= byteCount
+      join(top - byteCount, top - byteCount, top, nil, 1, 0)
+    }
     for segment in segments {
       let (r, piece) = segment.quotientAndRemainder(dividingBy: rowPieces)
       moveToRow(r, from: offsets, row)
@@ -166,17 +171,15 @@ struct ReductionPass {
       let end = Swift.min(index + pieceLength, inner.size)
       while index < end {
         let n = Swift.min(self.feed.limit, end - index)
-        let block = feed.block(row, index, n)
-        if isFirst {
-          reduce(total, block, n)
-          isFirst = false
-        } else {
-          reduce(cell, block, n)
-          join(total, total, cell, nil, 1, 0)
-        }
+        reduce(top, feed.block(row, index, n), n)
+        top += byteCount
+        count += 1
+        for _ in 0..<count.trailingZeroBitCount { joinTop() }
         index += n
       }
     }
+    while top > sums + byteCount { joinTop() }
+    total.copyMemory(from: sums, byteCount: byteCount)
   }
 
   // MARK: Along columns
@@ -279,7 +282,7 @@ struct ReductionPass {
 
   /// Runs `body(i, feed, offsets, extra)` for each i, on the pool where there are several.
   private func parallel(
-    _ count: Int, extra: Int = 64,
+    _ count: Int, extra: Int = 64 * 8,
     _ body: (Int, Feed, UnsafeMutablePointer<Int>, UnsafeMutableRawPointer) -> Void
   ) {
     feed.lanes.withUnsafeBufferPointer { lanes in

@@ -18,50 +18,45 @@ enum Scratch {
     return key
   }()
 
-  /// Before the bytes: how many there are, and whether they are taken.
+  /// At the start of the kept block: how many bytes there are, and how many are taken.
   private static let head = 64
-
+  private static let least = 1 << 20
   /// The most a thread keeps.
   private static let most = 4 << 20
 
-  /// Calls `body` with `byteCount` bytes, 64-byte aligned, contents undefined.
+  /// Calls `body` with `byteCount` bytes, 64-byte aligned, contents undefined. Calls nest.
   @inline(__always)
   static func with<R>(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> R) -> R {
-    let block = take(byteCount)
-    let result = body(block + head)
-    give(block)
+    let size = (byteCount + 63) & ~63
+    if let state = kept(size) {
+      let start = UnsafeMutableRawPointer(state) + head + state[1]
+      state[1] += size
+      let result = body(start)
+      state[1] -= size
+      return result
+    }
+    let block = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+    let result = body(block)
+    block.deallocate()
     return result
   }
 
-  private static func take(_ byteCount: Int) -> UnsafeMutableRawPointer {
-    let kept = pthread_getspecific(key)
-    if let kept {
-      let state = kept.assumingMemoryBound(to: Int.self)
-      if state[1] == 0 && state[0] >= byteCount {
-        state[1] = 1
-        return kept
-      }
-      // A pass inside a pass: its own block, freed after use.
-      if state[1] != 0 || byteCount > most { return make(byteCount, kept: false) }
-      kept.deallocate()
+  /// The thread's block if it has room, made or grown where nothing of it is taken.
+  private static func kept(_ size: Int) -> UnsafeMutablePointer<Int>? {
+    let block = pthread_getspecific(key)
+    if let state = block?.assumingMemoryBound(to: Int.self) {
+      if state[0] - state[1] >= size { return state }
+      if state[1] != 0 || size > most { return nil }
+      block!.deallocate()
+    } else if size > most {
+      return nil
     }
-    if byteCount > most { return make(byteCount, kept: false) }
-    let block = make(Swift.max(byteCount, 1 << 16), kept: true)
-    pthread_setspecific(key, block)
-    return block
-  }
-
-  private static func make(_ byteCount: Int, kept: Bool) -> UnsafeMutableRawPointer {
-    let block = UnsafeMutableRawPointer.allocate(byteCount: byteCount + head, alignment: 64)
-    let state = block.assumingMemoryBound(to: Int.self)
-    state[0] = byteCount
-    state[1] = 1
-    state[2] = kept ? 1 : 0
-    return block
-  }
-
-  private static func give(_ block: UnsafeMutableRawPointer) {
-    let state = block.assumingMemoryBound(to: Int.self)
-    if state[2] == 0 { block.deallocate() } else { state[1] = 0 }
+    let capacity = Swift.max(size, least)
+    let state = UnsafeMutableRawPointer.allocate(byteCount: capacity + head, alignment: 64)
+      .assumingMemoryBound(to: Int.self)
+    state[0] = capacity
+    state[1] = 0
+    pthread_setspecific(key, state)
+    return state
   }
 }
