@@ -1,0 +1,42 @@
+import CKernels
+
+// Rows of the kernel table, which C's fixed arrays show to Swift as tuples too long to index.
+extension fb_primitive {
+  func kernel(in computeClass: ComputeClass) -> fb_map? {
+    KernelAccess.map[Int(computeClass.rawValue) * Int(fb_primitive_count.rawValue) + Int(rawValue)]
+  }
+
+  func exists(in computeClass: ComputeClass) -> Bool { kernel(in: computeClass) != nil }
+}
+
+extension fb_class {
+  func load(_ dtype: DType) -> fb_load {
+    KernelAccess.load[Int(rawValue) * Int(fb_dtype_count.rawValue) + Int(dtype.rawValue)]!
+  }
+
+  func store(_ dtype: DType) -> fb_store {
+    KernelAccess.store[Int(rawValue) * Int(fb_dtype_count.rawValue) + Int(dtype.rawValue)]!
+  }
+
+  func reduce(_ reduction: fb_reduction) -> fb_reduce {
+    KernelAccess.reduce[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
+  }
+}
+
+enum KernelAccess {
+  nonisolated(unsafe) fileprivate static let map: UnsafePointer<fb_map?> = column(\.map)
+  nonisolated(unsafe) fileprivate static let load: UnsafePointer<fb_load?> = column(\.load)
+  nonisolated(unsafe) fileprivate static let store: UnsafePointer<fb_store?> = column(\.store)
+  nonisolated(unsafe) fileprivate static let reduce: UnsafePointer<fb_reduce?> = column(\.reduce)
+  nonisolated(unsafe) static let dot: UnsafePointer<fb_dot?> = column(\.dot)
+  nonisolated(unsafe) static let argmin: UnsafePointer<fb_arg?> = column(\.argmin)
+  nonisolated(unsafe) static let argmax: UnsafePointer<fb_arg?> = column(\.argmax)
+  nonisolated(unsafe) static let expSum: UnsafePointer<fb_exp_sum?> = column(\.exp_sum)
+  nonisolated(unsafe) static let maxExpSum: UnsafePointer<fb_max_exp_sum?> = column(\.max_exp_sum)
+  nonisolated(unsafe) static let transpose: UnsafePointer<fb_transpose?> = column(\.transpose)
+  nonisolated(unsafe) static let streamCopy: fb_stream_copy = Kernels.table.pointee.stream_copy!
+
+  private static func column<Field, Entry>(_ field: KeyPath<fb_table, Field>) -> UnsafePointer<Entry> {
+    (UnsafeRawPointer(Kernels.table) + MemoryLayout<fb_table>.offset(of: field)!).assumingMemoryBound(to: Entry.self)
+  }
+}

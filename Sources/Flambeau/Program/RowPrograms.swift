@@ -1,0 +1,127 @@
+import CKernels
+
+// The row programs the library is made of, each with its gradient's. `g` is the gradient that arrives.
+extension RowProgram {
+  /// x → y
+  static let softmax = RowProgram([.row]) { x, _, _ in
+    let e = exp(x[0] - rowMax(x[0]))
+    return [.row(e * reciprocal(rowSum(e)))]
+  }
+
+  /// y, g → gx
+  static let softmaxBackward = RowProgram([.row, .row]) { x, _, _ in
+    let (y, g) = (x[0], x[1])
+    return [.row(y * (g - rowSum(y * g)))]
+  }
+
+  /// x → y
+  static let logSoftmax = RowProgram([.row]) { x, _, _ in [.row(x[0] - logSumExp(x[0]))] }
+
+  /// y, g → gx
+  static let logSoftmaxBackward = RowProgram([.row, .row]) { x, _, _ in
+    let (y, g) = (x[0], x[1])
+    return [.row(g - exp(y) * rowSum(g))]
+  }
+
+  /// x → a number for each row
+  static let logSumExpRows = RowProgram([.row]) { x, _, _ in [.number(logSumExp(x[0]))] }
+
+  private static func logSumExp(_ x: Scalar) -> Scalar {
+    let largest = rowMax(x)
+    return largest + log(rowSum(exp(x - largest)))
+  }
+}
+
+extension RowProgram {
+  /// x, weight?, bias? (rows) and ε → y, the row's mean, 1/√(variance + ε). Ba et al., 2016.
+  static func layerNorm(weight: Bool, bias: Bool) -> RowProgram { layerNorms[weight ? 1 : 0][bias ? 1 : 0] }
+
+  /// x, mean, 1/√(variance + ε), g, weight? → gx; with `parameters` also the gradients of weight and bias, as column sums.
+  static func layerNormBackward(weight: Bool, parameters: Bool) -> RowProgram {
+    layerNormBackwards[weight ? 1 : 0][parameters ? 1 : 0]
+  }
+
+  /// x, weight? (row) and ε → y, 1/√(mean of squares + ε). Zhang and Sennrich, 2019.
+  static func rmsNorm(weight: Bool) -> RowProgram { rmsNorms[weight ? 1 : 0] }
+
+  /// x, 1/√(mean of squares + ε), g, weight? → gx; with `parameters` also the weight's gradient, as a column sum.
+  static func rmsNormBackward(weight: Bool, parameters: Bool) -> RowProgram {
+    rmsNormBackwards[weight ? 1 : 0][parameters ? 1 : 0]
+  }
+
+  private static let layerNorms = [false, true].map { weight in
+    [false, true].map { bias in
+      RowProgram(Array(repeating: .row, count: 1 + (weight ? 1 : 0) + (bias ? 1 : 0)), scalars: 1) { x, s, width in
+        let mean = rowSum(x[0]) / width
+        let centred = x[0] - mean
+        let scale = rsqrt(rowSum(square(centred)) / width + s[0])
+        var y = centred * scale
+        if weight { y = y * x[1] }
+        if bias { y = y + x[weight ? 2 : 1] }
+        return [.row(y), .number(mean), .number(scale)]
+      }
+    }
+  }
+
+  private static let layerNormBackwards = [false, true].map { weight in
+    [false, true].map { parameters in
+      RowProgram([.row, .number, .number, .row] + (weight ? [.row] : [])) { x, _, width in
+        let (scale, g) = (x[2], x[3])
+        let normal = (x[0] - x[1]) * scale
+        let slope = weight ? g * x[4] : g
+        let along = rowSum(slope * normal) / width
+        let gradient = scale * (slope - (rowSum(slope) / width) - normal * along)
+        return [.row(gradient)] + (parameters ? [.columnSum(g * normal), .columnSum(g)] : [])
+      }
+    }
+  }
+
+  private static let rmsNorms = [false, true].map { weight in
+    RowProgram(weight ? [.row, .row] : [.row], scalars: 1) { x, s, width in
+      let scale = rsqrt(rowSum(square(x[0])) / width + s[0])
+      let y = x[0] * scale
+      return [.row(weight ? y * x[1] : y), .number(scale)]
+    }
+  }
+
+  private static let rmsNormBackwards = [false, true].map { weight in
+    [false, true].map { parameters in
+      RowProgram([.row, .number, .row] + (weight ? [.row] : [])) { x, _, width in
+        let (scale, g) = (x[1], x[2])
+        let normal = x[0] * scale
+        let slope = weight ? g * x[3] : g
+        let along = rowSum(slope * normal) / width
+        return [.row(scale * (slope - normal * along))] + (parameters ? [.columnSum(g * normal)] : [])
+      }
+    }
+  }
+}
+
+extension RowProgram {
+  /// logits, target class (index), row weight (0 ignores the row) and label smoothing → the row's loss; with `gradient`
+  /// also the loss's gradient, to be scaled by what arrives. Szegedy et al., 2015 (smoothing).
+  ///
+  /// A target outside the row counts as ignored by the gradient's peak: check targets first.
+  static func crossEntropy(gradient: Bool, smoothing: Bool) -> RowProgram {
+    crossEntropies[gradient ? 1 : 0][smoothing ? 1 : 0]
+  }
+
+  private static let crossEntropies = [false, true].map { gradient in
+    [false, true].map { smoothing in
+      RowProgram([.row, .index, .number], scalars: 1) { x, s, width in
+        let total = logSumExp(x[0])
+        let weight = x[2]
+        let peak = smoothing ? 1 - s[0] : 1
+        var loss = peak * (total - .pick(input: 0, index: 1))
+        if smoothing { loss = loss + s[0] * (total - rowSum(x[0]) / width) }
+        var outputs: [Output] = [.number(select(eq(weight, 0), 0, weight * loss))]
+        if gradient {
+          let share = exp(x[0] - total) * weight
+          let slope = smoothing ? share - s[0] * weight / width : share
+          outputs.append(.patched(slope, plus: -(weight * peak), at: 1))
+        }
+        return outputs
+      }
+    }
+  }
+}
