@@ -3,6 +3,7 @@
 median and fastest repetition. Without a name it lists the workloads. compare.py runs the two sides in turn."""
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -136,8 +137,9 @@ def convolution(images, weight, **options):
     count, _, height, width = images
     outputs, inputs, kernel_height, kernel_width = weight
     stride, padding = options.get("stride", 1), options.get("padding", 0)
-    size = [count, outputs, (height + 2 * padding - kernel_height) // stride + 1, (width + 2 * padding - kernel_width) // stride + 1]
-    flops = 2 * size[0] * size[1] * size[2] * size[3] * inputs * kernel_height * kernel_width / 1e9
+    rows, columns = (height + 2 * padding - kernel_height) // stride + 1, (width + 2 * padding - kernel_width) // stride + 1
+    size = [count, outputs, rows, columns]
+    flops = 2 * math.prod(size) * inputs * kernel_height * kernel_width / 1e9
     shapes = [images, weight, (outputs,)]
 
     def run(x, w, b):

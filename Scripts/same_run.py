@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""torch's half of the same run in torch and in Flambeau: trains an MLP and a CNN on the digits from given seeds and writes what must
-agree to Tests/Golden/same_run.json: initial parameters (bit for bit, as a checksum and the first elements), the order of batches,
-the first 200 losses (1e-4 relative), the test accuracy (0.3 points), the generator at the end.
+"""torch's half of the same run in torch and in Flambeau: trains an MLP and a CNN on the digits from given seeds and writes what
+must agree to Tests/Golden/same_run.json: initial parameters (bit for bit, as a checksum and the first elements), the order of
+batches, the first 200 losses (1e-4 relative), the test accuracy (0.3 points), the generator at the end.
 
 A rounding error that carries one activation across ReLU's corner moves the losses by 1e-4 and more; seeds and rates are such that
 none does. same_run.py --sensitivity shows it: how far the losses move when the run is computed in float64, on two threads, and
@@ -88,7 +88,8 @@ def write():
         result = train(run)
         settings = {key: value for key, value in run.items() if key != "net"}
         golden["runs"][name] = settings | result
-        print(f"{name}: loss {result['losses'][0]:.4f} → {result['last_loss']:.4f}, test accuracy {100 * result['test_accuracy']:.2f} %")
+        first, last, accuracy = result["losses"][0], result["last_loss"], result["test_accuracy"]
+        print(f"{name}: loss {first:.4f} → {last:.4f}, test accuracy {100 * accuracy:.2f} %")
     with open(GOLDEN, "w") as file:
         json.dump(golden, file, separators=(",", ":"))
         file.write("\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the golden files beside it, from torch 2.13.0 on the CPU: python3 Tests/Golden/make_golden.py
 
-torch takes bernoulli_, dropout and exponential_ from MKL on Intel processors, so the files are made on another one.
+On Intel processors torch takes bernoulli_, and with it dropout, from MKL; these files hold what it gives on every other.
 """
 import torch
 

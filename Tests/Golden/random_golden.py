@@ -81,15 +81,18 @@ def scripts():
         for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, F16, BF16, F32, F64)]
     yield "randperm", [step("randperm", n=n) for n in (0, 1, 2, 10, 1000)]
     yield "bernoulli_", [
-        step("bernoulli_", [33], dtype, p=p) for p in (0.0, 0.25, 0.9, 1.0) for dtype in (F32, F64, BF16, torch.bool, torch.int64)]
+        step("bernoulli_", [33], dtype, p=p)
+        for p in (0.0, 0.25, 0.9, 1.0) for dtype in (F32, F64, BF16, torch.bool, torch.int64)]
     ramp = [i / 19 for i in range(20)]
     yield "bernoulli", [step("bernoulli", [20], dtype, probabilities=ramp) for dtype in (F32, F64, F16, BF16)]
     yield "dropout", [step("dropout", [4, 10], dtype, p=p) for p in (0.0, 0.1, 0.5, 1.0) for dtype in (F32, F64, BF16)]
     yield "dropout2d", [step("dropout2d", [3, 5, 2, 2], F32, p=0.4)]
     yield "normal_", [step("normal_", [n], dtype, mean=-1.5, std=0.02) for n in (7, 16, 35) for dtype in (F32, F64, F16, BF16)]
     yield "uniform_", [
-        step("uniform_", [33], dtype, **{"from": a, "to": b}) for a, b in ((-0.3, 0.7), (2, 5)) for dtype in (F32, F64, F16, BF16)]
-    yield "exponential_", [step("exponential_", [20], dtype, **{"lambda": rate}) for rate in (1, 0.3) for dtype in (F32, F64, BF16)]
+        step("uniform_", [33], dtype, **{"from": a, "to": b})
+        for a, b in ((-0.3, 0.7), (2, 5)) for dtype in (F32, F64, F16, BF16)]
+    yield "exponential_", [
+        step("exponential_", [20], dtype, **{"lambda": rate}) for rate in (1, 0.3) for dtype in (F32, F64, BF16)]
     weights = [1, 2, 0, 4, 0.5, 3]
     yield "multinomial", [
         step("multinomial", weights=weights, n=1, replacement=False),
@@ -101,18 +104,21 @@ def scripts():
     yield "the waiting half, one dtype", [
         step("randn", [3]), step("randn", [1]), step("rand", [2]), step("randn", [15]), step("randn", [16]), step("randn", [2])]
     yield "the waiting half, two dtypes", [
-        step("randn", [1], F64), step("randn", [1], F32), step("randn", [1], F32), step("randn", [2], F64), step("randn", [1], BF16)]
+        step("randn", [n], dtype) for n, dtype in ((1, F64), (1, F32), (1, F32), (2, F64), (1, BF16))]
     yield "the waiting half, seeded anew", [step("randn", [1]), step("manual_seed", seed=7), step("randn", [3])]
-    yield "past a block of the twister", [step("rand", [700], F16), step("randint", [3], torch.int64, low=0, high=2**40), step("randn", [17])]
+    yield "past a block of the twister", [
+        step("rand", [700], F16), step("randint", [3], torch.int64, low=0, high=2**40), step("randn", [17])]
 
 
 def states():
     """get_rng_state() as bytes after some draws, and what comes next from it."""
-    for name, draw in {"fresh": lambda: None, "three scalars": lambda: torch.randn(3), "thousand": lambda: torch.rand(1000)}.items():
+    draws = {"fresh": lambda: None, "three scalars": lambda: torch.randn(3), "thousand": lambda: torch.rand(1000)}
+    for name, draw in draws.items():
         torch.manual_seed(SEEDS[2])
         draw()
         state = torch.get_rng_state()
-        yield {"name": name, "seed": SEEDS[2], "state": bits(state), "randn": described(torch.randn(2)), "rand": described(torch.rand(4))}
+        yield {"name": name, "seed": SEEDS[2], "state": bits(state),
+               "randn": described(torch.randn(2)), "rand": described(torch.rand(4))}
 
 
 MODULES = {

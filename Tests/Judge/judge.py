@@ -126,7 +126,8 @@ class Judge:
         return [weight.requires_grad_() for weight in weights] if second else weights
 
     def differentiate_again(self, grads, leaves, weights, result):
-        sums = [(grad * second_cotangent(grad.shape, grad.dtype)).sum() for grad in grads if grad is not None and grad.requires_grad]
+        deeper = [grad for grad in grads if grad is not None and grad.requires_grad]
+        sums = [(grad * second_cotangent(grad.shape, grad.dtype)).sum() for grad in deeper]
         if sums:
             again = torch.autograd.grad(sums, leaves + weights, allow_unused=True)
         else:

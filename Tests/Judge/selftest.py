@@ -1,5 +1,4 @@
 """Checks judge.py against results worked out by hand."""
-import array
 import json
 import math
 import os
@@ -17,7 +16,7 @@ def spec(name, shape, strides, storage, dtype="float32", offset=0, **more):
 
 
 # float32 1…6 at 0; float64 0.5, −2 at 24; bfloat16 1, 1.5 (0x3F80, 0x3FC0) at 40; int64 7 at 44.
-DATA = array.array("f", [1, 2, 3, 4, 5, 6]).tobytes() + struct.pack("<2d", 0.5, -2) + struct.pack("<2H", 0x3F80, 0x3FC0) + struct.pack("<q", 7)
+DATA = struct.pack("<6f 2d 2H q", 1, 2, 3, 4, 5, 6, 0.5, -2, 0x3F80, 0x3FC0, 7)
 
 ROWS, COLUMNS = spec("a", [2, 3], [3, 1], 0), spec("b", [2, 3], [1, 2], 0)
 X = spec("x", [2], [1], 24, "float64", requires_grad=True)
