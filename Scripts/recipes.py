@@ -25,7 +25,7 @@ def digits_net():
 def mnist_net():
     return nn.Sequential(
         *stage(1, 16), nn.MaxPool2d(2), *stage(16, 32), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Dropout(0.5), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
+        nn.Dropout(0.25), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10))
 
 
 RECIPES = {
