@@ -13,11 +13,13 @@ let package = Package(
   targets: [
     .target(
       name: "CKernels",
+      exclude: ["data"],
       cxxSettings: [
         .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
   ],
+  cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17
 )

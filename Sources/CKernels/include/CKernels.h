@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "digits.h"
 #include "primitives.h"
 #include "random.h"
 #include "threads.h"

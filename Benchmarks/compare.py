@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Flambeau beside torch eager on this machine, in one run: `python3 Benchmarks/compare.py` after `swift build -c release`.
+
+Every workload is measured by one side and then the other, as often as --rounds says, each in a process of its own, because
+machines drift by more than the differences that matter. The table shows the medians of the rounds; a ratio above 1 means that
+Flambeau is ahead. torch's allocator hands large blocks back to the system at every release; --tuned-malloc measures torch a
+second time with MALLOC_MMAP_MAX_=0, which keeps them.
+"""
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+from torch_workloads import SECONDS, UNITS
+
+FOLDER = os.path.dirname(os.path.abspath(__file__))
+FLAMBEAU = os.path.join(FOLDER, "..", ".build", "release", "flambeau")
+LOWER_IS_BETTER = {*SECONDS, "MB"}
+
+
+def lines(command, environment=None):
+    """What a side says, one JSON object a workload; None where it cannot run the workload."""
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}))
+    objects = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode != 0 or not objects:
+        reason = (done.stderr.strip().splitlines() or ["no result"])[-1]
+        print(f"{' '.join(map(os.path.basename, command))}: {reason}", file=sys.stderr)
+        return None
+    return objects[0]
+
+
+def sides(options):
+    """Column title → a function from a workload's name to its measurement."""
+    threads = str(options.threads)
+    pool = {variable: threads for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    torch = [sys.executable, os.path.join(FOLDER, "torch_workloads.py")]
+    found = {"Flambeau": lambda name: lines([options.flambeau, "bench", "--only", name, "--threads", threads, "--json"])}
+    if importlib.util.find_spec("torch") is None:
+        print("torch is not installed in this Python, so only Flambeau is measured (pip install torch==2.13.0 for both).\n")
+        return found
+    found["torch"] = lambda name: lines([*torch, name, "--threads", threads], pool)
+    if options.tuned_malloc:
+        tuned = pool | {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+        found["torch, tuned malloc"] = lambda name: lines([*torch, name, "--threads", threads], tuned)
+    return found
+
+
+def compare(name, sides, rounds):
+    """The median of each side's medians; a side that fails once is not asked again."""
+    values = {title: [] for title in sides}
+    for _ in range(rounds):
+        for title, measure in sides.items():
+            if values[title] is not None:
+                result = measure(name)
+                values[title] = None if result is None else values[title] + [result["median"]]
+    return {title: statistics.median(found) if found else None for title, found in values.items()}
+
+
+def row(name, medians):
+    unit, ours = UNITS[name], medians["Flambeau"]
+    peers = [median for title, median in medians.items() if title != "Flambeau"]
+    cells = [name, unit] + [format_value(median) for median in medians.values()]
+    for peer in peers:
+        if ours is None or peer is None:
+            cells.append("–")
+        else:
+            cells.append(f"{peer / ours if unit in LOWER_IS_BETTER else ours / peer:.2f}")
+    return f"| {' | '.join(cells)} |"
+
+
+def format_value(value):
+    return "–" if value is None else f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Flambeau beside torch eager")
+    parser.add_argument("--only", default="", help="parts of workload names, separated by commas")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tuned-malloc", action="store_true", help="torch with MALLOC_MMAP_MAX_=0 too")
+    parser.add_argument("--flambeau", default=os.path.normpath(FLAMBEAU), help="the executable")
+    options = parser.parse_args()
+    if not os.access(options.flambeau, os.X_OK):
+        parser.error(f"{options.flambeau} is missing: swift build -c release")
+    names = [name for name in UNITS if any(part in name for part in options.only.split(","))]
+    if not names:
+        parser.error(f"no workload is called like {options.only}")
+    columns = sides(options)
+    titles = ["workload", "unit", *columns, *(f"ratio to {title}" for title in columns if title != "Flambeau")]
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
+    for name in names:
+        print(row(name, compare(name, columns, options.rounds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
