@@ -55,11 +55,11 @@ struct ConvolutionCase: CustomStringConvertible {
 
   func failure() -> String? {
     let g = geometry
-    let input = Elements(dtype, count: inputCount, seed: 1)
-    let weight = Elements(dtype, count: weightCount, seed: 2)
-    let gradient = Elements(dtype, count: outputCount, seed: 3)
-    let bias = Elements(dtype, count: g.outChannels, seed: 4)
-    let inputBias = Elements(dtype, count: g.inChannels, seed: 5)
+    let input = Values(dtype, count: inputCount, seed: 1)
+    let weight = Values(dtype, count: weightCount, seed: 2)
+    let gradient = Values(dtype, count: outputCount, seed: 3)
+    let bias = Values(dtype, count: g.outChannels, seed: 4)
+    let inputBias = Values(dtype, count: g.inChannels, seed: 5)
     let (x, w, dy) = (input.values, weight.values, gradient.values)
     var output = (0..<outputCount).map { bias[$0 / g.output.area % g.outChannels] }
     var dx = (0..<inputCount).map { inputBias[$0 / g.input.area % g.inChannels] }
@@ -72,8 +72,8 @@ struct ConvolutionCase: CustomStringConvertible {
     for table in GemmTable.all {
       let convolution = Convolution(geometry: g, dtype: dtype, table: table)
       var (y, gx, gw) = (
-        Elements(dtype, count: outputCount, filledWith: .nan), Elements(dtype, count: inputCount, filledWith: .nan),
-        Elements(dtype, count: weightCount, filledWith: .nan)
+        Values(dtype, count: outputCount, filledWith: .nan), Values(dtype, count: inputCount, filledWith: .nan),
+        Values(dtype, count: weightCount, filledWith: .nan)
       )
       input.bytes.withUnsafeBytes { x in
         weight.bytes.withUnsafeBytes { w in

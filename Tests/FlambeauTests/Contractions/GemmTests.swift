@@ -32,14 +32,14 @@ struct GemmCase: CustomStringConvertible {
   func failure() -> String? {
     let (ar, ac, aCount) = strides(m, k, transposeA)
     let (br, bc, bCount) = strides(k, n, transposeB)
-    let a = Elements(dtype, count: aCount, seed: m + 3 * k)
-    let b = Elements(dtype, count: bCount, seed: n + 5 * k + 1)
-    let rowBias = Elements(dtype, count: m, seed: 11)
-    let columnBias = Elements(dtype, count: n, seed: 12)
+    let a = Values(dtype, count: aCount, seed: m + 3 * k)
+    let b = Values(dtype, count: bCount, seed: n + 5 * k + 1)
+    let rowBias = Values(dtype, count: m, seed: 11)
+    let columnBias = Values(dtype, count: n, seed: 12)
     let rowStride = n + gap
-    var initial = Elements(dtype, count: m * rowStride, filledWith: outside)
+    var initial = Values(dtype, count: m * rowStride, filledWith: outside)
     if beta != 0 {
-      let old = Elements(dtype, count: m * n, seed: 7)
+      let old = Values(dtype, count: m * n, seed: 7)
       for i in 0..<m { for j in 0..<n { initial[i * rowStride + j] = old[i * n + j] } }
     }
     let (sums, sizes) = naive(a.values, (ar, ac), b.values, (br, bc))
@@ -95,8 +95,8 @@ struct GemmCase: CustomStringConvertible {
   }
 
   private func run(
-    _ table: GemmTable, _ a: Elements, _ aStrides: (Int, Int), _ b: Elements, _ bStrides: (Int, Int), _ c: inout Elements,
-    _ rowStride: Int, _ rowBias: Elements, _ columnBias: Elements, _ seen: inout [Int]
+    _ table: GemmTable, _ a: Values, _ aStrides: (Int, Int), _ b: Values, _ bStrides: (Int, Int), _ c: inout Values,
+    _ rowStride: Int, _ rowBias: Values, _ columnBias: Values, _ seen: inout [Int]
   ) {
     let n = n
     a.bytes.withUnsafeBytes { ap in
@@ -206,9 +206,9 @@ struct GemmCase: CustomStringConvertible {
   private func expectWrapping(_ dtype: DType) {
     for table in GemmTable.all {
       let (m, n, k) = (5, 70, 9)
-      let a = Elements(dtype, count: m * k, seed: 1)
-      let b = Elements(dtype, count: k * n, seed: 2)
-      var c = Elements(dtype, count: m * n)
+      let a = Values(dtype, count: m * k, seed: 1)
+      let b = Values(dtype, count: k * n, seed: 2)
+      var c = Values(dtype, count: m * n)
       a.bytes.withUnsafeBytes { ap in
         b.bytes.withUnsafeBytes { bp in
           c.bytes.withUnsafeMutableBytes { cp in
@@ -236,11 +236,11 @@ struct GemmCase: CustomStringConvertible {
     (3, 4, 5, 6, 24, 30), (3, 4, 5, 6, 24, 0), (5, 33, 20, 17, 0, 340), (2, 64, 80, 70, 4500, 0), (300, 2, 3, 2, 4, 6),
   ])
   func batches(count: Int, m: Int, n: Int, k: Int, aStride: Int, bStride: Int) {
-    let a = Elements(.float32, count: aStride * (count - 1) + m * k, seed: 1)
-    let b = Elements(.float32, count: bStride * (count - 1) + k * n, seed: 2)
-    let bias = Elements(.float32, count: n, seed: 3)
+    let a = Values(.float32, count: aStride * (count - 1) + m * k, seed: 1)
+    let b = Values(.float32, count: bStride * (count - 1) + k * n, seed: 2)
+    let bias = Values(.float32, count: n, seed: 3)
     for table in GemmTable.all {
-      var strided = Elements(.float32, count: count * m * n, filledWith: .nan)
+      var strided = Values(.float32, count: count * m * n, filledWith: .nan)
       var offset = strided
       a.bytes.withUnsafeBytes { ap in
         b.bytes.withUnsafeBytes { bp in

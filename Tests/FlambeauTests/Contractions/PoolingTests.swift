@@ -54,13 +54,13 @@ struct PoolingCase: CustomStringConvertible {
 
   func failure() -> String? {
     let (height, width) = (rows.spans.inputSize, columns.spans.inputSize)
-    var input = Elements(dtype, count: planes * height * width, seed: 1)
+    var input = Values(dtype, count: planes * height * width, seed: 1)
     for (i, value) in special.enumerated() { input[i * 5 % (height * width)] = value }
     let outputCount = planes * rows.windows.count * columns.windows.count
     if rows.spans.count != rows.windows.count || columns.spans.count != columns.windows.count {
       return "output is \(rows.spans.count)×\(columns.spans.count)"
     }
-    let gradient = Elements(dtype, count: outputCount, seed: 2)
+    let gradient = Values(dtype, count: outputCount, seed: 2)
     var largest: [Double] = []
     var positions: [Int64] = []
     var means: [Double] = []
@@ -88,9 +88,9 @@ struct PoolingCase: CustomStringConvertible {
     for table in GemmTable.all {
       let pooling = Pooling(
         planes: planes, rows: rows.spans, columns: columns.spans, dtype: dtype, divisor: divisor, table: table)
-      var y = Elements(dtype, count: outputCount, filledWith: 77)
+      var y = Values(dtype, count: outputCount, filledWith: 77)
       var mean = y
-      var gx = Elements(dtype, count: planes * height * width, filledWith: 77)
+      var gx = Values(dtype, count: planes * height * width, filledWith: 77)
       var gm = gx
       var found = [Int64](repeating: -7, count: outputCount)
       input.bytes.withUnsafeBytes { x in

@@ -11,8 +11,8 @@ struct Pattern {
   }
 }
 
-/// Elements of any floating-point type (or int32, int64, uint8) as Doubles and as bytes.
-struct Elements {
+/// Values of any floating-point type (or int32, int64, uint8) as Doubles and as bytes.
+struct Values {
   let dtype: DType
   var bytes: [UInt8]
   var count: Int { bytes.count / dtype.byteCount }
