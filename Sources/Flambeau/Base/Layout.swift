@@ -49,6 +49,17 @@ public struct Layout: Sendable, Hashable {
 
   @inline(__always) var rank: Int { shape.count }
 
+  /// The gapless layout of the same shape whose dimensions nest as this one's do.
+  var dense: Layout {
+    var strides = shape
+    var step = 1
+    for i in dimensionsByStride() {
+      strides.at(i, put: step)
+      step *= Swift.max(shape.at(i), 1)
+    }
+    return Layout(shape: shape, strides: strides, offset: 0)
+  }
+
   /// Every element has an address of its own and there are no gaps, in some order of the dimensions.
   var isDense: Bool {
     if isContiguous { return true }

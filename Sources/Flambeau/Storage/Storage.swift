@@ -36,6 +36,9 @@ final class Storage: Sendable {
   /// The block came from the library's allocator, so it may be reused for a result.
   var isOwned: Bool { release == nil }
 
+  /// No elements; what a poisoned tensor names.
+  static let none = Storage(sharing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0, owner: nil)
+
   deinit {
     if let release { release() } else { Memory.free(pointer, byteCount) }
   }

@@ -1,0 +1,14 @@
+/// Runs `body` without recording: results do not require gradients. Torch's `no_grad`.
+public func noGrad<R>(_ body: () throws -> R) rethrows -> R {
+  try Context.run(Context.current.with(gradEnabled: false), body)
+}
+
+/// The asynchronous form of ``noGrad(_:)``.
+public func noGrad<R>(isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R) async rethrows -> R {
+  try await Context.run(Context.current.with(gradEnabled: false), isolation: isolation, body)
+}
+
+/// Runs `body` recording again, inside ``noGrad(_:)``. Torch's `enable_grad`.
+public func enableGrad<R>(_ body: () throws -> R) rethrows -> R {
+  try Context.run(Context.current.with(gradEnabled: true), body)
+}

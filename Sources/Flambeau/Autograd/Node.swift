@@ -1,0 +1,60 @@
+import Synchronization
+
+/// Where a gradient goes: a result of a recorded call, or a leaf's accumulator.
+struct Edge {
+  let node: Node
+  let index: Int
+}
+
+/// One recorded call: where its operands came from and what its derivative needs.
+class Node: @unchecked Sendable {
+  /// Counts nodes in order of creation, so consumers follow what they consume.
+  let sequence: UInt64
+  final var edges: Few<Edge>
+  final var saved = Few<SavedTensor>()
+  /// Saved values were given up after a backward pass.
+  final var isReleased = false
+  final private(set) var hooks: [GradientHook] = []
+
+  /// The shape and dtype of each operand, for its gradient.
+  final let operandShapes: Few<OperandShape>
+
+  private static let counter = Atomic<UInt64>(1)
+
+  init(edges: Few<Edge>, operandShapes: Few<OperandShape>, isLeaf: Bool = false) {
+    sequence = isLeaf ? 0 : Node.counter.wrappingAdd(1, ordering: .relaxed).oldValue
+    self.edges = edges
+    self.operandShapes = operandShapes
+  }
+
+  /// Torch's name without `Backward`, such as `Add`.
+  var name: String { "" }
+  var resultCount: Int { 1 }
+
+  /// The gradients for the operands from those of the results; a missing one is zero.
+  func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> { Few() }
+
+  final func needs(_ operand: Int) -> Bool { edges[operand] != nil }
+
+  final func releaseSaved() {
+    isReleased = saved.count > 0
+    saved = Few()
+  }
+
+  final func addHook(_ hook: GradientHook) { hooks.append(hook) }
+  final func removeHook(_ id: UInt64) { hooks.removeAll { $0.id == id } }
+
+  deinit { Dismantling.release(&edges, &saved) }
+}
+
+struct OperandShape: Sendable {
+  let shape: Shape
+  let dtype: DType
+}
+
+/// Called with the gradient of one result; may replace it.
+struct GradientHook: Sendable {
+  let id: UInt64
+  let resultIndex: Int
+  let body: @Sendable (Tensor) -> Tensor?
+}

@@ -1,0 +1,24 @@
+/// A view re-derived from its base after the base was written: any layout within another's memory.
+final class StridedViewNode: Node, @unchecked Sendable {
+  private let base: Layout
+  private let view: Layout
+
+  init(of base: Layout, as view: Layout, dtype: DType, edge: Edge) {
+    self.base = base
+    self.view = view
+    super.init(edges: Few(edge), operandShapes: Few(OperandShape(shape: base.shape, dtype: dtype)))
+  }
+
+  override var name: String { "AsStrided" }
+
+  override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
+    guard let gradient = gradients[0] else { return Few() }
+    return Few(ops.views.stridedBackward(gradient, StridedView(base: base, view: view)))
+  }
+}
+
+/// A view's layout within its base's memory.
+struct StridedView: Sendable {
+  let base: Layout
+  let view: Layout
+}

@@ -1,0 +1,78 @@
+/// A list whose first three elements need no memory of their own; missing elements are nil.
+struct Few<Element> {
+  private(set) var count = 0
+  private var first: Element?
+  private var second: Element?
+  private var third: Element?
+  private var rest: [Element?] = []
+
+  @inline(__always) init() {}
+
+  @inline(__always)
+  init(_ a: Element?) {
+    first = a
+    count = 1
+  }
+
+  @inline(__always)
+  init(_ a: Element?, _ b: Element?) {
+    first = a
+    second = b
+    count = 2
+  }
+
+  @inline(__always)
+  init(_ a: Element?, _ b: Element?, _ c: Element?) {
+    first = a
+    second = b
+    third = c
+    count = 3
+  }
+
+  init(_ elements: some Collection<Element?>) {
+    for element in elements { append(element) }
+  }
+
+  init(count: Int) {
+    self.count = count
+    if count > 3 { rest = Array(repeating: nil, count: count - 3) }
+  }
+
+  mutating func append(_ element: Element?) {
+    count += 1
+    if count > 3 { rest.append(element) } else { self[count - 1] = element }
+  }
+
+  @inline(__always)
+  subscript(i: Int) -> Element? {
+    get {
+      switch i {
+      case 0: first
+      case 1: second
+      case 2: third
+      default: rest[i - 3]
+      }
+    }
+    set {
+      switch i {
+      case 0: first = newValue
+      case 1: second = newValue
+      case 2: third = newValue
+      default: rest[i - 3] = newValue
+      }
+    }
+  }
+}
+
+extension Few: Sendable where Element: Sendable {}
+
+extension Few: Sequence {
+  func makeIterator() -> AnyIterator<Element?> {
+    var i = 0
+    return AnyIterator {
+      guard i < count else { return nil }
+      defer { i += 1 }
+      return self[i]
+    }
+  }
+}

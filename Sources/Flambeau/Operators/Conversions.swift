@@ -1,0 +1,59 @@
+import CKernels
+
+struct Conversions: Sendable {
+  /// Row-major elements of a dtype.
+  let copy: Operator<DType> = Operator(
+    "to",
+    forward: { (operands, dtype) throws(TensorError) in
+      let source = operands[0]!.body
+      let result = try Value(Layout(source.layout.shape), dtype)
+      source.elements.copy(to: result.elements)
+      return result
+    },
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.dtype(0))) })
+}
+
+extension Elements {
+  /// Converts the elements into those of `target`, which has the same shape.
+  func copy(to target: Elements) {
+    let wide = dtype == .float64 || target.dtype == .float64
+    let computeClass =
+      !dtype.isFloatingPoint && !target.dtype.isFloatingPoint ? fb_i64 : wide || dtype == .int64 ? fb_f64 : fb_f32
+    Interpreter.run(Program.identity, in: computeClass, self, into: target)
+  }
+}
+
+extension Program {
+  static let identity = Program { x in copy(x) }
+}
+
+extension Value {
+  /// All bytes of the storage 0.
+  func fillZero() { storage.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: storage.byteCount) }
+}
+
+extension Tensor {
+  /// The elements as `dtype`; the same tensor if they are already. Floats truncate to integers, integers wrap.
+  public func to(_ dtype: DType) -> Tensor {
+    dtype == self.dtype ? self : ops.conversions.copy(self, dtype)
+  }
+
+  /// The tensor itself if row-major without gaps, else a copy that is. Torch's `contiguous`.
+  public func contiguous() -> Tensor { isContiguous ? self : ops.conversions.copy(self, dtype) }
+
+  /// A copy with storage of its own. Torch's `clone`.
+  public func clone() -> Tensor { ops.conversions.copy(self, dtype) }
+
+  /// Summed over what broadcasting stretched, and converted: a gradient for an operand of `shape` and `dtype`.
+  func fitted(to shape: Shape, _ dtype: DType) -> Tensor {
+    var result = self
+    if result.shape != shape {
+      let lead = result.ndim - shape.count
+      var dims = Array(0..<lead)
+      for i in 0..<shape.count where shape.at(i) == 1 && result.body.layout.shape.at(i + lead) != 1 { dims.append(i + lead) }
+      if !dims.isEmpty { result = result.sum(dim: dims, keepDim: true) }
+      if lead > 0 { result = result.reshape(shape) }
+    }
+    return result.to(dtype)
+  }
+}

@@ -1,0 +1,10 @@
+/// The operator table: a family a member, a row a member of each.
+struct Operators: Sendable {
+  let arithmetic: Arithmetic = Arithmetic()
+  let views: Views = Views()
+  let conversions: Conversions = Conversions()
+  let reductions: Reductions = Reductions()
+  let products: Products = Products()
+}
+
+let ops: Operators = Operators()

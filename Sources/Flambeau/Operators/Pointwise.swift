@@ -1,0 +1,144 @@
+import CKernels
+
+/// A row whose result depends element by element on its operands: one scalar program, from which everything comes.
+///
+/// Scalars are the program's run-time numbers. `number` is the category of a number that stands for an operand.
+struct PointwiseArguments: Sendable {
+  var scalars = Scalars()
+  var number: DType.Category?
+}
+
+extension Operator where Attributes == PointwiseArguments {
+  /// `refusal`: the dtypes the row does not take, as a sentence or nil.
+  static func map(
+    _ name: String, _ rule: TypeRule = .promoted, _ program: Program,
+    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }
+  ) -> Operator {
+    let gradients = PointwiseGradients(name, program)
+    return Operator(
+      name, saves: gradients.saves,
+      forward: { (operands, arguments) throws(TensorError) in
+        var dtype = DType.common(operands, number: arguments.number)
+        if let sentence = refusal(dtype) { throw .dtype(sentence) }
+        if rule == .floating { dtype = dtype.floating }
+        return try Pointwise.run(
+          program, operands, arguments.scalars, in: dtype, as: rule == .boolean ? .bool : dtype)
+      },
+      backward: rule == .boolean ? nil : gradients.backward)
+  }
+}
+
+enum Pointwise {
+  /// Runs `program` over the broadcast operands, computing in `dtype`, into a fresh result.
+  static func run(
+    _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, as resultType: DType
+  ) throws(TensorError) -> Value {
+    let shape = try broadcastShape(operands)
+    let result = try Value(resultLayout(shape, operands), resultType)
+    try run(program, operands, scalars, in: dtype, into: result.elements)
+    return result
+  }
+
+  /// The same into existing elements; their shape is the broadcast one.
+  static func run(
+    _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, into result: Elements
+  ) throws(TensorError) {
+    let shape = result.layout.shape
+    func elements(_ i: Int) -> Elements {
+      let body = operands[i]!.body
+      return Elements(body.storage.pointer, body.layout.broadcast(to: shape)!, body.dtype)
+    }
+    let computeClass = dtype.computeClass
+    withExtendedLifetime(operands) {
+      switch operands.count {
+      case 1: Interpreter.run(program, in: computeClass, elements(0), scalars: scalars, into: result)
+      case 2: Interpreter.run(program, in: computeClass, elements(0), elements(1), scalars: scalars, into: result)
+      case 3:
+        Interpreter.run(
+          program, in: computeClass, elements(0), elements(1), elements(2), scalars: scalars, into: result)
+      default:
+        Interpreter.run(
+          program, in: computeClass, inputs: (0..<operands.count).map(elements), scalars: scalars, into: [result])
+      }
+    }
+  }
+
+  static func broadcastShape(_ operands: Few<Tensor>) throws(TensorError) -> Shape {
+    var shape = operands[0]!.body.layout.shape
+    for i in 1..<Swift.max(operands.count, 1) {
+      shape = try Shape.broadcast(shape, operands[i]!.body.layout.shape)
+    }
+    return shape
+  }
+
+  /// Dense, in the order of dimensions of the first operand that has the whole shape; row-major if there is none.
+  static func resultLayout(_ shape: Shape, _ operands: Few<Tensor>) -> Layout {
+    for i in 0..<operands.count {
+      let layout = operands[i]!.body.layout
+      if layout.shape == shape { return layout.isContiguous ? Layout(shape) : layout.dense }
+    }
+    return Layout(shape)
+  }
+}
+
+/// The gradient of a pointwise row: a pointwise row for each operand, from the program's derivatives.
+private final class PointwiseGradients: Sendable {
+  private let name: String
+  private let program: Program
+  private let lock = Lock()
+  nonisolated(unsafe) private var rows: [Int: Operator<PointwiseArguments>] = [:]
+
+  init(_ name: String, _ program: Program) {
+    self.name = name
+    self.program = program
+  }
+
+  func saves(_ needs: OperandSet) -> SavePlan {
+    var plan = SavePlan()
+    for i in 0..<program.inputCount where needs.contains(i) {
+      for source in program.derivative(withRespectTo: i).operands {
+        switch source {
+        case .input(let k): plan.operands.insert(.operand(k))
+        case .output: plan.result = true
+        case .cotangent: break
+        }
+      }
+    }
+    return plan
+  }
+
+  func backward(_ call: Call<PointwiseArguments>, _ gradient: Tensor) throws(TensorError) -> Few<Tensor> {
+    var gradients = Few<Tensor>(count: program.inputCount)
+    for i in 0..<program.inputCount where call.needs(i) {
+      gradients[i] = try self.gradient(i, call, gradient).fitted(to: call.shape(i), call.dtype(i))
+    }
+    return gradients
+  }
+
+  private func gradient(_ i: Int, _ call: Call<PointwiseArguments>, _ gradient: Tensor) throws(TensorError) -> Tensor {
+    let derivative = program.derivative(withRespectTo: i)
+    if derivative.isZero { return gradient.zerosLike() }
+    if derivative.isCotangent { return gradient }
+    var operands = Few<Tensor>()
+    for source in derivative.operands {
+      switch source {
+      case .input(let k): operands.append(try call.operand(k))
+      case .output: operands.append(try call.result())
+      case .cotangent: operands.append(gradient)
+      }
+    }
+    return row(i, derivative).call(operands, call.attributes)
+  }
+
+  private func row(_ i: Int, _ derivative: Derivative) -> Operator<PointwiseArguments> {
+    if let known = lock.withLock({ rows[i] }) { return known }
+    let new = Operator.map(name + "_backward", .promoted, derivative.program)
+    lock.withLock { rows[i] = new }
+    return new
+  }
+}
+
+extension Derivative {
+  /// The gradient is the one that arrives, unchanged.
+  var isCotangent: Bool { operands == [.cotangent(0)] && program.outputs == [.input(0)] }
+}

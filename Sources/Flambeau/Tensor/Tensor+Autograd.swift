@@ -1,0 +1,113 @@
+extension Tensor {
+  /// Whether gradients flow to this tensor.
+  public var requiresGrad: Bool { body.requiresGrad }
+
+  /// Not made by a recorded call: a tensor the user created.
+  public var isLeaf: Bool { body.isLeaf }
+
+  /// Makes the leaf record what is done with it, and returns it. Torch's `requires_grad_`.
+  @discardableResult
+  public func requiresGrad_(_ value: Bool = true, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    if let poison = body.poison { return Door.poisoned(by: poison, .current) }
+    if Context.current.isFailed { return self }
+    guard dtype.isFloatingPoint || !value else {
+      return Door.refuse(
+        .autograd("only Tensors of floating point dtype can require gradients"), "requires_grad_", Few(self),
+        at: CallSite(file, line))
+    }
+    guard isLeaf else {
+      if value { return self }
+      return Door.refuse(
+        .autograd("you can only change requires_grad flags of leaf variables."), "requires_grad_", Few(self),
+        at: CallSite(file, line))
+    }
+    if value || body.meta != nil { body.attachedMeta.requiresGrad = value }
+    return self
+  }
+
+  /// What backward passes added up for this leaf; nil before the first. Setting nil forgets it.
+  public var grad: Tensor? {
+    get { body.meta?.knownAccumulator?.gradient }
+    nonmutating set {
+      if Context.current.isFailed { return }
+      if let newValue {
+        guard newValue.shape == shape, newValue.dtype == dtype else {
+          Door.fail(
+            TensorError(
+              .autograd, "assigned grad has \(newValue.summary), but the tensor is \(summary)", operation: "grad"))
+          return
+        }
+        body.attachedMeta.accumulator(for: body).gradient = newValue
+      } else {
+        body.meta?.knownAccumulator?.gradient = nil
+      }
+    }
+  }
+
+  /// Adds the gradient of this tensor to `.grad` of every leaf it was computed from.
+  ///
+  /// - Parameters:
+  ///   - gradient: What arrives at this tensor, of its shape; 1 for a single element.
+  ///   - retainGraph: Keep the saved values for another pass; `createGraph` by default.
+  ///   - createGraph: Record the pass, for derivatives of higher order.
+  public func backward(
+    gradient: Tensor? = nil, retainGraph: Bool? = nil, createGraph: Bool = false, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    let site = CallSite(file, line)
+    if body.poison != nil || Context.current.isFailed { return }
+    do throws(TensorError) {
+      let root = try backwardRoot(gradient)
+      try Engine.backward([root], retainGraph: retainGraph ?? createGraph, createGraph: createGraph)
+    } catch {
+      _ = Door.refuse(error, "backward", Few(self), at: site)
+    }
+  }
+
+  /// The gradients of `outputs`, summed, with respect to `inputs`; `.grad` is not touched. Torch's `autograd.grad`.
+  ///
+  /// An input that the outputs do not depend on is an error, or nil with `allowUnused`.
+  public static func grad(
+    of outputs: [Tensor], withRespectTo inputs: [Tensor], gradients: [Tensor?]? = nil, retainGraph: Bool? = nil,
+    createGraph: Bool = false, allowUnused: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> [Tensor?] {
+    if Context.current.isFailed { return inputs.map { _ in nil } }
+    do throws(TensorError) {
+      var roots: [(Edge, Tensor)] = []
+      for (i, output) in outputs.enumerated() { roots.append(try output.backwardRoot(gradients?[i])) }
+      var edges: [Edge] = []
+      for input in inputs {
+        guard let edge = input.body.edge else {
+          throw .autograd("One of the differentiated Tensors does not require grad")
+        }
+        edges.append(edge)
+      }
+      let found = try Engine.gradients(
+        roots, at: edges, retainGraph: retainGraph ?? createGraph, createGraph: createGraph)
+      if !allowUnused && found.contains(where: { $0 == nil }) {
+        throw .autograd(
+          "One of the differentiated Tensors appears to not have been used in the graph. Set allowUnused: true if this is "
+            + "the desired behavior.")
+      }
+      return found
+    } catch {
+      _ = Door.refuse(error, "grad", Few(), at: CallSite(file, line))
+      return inputs.map { _ in nil }
+    }
+  }
+
+  private func backwardRoot(_ gradient: Tensor?) throws(TensorError) -> (Edge, Tensor) {
+    guard let edge = body.edge else {
+      throw .autograd("element 0 of tensors does not require grad and does not have a grad_fn")
+    }
+    if let gradient {
+      guard gradient.shape == shape else {
+        throw .shape(
+          "Mismatch in shape: grad_output[0] has a shape of \(gradient.shape) and output[0] has a shape of \(shape).")
+      }
+      return (edge, gradient)
+    }
+    guard count == 1 else { throw .autograd("grad can be implicitly created only for scalar outputs") }
+    return (edge, .ones(shape, dtype: dtype))
+  }
+}

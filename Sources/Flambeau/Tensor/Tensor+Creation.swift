@@ -1,0 +1,111 @@
+extension Tensor {
+  /// Elements of `shape` that all are `value`. Torch's `full`.
+  public static func full(_ shape: Shape, _ value: Double, dtype: DType = .float32) -> Tensor {
+    filled(shape, Number(value), dtype, "full")
+  }
+
+  /// Torch's `zeros`.
+  public static func zeros(_ shape: Shape, dtype: DType = .float32) -> Tensor { filled(shape, 0, dtype, "zeros") }
+  /// Torch's `ones`.
+  public static func ones(_ shape: Shape, dtype: DType = .float32) -> Tensor { filled(shape, 1, dtype, "ones") }
+  /// Zeros of this tensor's shape and dtype. Torch's `zeros_like`.
+  public func zerosLike() -> Tensor { .filled(shape, 0, dtype, "zeros_like") }
+
+  private static func filled(_ shape: Shape, _ number: Number, _ dtype: DType, _ name: String) -> Tensor {
+    create(name) { () throws(TensorError) in
+      for i in 0..<shape.count where shape.at(i) < 0 {
+        throw .shape("Trying to create tensor with negative dimension \(shape.at(i)): \(shape)")
+      }
+      let value = try Value(Layout(shape), dtype)
+      if number == 0 { value.fillZero() } else { value.fill(number) }
+      return value
+    }
+  }
+
+  /// A leaf from what `body` makes.
+  static func create(_ name: String, _ body: () throws(TensorError) -> Value) -> Tensor {
+    let context = Context.current
+    if context.isFailed { return Door.poisoned(by: context.openScope!.error!, context) }
+    do throws(TensorError) {
+      return Tensor(TensorBody(try body(), isInference: context.inference))
+    } catch {
+      return Door.refuse(error, name, Few(), at: nil)
+    }
+  }
+
+  /// A copy of `array` under `shape`, a vector if none is given. Torch's `tensor`.
+  public init<Element: TensorElement>(
+    _ array: [Element], shape: Shape? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) {
+    let target = shape ?? [array.count]
+    self = Tensor.create("tensor") { () throws(TensorError) in
+      guard target.elementCount == array.count else {
+        throw .shape("an array of \(array.count) elements does not fill the shape \(target)")
+      }
+      let value = try Value(Layout(target), Element.dtype)
+      array.withUnsafeBytes { bytes in
+        if let start = bytes.baseAddress { value.storage.pointer.copyMemory(from: start, byteCount: bytes.count) }
+      }
+      return value
+    }
+  }
+
+  /// A scalar tensor.
+  public init<Element: TensorElement>(_ number: Element) { self.init([number], shape: []) }
+}
+
+/// A Swift type that is a dtype's element in memory.
+public protocol TensorElement: Sendable {
+  static var dtype: DType { get }
+}
+
+extension Bool: TensorElement { public static var dtype: DType { .bool } }
+extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
+extension Int8: TensorElement { public static var dtype: DType { .int8 } }
+extension Int16: TensorElement { public static var dtype: DType { .int16 } }
+extension Int32: TensorElement { public static var dtype: DType { .int32 } }
+extension Int64: TensorElement { public static var dtype: DType { .int64 } }
+extension Int: TensorElement { public static var dtype: DType { .int64 } }
+#if !(os(macOS) && arch(x86_64))
+  extension Float16: TensorElement { public static var dtype: DType { .float16 } }
+#endif
+extension Float: TensorElement { public static var dtype: DType { .float32 } }
+extension Double: TensorElement { public static var dtype: DType { .float64 } }
+
+extension Value {
+  /// Every element of dense memory becomes `number`.
+  func fill(_ number: Number) {
+    var cell = (number.double, number.integer)
+    withUnsafeMutableBytes(of: &cell) { bytes in
+      let source = dtype.isFloatingPoint ? bytes.baseAddress! : bytes.baseAddress! + 8
+      let one = Elements(source, Layout([]), dtype.isFloatingPoint ? .float64 : .int64)
+      Elements(one.pointer, one.layout.broadcast(to: layout.shape)!, one.dtype).copy(to: elements)
+    }
+  }
+}
+
+extension Tensor {
+  /// The elements, row-major, converted to `Element`'s dtype. Torch's `tolist`, flat.
+  public func array<Element: TensorElement>(of type: Element.Type) -> [Element] {
+    if body.poison != nil { return [] }
+    let source = noGrad { to(Element.dtype).contiguous() }
+    return withExtendedLifetime(source) {
+      let start = source.body.elements.start.assumingMemoryBound(to: Element.self)
+      return Array(UnsafeBufferPointer(start: start, count: source.count))
+    }
+  }
+
+  /// The only element, as a Double; NaN of a poisoned tensor. Torch's `item`.
+  public func item(file: StaticString = #fileID, line: UInt = #line) -> Double {
+    if let poison = body.poison {
+      _ = Door.poisoned(by: poison, .current)
+      return .nan
+    }
+    guard count == 1 else {
+      _ = Door.refuse(
+        .shape("a Tensor with \(count) elements cannot be converted to Scalar"), "item", Few(self), at: CallSite(file, line))
+      return .nan
+    }
+    return array(of: Double.self)[0]
+  }
+}

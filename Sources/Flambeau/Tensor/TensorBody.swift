@@ -1,0 +1,110 @@
+import Synchronization
+
+/// What a tensor is: elements in a storage, and the node that made them. Immutable but for what autograd attaches.
+final class TensorBody: @unchecked Sendable {
+  /// Changed only while the body is uniquely referenced.
+  final var storage: Storage
+  let layout: Layout
+  let dtype: DType
+  /// The recorded call this is a result of; nil for leaves and untracked results.
+  final private(set) var node: Node?
+  /// Which of the node's results.
+  let resultIndex: Int
+  /// The tensor this is a view of, never itself a view.
+  let base: TensorBody?
+  /// The base's generation of in-place writes when the view was taken.
+  let generation: UInt32
+  let isInference: Bool
+  /// Set on what an operation returned after its error scope had failed.
+  let poison: TensorError?
+  /// An owned reference to the ``AutogradMeta``, attached at most once.
+  private let metaBits = Atomic<UInt>(0)
+
+  init(_ value: Value, node: Node? = nil, resultIndex: Int = 0, base: TensorBody? = nil, isInference: Bool = false) {
+    storage = value.storage
+    layout = value.layout
+    dtype = value.dtype
+    self.node = node
+    self.resultIndex = resultIndex
+    self.base = base
+    generation = base?.meta?.generation ?? 0
+    self.isInference = isInference
+    poison = nil
+  }
+
+  init(poison: TensorError) {
+    storage = Storage.none
+    layout = Layout([])
+    dtype = .float32
+    node = nil
+    resultIndex = 0
+    base = nil
+    generation = 0
+    isInference = false
+    self.poison = poison
+  }
+
+  deinit {
+    let bits = metaBits.load(ordering: .relaxed)
+    if bits != 0 { Unmanaged<AutogradMeta>.fromOpaque(UnsafeRawPointer(bitPattern: bits)!).release() }
+  }
+
+  @inline(__always)
+  var meta: AutogradMeta? {
+    let bits = metaBits.load(ordering: .acquiring)
+    if bits == 0 { return nil }
+    return Unmanaged<AutogradMeta>.fromOpaque(UnsafeRawPointer(bitPattern: bits)!).takeUnretainedValue()
+  }
+
+  /// The meta, attached now if there is none.
+  var attachedMeta: AutogradMeta {
+    if let meta { return meta }
+    let fresh = AutogradMeta()
+    attach(fresh)
+    return meta!
+  }
+
+  /// Attaches `new` unless there is one already.
+  func attach(_ new: AutogradMeta) {
+    let bits = UInt(bitPattern: Unmanaged.passRetained(new).toOpaque())
+    let (done, _) = metaBits.compareExchange(expected: 0, desired: bits, ordering: .acquiringAndReleasing)
+    if !done { Unmanaged.passUnretained(new).release() }
+  }
+
+  @inline(__always)
+  var elements: Elements { Elements(storage.pointer, layout, dtype) }
+
+  @inline(__always)
+  var value: Value { Value(storage, layout, dtype) }
+
+  /// Another body of the same elements, as a result of `node`.
+  func rewrapped(node: Node?, resultIndex: Int) -> TensorBody {
+    TensorBody(value, node: node, resultIndex: resultIndex, base: base, isInference: isInference)
+  }
+}
+
+/// What an operator's body returns: elements, not yet a tensor.
+struct Value {
+  let storage: Storage
+  let layout: Layout
+  let dtype: DType
+  /// The elements are those of the first operand.
+  var isView = false
+
+  @inline(__always)
+  init(_ storage: Storage, _ layout: Layout, _ dtype: DType, isView: Bool = false) {
+    self.storage = storage
+    self.layout = layout
+    self.dtype = dtype
+    self.isView = isView
+  }
+
+  /// Fresh memory for `layout`, contents undefined. The layout is dense.
+  @inline(__always)
+  init(_ layout: Layout, _ dtype: DType) throws(TensorError) {
+    self.init(try Storage(byteCount: layout.elementCount * dtype.byteCount), layout, dtype)
+  }
+
+  @inline(__always)
+  var elements: Elements { Elements(storage.pointer, layout, dtype) }
+}
