@@ -1,0 +1,53 @@
+/// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
+///
+/// The address has no alignment to rely on.
+public struct StoredBytes: @unchecked Sendable {
+  private let start: UnsafeRawPointer?
+  private let owner: any AnyObject & Sendable
+  public let count: Int
+
+  /// Bytes that live at `start` for as long as `owner` does, and that nobody changes meanwhile.
+  public init(start: UnsafeRawPointer?, count: Int, owner: any AnyObject & Sendable) {
+    self.start = start
+    self.count = count
+    self.owner = owner
+  }
+
+  /// A copy of `bytes`.
+  public init(_ bytes: some Collection<UInt8>) {
+    let block = Block(count: bytes.count)
+    UnsafeMutableRawBufferPointer(start: block.start, count: block.count).copyBytes(from: bytes)
+    self.init(start: block.start, count: block.count, owner: block)
+  }
+
+  /// `count` bytes that `fill` writes; they hold anything before.
+  init<E: Error>(count: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
+    let block = Block(count: count)
+    try fill(UnsafeMutableRawBufferPointer(start: block.start, count: count))
+    self.init(start: block.start, count: count, owner: block)
+  }
+
+  public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    defer { withExtendedLifetime(owner) {} }
+    return try body(UnsafeRawBufferPointer(start: start, count: count))
+  }
+
+  /// The bytes of `range`, which lies within; nothing is copied.
+  func slice(_ range: Range<Int>) -> StoredBytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    return StoredBytes(start: start.map { $0 + range.lowerBound }, count: range.count, owner: owner)
+  }
+}
+
+/// Memory of our own. Untouched pages of a large one cost nothing, so a lying size claim does not either.
+private final class Block: @unchecked Sendable {
+  let start: UnsafeMutableRawPointer
+  let count: Int
+
+  init(count: Int) {
+    self.count = count
+    start = .allocate(byteCount: max(count, 1), alignment: 64)
+  }
+
+  deinit { start.deallocate() }
+}
