@@ -24,12 +24,16 @@ struct AtomicFile: ~Copyable {
   }
 
   private init(_ path: String) throws(FormatError) {
-    let name = "\(path).\(String(UInt64.random(in: 0...(.max)), radix: 36)).partial"
+    let name = "\(Self.folder(of: path))/.\(String(UInt64.random(in: 0...(.max)), radix: 36)).partial"
     let descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FormatError(file: path, what: "cannot be written: \(systemMessage())") }
     self.path = path
     self.temporary = name
     self.descriptor = descriptor
+  }
+
+  private static func folder(of path: String) -> String {
+    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   }
 
   deinit { close(descriptor) }
@@ -66,8 +70,7 @@ struct AtomicFile: ~Copyable {
       throw FormatError(file: path, what: "cannot be written: \(systemMessage())")
     }
     // The rename itself lasts only once its folder is on the disk.
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let directory = open(folder, O_RDONLY | O_CLOEXEC | O_DIRECTORY)
+    let directory = open(Self.folder(of: path), O_RDONLY | O_CLOEXEC | O_DIRECTORY)
     if directory >= 0 {
       fsync(directory)
       close(directory)

@@ -160,4 +160,56 @@ import Testing
     }
     #expect(accepted > 0 && refused > accepted)
   }
+
+  /// What the official implementation takes, we take, but for keys that appear twice and dtypes we lack; what it refuses, we refuse.
+  @Test(.enabled(if: Python.hasSafetensors)) func theOfficialVerdicts() throws {
+    let header =
+      #"{"__metadata__":{"k":"v\n"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[1],"x":[],"#
+      + #""data_offsets":[8,9]}}"#
+    func nested(_ depth: Int) -> String {
+      let value = String(repeating: "[", count: depth) + "1" + String(repeating: "]", count: depth)
+      return #"{"a":{"x":\#(value),"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#
+    }
+    var files = Self.hostile.map { Self.file($0.header, data: $0.data) } + (120..<130).map { Self.file(nested($0)) }
+    mutate(Self.file(header, data: 9), rounds: 4_000, seed: 4) { files.append($0) }
+    // Mutations that leave the length telling the truth reach further.
+    mutate(Array(header.utf8), rounds: 8_000, seed: 5) { files.append(littleEndian(UInt64($0.count)) + $0 + Array(0..<9)) }
+    try withFolder { folder in
+      try write(files.flatMap { littleEndian(UInt32($0.count)) + $0 }, to: folder + "/files")
+      try SafetensorsFile.write(
+        DType.allCases.map { counting("\($0)é", $0, [2, 3]) }, metadata: ["k": "\u{1}"], to: folder + "/ours")
+      let script = """
+        import sys, safetensors
+        data = open(sys.argv[1] + '/files', 'rb').read()
+        at = 0
+        while at < len(data):
+            count = int.from_bytes(data[at:at + 4], 'little')
+            try:
+                found = safetensors.deserialize(data[at + 4:at + 4 + count])
+                print('taken', sorted((len(value['data']), value['shape']) for name, value in found))
+            except safetensors.SafetensorError:
+                print('refused')
+            at += 4 + count
+        found = safetensors.deserialize(open(sys.argv[1] + '/ours', 'rb').read())
+        raw = bytes((7 * i + 3) % 256 for i in range(48))
+        assert len(found) == 10 and all(raw.startswith(bytes(v['data'])) or k == 'boolé' for k, v in found)
+        """
+      let verdicts = try Python.run(script, folder).split(separator: "\n")
+      try #require(verdicts.count == files.count)
+      var agreed = 0
+      for (bytes, verdict) in zip(files, verdicts) {
+        do {
+          let arrays = try Self.read(bytes).arrays.map { ($0.bytes.count, $0.shape) }.sorted {
+            $0.0 != $1.0 ? $0.0 < $1.0 : $0.1.lexicographicallyPrecedes($1.1)
+          }
+          #expect(verdict == "taken [\(arrays.map { "(\($0.0), \($0.1))" }.joined(separator: ", "))]")
+          agreed += 1
+        } catch let error as FormatError {
+          let isStricter = error.what.contains("appears twice") || error.what.contains("is not supported")
+          #expect(verdict == "refused" || isStricter, "\(error): \(String(decoding: bytes.dropFirst(8), as: UTF8.self))")
+        }
+      }
+      #expect(agreed > 100)
+    }
+  }
 }

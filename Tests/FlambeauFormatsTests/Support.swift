@@ -41,6 +41,12 @@ enum Python {
     return found
   }()
 
+  static let hasSafetensors: Bool = {
+    let found = path != nil && (try? run("import importlib.util as u; print(u.find_spec('safetensors') is not None)")) == "True\n"
+    if !found { print("skipped beside the official safetensors: FLAMBEAU_PYTHON has none") }
+    return found
+  }()
+
   /// What `script` prints; its arguments are `sys.argv[1:]`.
   static func run(_ script: String, _ arguments: String...) throws -> String {
     let process = Process()

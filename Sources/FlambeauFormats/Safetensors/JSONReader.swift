@@ -9,8 +9,8 @@ struct JSONReader {
     let position: Int
   }
 
-  /// The nesting that the official implementation's parser accepts.
-  private static let deepest = 127
+  /// The nesting that the official implementation's parser accepts in a value that it passes over.
+  private static let deepest = 125
 
   init(_ text: UnsafeRawBufferPointer) { self.text = text }
 
@@ -142,8 +142,9 @@ struct JSONReader {
 
   /// Passes over a value of any kind.
   mutating func skipValue(depth: Int = 0) throws(Failure) {
-    guard depth < Self.deepest else { throw failure("the nesting is too deep") }
     skipSpace()
+    let nests = next == 0x7B || next == 0x5B
+    if nests, depth == Self.deepest { throw failure("the nesting is too deep") }
     switch next {
     case 0x22: _ = try string()
     case 0x7B: try object { (reader, _) throws(Failure) in try reader.skipValue(depth: depth + 1) }
