@@ -67,6 +67,7 @@ public struct StoredArray: Sendable {
         }
       }
     }
+    guard let copy else { fatalError("no memory for \(bytes.count) bytes") }
     return StoredArray(name: name, dtype: dtype, shape: shape, bytes: copy)
   }
 }

@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
 ///
 /// The address has no alignment to rely on.
@@ -15,14 +21,14 @@ public struct StoredBytes: @unchecked Sendable {
 
   /// A copy of `bytes`.
   public init(_ bytes: some Collection<UInt8>) {
-    let block = Block(count: bytes.count)
+    guard let block = Block(count: bytes.count) else { fatalError("no memory for \(bytes.count) bytes") }
     UnsafeMutableRawBufferPointer(start: block.start, count: block.count).copyBytes(from: bytes)
     self.init(start: block.start, count: block.count, owner: block)
   }
 
-  /// `count` bytes that `fill` writes; they hold anything before.
-  init<E: Error>(count: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
-    let block = Block(count: count)
+  /// `count` bytes that `fill` writes; they hold anything before. nil if the machine has no such memory.
+  init?<E: Error>(count: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
+    guard let block = Block(count: count) else { return nil }
     try fill(UnsafeMutableRawBufferPointer(start: block.start, count: count))
     self.init(start: block.start, count: count, owner: block)
   }
@@ -44,10 +50,11 @@ private final class Block: @unchecked Sendable {
   let start: UnsafeMutableRawPointer
   let count: Int
 
-  init(count: Int) {
+  init?(count: Int) {
+    guard let start = malloc(max(count, 1)) else { return nil }
+    self.start = start
     self.count = count
-    start = .allocate(byteCount: max(count, 1), alignment: 64)
   }
 
-  deinit { start.deallocate() }
+  deinit { free(start) }
 }

@@ -137,6 +137,11 @@ import Testing
     #expect(error?.what == "overlaps 'a.npy'" && error?.where == "member 'a.npy'")
   }
 
+  @Test func memoryThatIsNotThereIsNoTrap() {
+    let bytes = StoredBytes(count: Int.max / 2) { _ in }
+    #expect(bytes == nil)
+  }
+
   @Test func refusesTwoOfOneName() throws {
     #expect(throws: FormatError.self) { try Self.file([Self.arrays[0], Self.arrays[0]], compressed: false) }
   }

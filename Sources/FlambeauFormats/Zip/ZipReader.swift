@@ -39,14 +39,16 @@ struct ZipReader {
       guard member.size / Zlib.largestGrowth <= member.range.count else {
         throw failure("claims \(member.size) bytes, more than its \(member.range.count) compressed ones can hold")
       }
-      let source = result
+      var inflated: StoredBytes?
       do throws(Zlib.Failure) {
-        result = try StoredBytes(count: member.size) { (target) throws(Zlib.Failure) in
-          try source.withUnsafeBytes { (source) throws(Zlib.Failure) in try zlib.inflate(source, into: target) }
+        inflated = try StoredBytes(count: member.size) { (target) throws(Zlib.Failure) in
+          try result.withUnsafeBytes { (source) throws(Zlib.Failure) in try zlib.inflate(source, into: target) }
         }
       } catch {
         throw failure(error.what)
       }
+      guard let inflated else { throw failure("takes \(member.size) bytes, more than this machine has") }
+      result = inflated
     }
     var checksum = CRC32()
     checksum.update(result)
