@@ -8,7 +8,8 @@ let package = Package(
   name: "flambeau",
   platforms: [.macOS(.v15)],
   products: [
-    .library(name: "Flambeau", targets: ["Flambeau"])
+    .library(name: "Flambeau", targets: ["Flambeau"]),
+    .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
   ],
   targets: [
     .target(
@@ -18,7 +19,9 @@ let package = Package(
         .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
+    .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
+    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

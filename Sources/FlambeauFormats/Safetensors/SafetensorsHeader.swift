@@ -1,0 +1,160 @@
+import Flambeau
+
+/// The JSON at the start of a safetensors file.
+struct SafetensorsHeader {
+  struct Entry {
+    let name: String
+    let dtype: DType
+    let shape: [Int]
+    /// Within the data, which follow the header.
+    let offsets: Range<Int>
+  }
+
+  /// In the order of their data.
+  var entries: [Entry] = []
+  var metadata: [String: String] = [:]
+
+  /// The format's names. The order is the one in which the official writer lays out data, last first.
+  static let dtypes: [(name: String, dtype: DType)] = [
+    ("BOOL", .bool), ("U8", .uint8), ("I8", .int8), ("I16", .int16), ("F16", .float16), ("BF16", .bfloat16), ("I32", .int32),
+    ("F32", .float32), ("F64", .float64), ("I64", .int64),
+  ]
+
+  static let metadataKey = "__metadata__"
+
+  /// Reads `text` and checks what does not depend on the rest of the file: offsets that leave no hole and fit shapes.
+  init(_ text: UnsafeRawBufferPointer, file: String) throws(FormatError) {
+    var reader = JSONReader(text)
+    do throws(JSONReader.Failure) {
+      try read(&reader)
+    } catch {
+      throw FormatError(file: file, what: error.what, where: "byte \(error.position) of the header")
+    }
+    entries.sort { ($0.offsets.lowerBound, $0.offsets.upperBound) < ($1.offsets.lowerBound, $1.offsets.upperBound) }
+    var end = 0
+    for entry in entries {
+      func failure(_ what: String) -> FormatError { FormatError(file: file, what: what, where: "tensor '\(entry.name)'") }
+      guard entry.offsets.lowerBound == end else {
+        throw failure("the data start at \(entry.offsets.lowerBound), but those before end at \(end)")
+      }
+      guard let count = StoredArray.byteCount(entry.dtype, entry.shape) else { throw failure("the shape is too large") }
+      guard count == entry.offsets.count else {
+        throw failure("\(entry.dtype) of shape \(entry.shape) takes \(count) bytes, not \(entry.offsets.count)")
+      }
+      end = entry.offsets.upperBound
+    }
+  }
+
+  private mutating func read(_ reader: inout JSONReader) throws(JSONReader.Failure) {
+    // Names are compared as bytes: Swift's strings are equal when they only look alike.
+    var seen: Set<[UInt8]> = []
+    var entries: [Entry] = []
+    var metadata: [String: String] = [:]
+    try reader.object { (reader, name) throws(JSONReader.Failure) in
+      guard seen.insert(Array(name.utf8)).inserted else { throw reader.failure("'\(name)' appears twice") }
+      if name == Self.metadataKey {
+        if reader.take(word: "null") { return }
+        try reader.object { (reader, key) throws(JSONReader.Failure) in
+          guard metadata.updateValue(try reader.string(), forKey: key) == nil else {
+            throw reader.failure("'\(key)' appears twice")
+          }
+        }
+      } else {
+        entries.append(try Self.entry(name, &reader))
+      }
+    }
+    try reader.expectEnd()
+    self.entries = entries
+    self.metadata = metadata
+  }
+
+  private static func entry(_ name: String, _ reader: inout JSONReader) throws(JSONReader.Failure) -> Entry {
+    var dtype: DType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    try reader.object { (reader, key) throws(JSONReader.Failure) in
+      let isSecond =
+        switch key {
+        case "dtype": dtype != nil
+        case "shape": shape != nil
+        case "data_offsets": offsets != nil
+        default: false
+        }
+      if isSecond { throw reader.failure("'\(key)' of '\(name)' appears twice") }
+      switch key {
+      case "dtype":
+        let word = try reader.string()
+        guard let found = dtypes.first(where: { $0.name == word }) else {
+          throw reader.failure("tensor '\(name)' is of dtype \(word), which is not supported")
+        }
+        dtype = found.dtype
+      case "shape": shape = try counts(&reader)
+      case "data_offsets": offsets = try counts(&reader)
+      default: try reader.skipValue()
+      }
+    }
+    guard let dtype, let shape, let offsets else {
+      throw reader.failure("tensor '\(name)' lacks one of dtype, shape and data_offsets")
+    }
+    guard offsets.count == 2, offsets[0] <= offsets[1] else {
+      throw reader.failure("the data_offsets of '\(name)' are not a start and an end")
+    }
+    return Entry(name: name, dtype: dtype, shape: shape, offsets: offsets[0]..<offsets[1])
+  }
+
+  private static func counts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [Int] {
+    var counts: [Int] = []
+    try reader.array { (reader) throws(JSONReader.Failure) in counts.append(try reader.count()) }
+    return counts
+  }
+}
+
+extension SafetensorsHeader {
+  /// Lays out `arrays` as the official writer does: larger alignment first, then by name.
+  init(of arrays: [StoredArray], metadata: [String: String]) {
+    var end = 0
+    entries = arrays.map { array in
+      defer { end += array.bytes.count }
+      return Entry(name: array.name, dtype: array.dtype, shape: array.shape, offsets: end..<end + array.bytes.count)
+    }
+    self.metadata = metadata
+  }
+
+  static func rank(_ dtype: DType) -> Int { dtypes.firstIndex { $0.dtype == dtype }! }
+
+  /// The header's bytes, filled with spaces to a multiple of eight.
+  var text: [UInt8] {
+    var fields = entries.map { entry in
+      let shape = entry.shape.map(String.init).joined(separator: ",")
+      let name = Self.dtypes[Self.rank(entry.dtype)].name
+      return "\(Self.quoted(entry.name)):{\"dtype\":\"\(name)\",\"shape\":[\(shape)],"
+        + "\"data_offsets\":[\(entry.offsets.lowerBound),\(entry.offsets.upperBound)]}"
+    }
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }
+      fields.insert("\"\(Self.metadataKey)\":{\(pairs.joined(separator: ","))}", at: 0)
+    }
+    var bytes = Array("{\(fields.joined(separator: ","))}".utf8)
+    while bytes.count % 8 != 0 { bytes.append(0x20) }
+    return bytes
+  }
+
+  private static let escapes: [Unicode.Scalar: String] = [
+    "\"": "\\\"", "\\": "\\\\", "\u{8}": "\\b", "\u{C}": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
+  ]
+
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      if let escape = escapes[scalar] {
+        result += escape
+      } else if scalar.value < 0x20 {
+        result += scalar.value < 0x10 ? "\\u000" : "\\u00"
+        result += String(scalar.value, radix: 16)
+      } else {
+        result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

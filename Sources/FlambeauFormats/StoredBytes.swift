@@ -1,0 +1,60 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
+///
+/// The address has no alignment to rely on.
+public struct StoredBytes: @unchecked Sendable {
+  private let start: UnsafeRawPointer?
+  private let owner: any AnyObject & Sendable
+  public let count: Int
+
+  /// Bytes that live at `start` for as long as `owner` does, and that nobody changes meanwhile.
+  public init(start: UnsafeRawPointer?, count: Int, owner: any AnyObject & Sendable) {
+    self.start = start
+    self.count = count
+    self.owner = owner
+  }
+
+  /// A copy of `bytes`.
+  public init(_ bytes: some Collection<UInt8>) {
+    guard let block = Block(count: bytes.count) else { fatalError("no memory for \(bytes.count) bytes") }
+    UnsafeMutableRawBufferPointer(start: block.start, count: block.count).copyBytes(from: bytes)
+    self.init(start: block.start, count: block.count, owner: block)
+  }
+
+  /// `count` bytes that `fill` writes; they hold anything before. nil if the machine has no such memory.
+  init?<E: Error>(count: Int, filledBy fill: (UnsafeMutableRawBufferPointer) throws(E) -> Void) throws(E) {
+    guard let block = Block(count: count) else { return nil }
+    try fill(UnsafeMutableRawBufferPointer(start: block.start, count: count))
+    self.init(start: block.start, count: count, owner: block)
+  }
+
+  public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+    defer { withExtendedLifetime(owner) {} }
+    return try body(UnsafeRawBufferPointer(start: start, count: count))
+  }
+
+  /// The bytes of `range`, which lies within; nothing is copied.
+  func slice(_ range: Range<Int>) -> StoredBytes {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    return StoredBytes(start: start.map { $0 + range.lowerBound }, count: range.count, owner: owner)
+  }
+}
+
+/// Memory of our own. Untouched pages of a large one cost nothing, so a lying size claim does not either.
+private final class Block: @unchecked Sendable {
+  let start: UnsafeMutableRawPointer
+  let count: Int
+
+  init?(count: Int) {
+    guard let start = malloc(max(count, 1)) else { return nil }
+    self.start = start
+    self.count = count
+  }
+
+  deinit { free(start) }
+}

@@ -1,0 +1,89 @@
+import Flambeau
+import FlambeauFormats
+import Foundation
+import Testing
+
+/// Bytes on their way into a file.
+func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+
+extension StoredBytes {
+  var array: [UInt8] { withUnsafeBytes { Array($0) } }
+}
+
+/// Calls `body` with a folder that is removed afterwards.
+func withFolder<R>(_ body: (String) throws -> R) throws -> R {
+  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: folder) }
+  return try body(folder.path)
+}
+
+func contents(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+func write(_ bytes: [UInt8], to path: String) throws { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+
+/// The bytes of an array whose elements are told apart by their position.
+func counting(_ name: String, _ dtype: DType, _ shape: [Int], isFortranOrder: Bool = false) -> StoredArray {
+  let count = shape.reduce(dtype.byteCount, *)
+  let bytes = (0..<count).map { dtype == .bool ? UInt8($0 & 1) : UInt8(truncatingIfNeeded: $0 &* 7 &+ 3) }
+  return StoredArray(name: name, dtype: dtype, shape: shape, bytes: StoredBytes(bytes), isFortranOrder: isFortranOrder)
+}
+
+/// A Python with numpy: FLAMBEAU_PYTHON, or the package's .venv.
+enum Python {
+  static let path: String? = {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    let candidates: [String?] = [
+      ProcessInfo.processInfo.environment["FLAMBEAU_PYTHON"], root.appendingPathComponent(".venv/bin/python").path,
+    ]
+    let found = candidates.compactMap { $0 }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    if found == nil { print("skipped beside numpy: set FLAMBEAU_PYTHON to a Python that has it") }
+    return found
+  }()
+
+  static let hasSafetensors: Bool = {
+    let found = path != nil && (try? run("import importlib.util as u; print(u.find_spec('safetensors') is not None)")) == "True\n"
+    if !found { print("skipped beside the official safetensors: FLAMBEAU_PYTHON has none") }
+    return found
+  }()
+
+  /// What `script` prints; its arguments are `sys.argv[1:]`.
+  static func run(_ script: String, _ arguments: String...) throws -> String {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path!)
+    process.arguments = ["-c", script] + arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    let text = String(decoding: output, as: UTF8.self)
+    #expect(process.terminationStatus == 0, "\(text)")
+    return text
+  }
+}
+
+/// Repeats `read` on `bytes` with a few bytes changed, the end cut off or pieces doubled; it may throw, but not stop the program.
+func mutate(_ bytes: [UInt8], rounds: Int, seed: UInt64, _ read: ([UInt8]) -> Void) {
+  var state = seed
+  func random(_ bound: Int) -> Int {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return Int(state >> 33) % max(bound, 1)
+  }
+  let telling: [UInt8] = [0, 1, 0x7F, 0x80, 0xFF] + Array("0129-{}[](),:\"'\\ .eLTF<>".utf8)
+  for _ in 0..<rounds {
+    var copy = bytes
+    for _ in 0...random(4) where !copy.isEmpty {
+      let at = random(copy.count)
+      switch random(6) {
+      case 0: copy.removeLast(random(copy.count))
+      case 1: copy.insert(contentsOf: copy[at..<min(at + random(12), copy.count)], at: at)
+      case 2: copy.remove(at: at)
+      case 3: copy[at] ^= 1 << UInt8(random(8))
+      default: copy[at] = telling[random(telling.count)]
+      }
+    }
+    read(copy)
+  }
+}
