@@ -1,6 +1,7 @@
 // Picks the tables of contractions by instruction set.
 #include "gemm.h"
 
+#include "CKernels.h"
 #include "conv.h"
 #include "pool.h"
 
@@ -15,19 +16,8 @@ namespace fb_contract_avx512 { TABLES }
 #endif
 
 #if defined(__x86_64__)
-static bool has(fb_isa isa) {
-  __builtin_cpu_init();
-  switch (isa) {
-    case fb_isa_baseline: return true;
-    case fb_isa_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case fb_isa_avx512:
-      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-             __builtin_cpu_supports("avx512vl");
-    default: return false;
-  }
-}
 #define PICK(isa, name) \
-  if (!has(isa)) return nullptr; \
+  if (isa > fb_best_isa()) return nullptr; \
   if (isa == fb_isa_avx512) return &fb_contract_avx512::name; \
   if (isa == fb_isa_avx2) return &fb_contract_avx2::name; \
   return &fb_contract_baseline::name;

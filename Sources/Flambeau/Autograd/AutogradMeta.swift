@@ -1,6 +1,8 @@
 import Synchronization
 
 /// What autograd attaches to a tensor: a leaf's accumulator, or where its history was moved by in-place writes.
+///
+/// Unchecked: every mutable field is atomic or guarded by the lock.
 final class AutogradMeta: @unchecked Sendable {
   private let lock = Lock()
   private var leaf: GradientAccumulator?
@@ -56,6 +58,8 @@ final class AutogradMeta: @unchecked Sendable {
 }
 
 /// Where the gradients of a leaf add up. It outlives the tensor it belongs to, for graphs that still reach it.
+///
+/// Unchecked: its one mutable field is guarded by the lock.
 final class GradientAccumulator: Node, @unchecked Sendable {
   private let lock = Lock()
   private var sum: Tensor?

@@ -7,6 +7,8 @@ struct Edge {
 }
 
 /// One recorded call: where its operands came from and what its derivative needs.
+///
+/// Unchecked: written while the call is recorded, and then by the one backward pass that walks it.
 class Node: @unchecked Sendable {
   /// Counts nodes in order of creation, so consumers follow what they consume.
   let sequence: UInt64

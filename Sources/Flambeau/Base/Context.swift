@@ -52,14 +52,16 @@ final class Context: Sendable {
 final class ErrorScope: Sendable {
   private enum Phase { static let open = 0, failed = 1, closed = 2 }
   private let phase = Atomic<Int>(Phase.open)
-  private let first = Mutex<TensorError?>(nil)
+  private let lock = Lock()
+  /// Guarded by the lock.
+  nonisolated(unsafe) private var first: TensorError?
 
   var isOpen: Bool { phase.load(ordering: .acquiring) != Phase.closed }
   var hasFailed: Bool { phase.load(ordering: .acquiring) == Phase.failed }
-  var error: TensorError? { first.withLock { $0 } }
+  var error: TensorError? { lock.withLock { first } }
 
   func record(_ error: TensorError) {
-    first.withLock { if $0 == nil { $0 = error } }
+    lock.withLock { if first == nil { first = error } }
     _ = phase.compareExchange(expected: Phase.open, desired: Phase.failed, ordering: .acquiringAndReleasing)
   }
 

@@ -1,4 +1,4 @@
-/// What every row of the operator table has.
+/// What every row of the operator table has. Unchecked because it is a base class; rows are immutable.
 class AnyOperator: @unchecked Sendable {
   /// The torch function's name, such as `add`; error messages begin with it.
   let name: String

@@ -86,6 +86,7 @@ private final class PointwiseGradients: Sendable {
   private let name: String
   private let program: Program
   private let lock = Lock()
+  /// Guarded by the lock.
   nonisolated(unsafe) private var rows: [Int: Operator<PointwiseArguments>] = [:]
 
   init(_ name: String, _ program: Program) {

@@ -93,11 +93,6 @@ struct Views: Sendable {
       return Value(memory.storage, at.view.moved(to: at.view.offset - bounds.lowerBound), source.dtype)
     },
     backward: { (call, gradient) throws(TensorError) in Few(ops.views.stridedBackward(gradient, call.attributes)) })
-
-  /// Another tensor of the same elements; `detach()`.
-  let alias: Operator<None> = Operator(
-    "alias", forward: { (operands, _) throws(TensorError) in operands[0]!.body.viewed { $0 } },
-    backward: { (_, gradient) throws(TensorError) in Few(gradient) })
 }
 
 /// A slice's gradient: zeros of `shape` with the slice filled.
@@ -186,7 +181,8 @@ extension Tensor {
 
   /// A tensor of the same elements that gradients do not flow through. Torch's `detach`.
   public func detach() -> Tensor {
-    noGrad { ops.views.alias(self, None()) }
+    if let poison = body.poison { return Door.poisoned(by: poison, .current) }
+    return Tensor(TensorBody(body.value, isInference: body.isInference))
   }
 
   /// Runs `body` with the layout, reporting what it throws as a refusal of `name`.

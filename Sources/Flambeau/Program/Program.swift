@@ -1,5 +1,4 @@
 import CKernels
-import Synchronization
 
 /// A function of a few numbers, applied to every element of as many tensors: a list of steps, each reading inputs,
 /// scalars, constants or earlier steps.
@@ -47,7 +46,9 @@ final class Program: Sendable {
   private let planInt64: Plan?
   /// Written by hand where the symbolic gradients lose digits or pick another subgradient.
   private let explicit: [Derivative]?
-  private let derivatives = Mutex<[Int: Derivative]>([:])
+  private let lock = Lock()
+  /// Guarded by the lock.
+  nonisolated(unsafe) private var derivatives: [Int: Derivative] = [:]
 
   var inputCount: Int { code.inputCount }
   var scalarCount: Int { code.scalarCount }
@@ -81,11 +82,11 @@ final class Program: Sendable {
   /// The derivative with respect to input `i`; see ``Derivative``. Built once.
   func derivative(withRespectTo i: Int) -> Derivative {
     if let explicit { return explicit[i] }
-    if let known = derivatives.withLock({ $0[i] }) { return known }
+    if let known = lock.withLock({ derivatives[i] }) { return known }
     let derivative = Derivative(of: code, withRespectTo: i)
-    return derivatives.withLock {
-      $0[i] = $0[i] ?? derivative
-      return $0[i]!
+    return lock.withLock {
+      derivatives[i] = derivatives[i] ?? derivative
+      return derivatives[i]!
     }
   }
 }

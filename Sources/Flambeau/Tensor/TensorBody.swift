@@ -1,6 +1,8 @@
 import Synchronization
 
 /// What a tensor is: elements in a storage, and the node that made them. Immutable but for what autograd attaches.
+///
+/// Unchecked: the attachment is atomic; the rest does not change while it is shared.
 final class TensorBody: @unchecked Sendable {
   /// Changed only while the body is uniquely referenced.
   final var storage: Storage

@@ -14,7 +14,8 @@ struct GemmTable: @unchecked Sendable {
 
   /// Every instruction set this machine has, the best last.
   static let all = (0..<fb_isa_count.rawValue).compactMap { GemmTable(fb_isa($0)) }
-  static let current = all[all.count - 1]
+  /// That of the instruction set in use.
+  static let current = GemmTable(Kernels.table.pointee.isa)!
 
   /// The class the type computes in.
   func compute(_ dtype: DType) -> UnsafePointer<fb_gemm_class> { fb_gemm_class_of(pointer, Int32(dtype.rawValue)) }
