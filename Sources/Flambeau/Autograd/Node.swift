@@ -38,7 +38,7 @@ class Node: @unchecked Sendable {
 
   final func needs(_ operand: Int) -> Bool { edges[operand] != nil }
 
-  final func releaseSaved() {
+  func releaseSaved() {
     isReleased = saved.count > 0
     saved = Few()
   }

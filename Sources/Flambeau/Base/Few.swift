@@ -1,9 +1,9 @@
 /// A list whose first three elements need no memory of their own; missing elements are nil.
 struct Few<Element> {
   private(set) var count = 0
-  private var first: Element?
-  private var second: Element?
-  private var third: Element?
+  var first: Element?
+  var second: Element?
+  var third: Element?
   private var rest: [Element?] = []
 
   @inline(__always) init() {}

@@ -1,6 +1,7 @@
 /// The operator table: a family a member, a row a member of each.
 struct Operators: Sendable {
   let arithmetic: Arithmetic = Arithmetic()
+  let writes: Writes = Writes()
   let views: Views = Views()
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()

@@ -12,37 +12,39 @@ extension Operator where Attributes == PointwiseArguments {
   /// `refusal`: the dtypes the row does not take, as a sentence or nil.
   static func map(
     _ name: String, _ rule: TypeRule = .promoted, _ program: Program,
-    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }
+    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = []
   ) -> Operator {
     let gradients = PointwiseGradients(name, program)
     return Operator(
       name, saves: gradients.saves,
-      forward: { (operands, arguments) throws(TensorError) in
+      plan: { (operands, arguments) throws(TensorError) in
         var dtype = DType.common(operands, number: arguments.number)
         if let sentence = refusal(dtype) { throw .dtype(sentence) }
         if rule == .floating { dtype = dtype.floating }
-        return try Pointwise.run(
-          program, operands, arguments.scalars, in: dtype, as: rule == .boolean ? .bool : dtype)
+        let layout = Pointwise.resultLayout(try Pointwise.broadcastShape(operands), operands)
+        return ResultPlan(layout: layout, dtype: rule == .boolean ? .bool : dtype, compute: dtype)
       },
-      backward: rule == .boolean ? nil : gradients.backward)
+      fill: { (operands, arguments, plan, result) in
+        Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
+      },
+      backward: rule == .boolean ? nil : gradients.backward, samples: samples)
   }
 }
 
-enum Pointwise {
-  /// Runs `program` over the broadcast operands, computing in `dtype`, into a fresh result.
-  static func run(
-    _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, as resultType: DType
-  ) throws(TensorError) -> Value {
-    let shape = try broadcastShape(operands)
-    let result = try Value(resultLayout(shape, operands), resultType)
-    try run(program, operands, scalars, in: dtype, into: result.elements)
-    return result
+extension Operator where Attributes == PointwiseArguments {
+  func callAsFunction(_ a: consuming Tensor, at site: CallSite? = nil) -> Tensor {
+    call(Few(consume a), PointwiseArguments(), at: site)
   }
 
-  /// The same into existing elements; their shape is the broadcast one.
+  /// Writes the result into `a`.
+  func write(_ a: Tensor, at site: CallSite? = nil) -> Tensor { write(Few(a), PointwiseArguments(), at: site) }
+}
+
+enum Pointwise {
+  /// Runs `program` over the operands, broadcast to the shape of `result`, computing in `dtype`.
   static func run(
     _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, into result: Elements
-  ) throws(TensorError) {
+  ) {
     let shape = result.layout.shape
     func elements(_ i: Int) -> Elements {
       let body = operands[i]!.body

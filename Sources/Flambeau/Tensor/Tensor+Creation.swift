@@ -17,7 +17,7 @@ extension Tensor {
         throw .shape("Trying to create tensor with negative dimension \(shape.at(i)): \(shape)")
       }
       let value = try Value(Layout(shape), dtype)
-      if number == 0 { value.fillZero() } else { value.fill(number) }
+      if number == 0 { value.fillZero() } else { value.elements.fill(number) }
       return value
     }
   }
@@ -71,18 +71,6 @@ extension Int: TensorElement { public static var dtype: DType { .int64 } }
 #endif
 extension Float: TensorElement { public static var dtype: DType { .float32 } }
 extension Double: TensorElement { public static var dtype: DType { .float64 } }
-
-extension Value {
-  /// Every element of dense memory becomes `number`.
-  func fill(_ number: Number) {
-    var cell = (number.double, number.integer)
-    withUnsafeMutableBytes(of: &cell) { bytes in
-      let source = dtype.isFloatingPoint ? bytes.baseAddress! : bytes.baseAddress! + 8
-      let one = Elements(source, Layout([]), dtype.isFloatingPoint ? .float64 : .int64)
-      Elements(one.pointer, one.layout.broadcast(to: layout.shape)!, one.dtype).copy(to: elements)
-    }
-  }
-}
 
 extension Tensor {
   /// The elements, row-major, converted to `Element`'s dtype. Torch's `tolist`, flat.
