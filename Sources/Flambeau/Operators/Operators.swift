@@ -6,6 +6,7 @@ struct Operators: Sendable {
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()
   let products: Products = Products()
+  let sumsOfProducts: SumsOfProducts = SumsOfProducts()
 }
 
 let ops: Operators = Operators()
