@@ -7,6 +7,7 @@ struct Operators: Sendable {
   let reductions: Reductions = Reductions()
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let convolutions: Convolutions = Convolutions()
 }
 
 let ops: Operators = Operators()
