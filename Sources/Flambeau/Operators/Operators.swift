@@ -8,6 +8,7 @@ struct Operators: Sendable {
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
   let convolutions: Convolutions = Convolutions()
+  let poolings: Poolings = Poolings()
 }
 
 let ops: Operators = Operators()
