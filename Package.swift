@@ -10,6 +10,10 @@ let package = Package(
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
+    .executable(name: "flambeau", targets: ["FlambeauCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
     .target(
@@ -20,6 +24,10 @@ let package = Package(
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
+    .executableTarget(
+      name: "FlambeauCLI",
+      dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
   ],
