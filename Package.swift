@@ -2,7 +2,9 @@
 import PackageDescription
 
 // Debug builds keep the numerical core optimised, so that a user's debug run stays usable.
-let optimisedInDebug: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let optimisedInDebug: [SwiftSetting] = [
+  .unsafeFlags(["-O"], .when(configuration: .debug)), .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+]
 
 let package = Package(
   name: "flambeau",
