@@ -10,6 +10,7 @@ let package = Package(
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
+    .library(name: "FlambeauData", targets: ["FlambeauData"]),
   ],
   targets: [
     .target(
@@ -20,8 +21,11 @@ let package = Package(
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17
