@@ -12,6 +12,7 @@ let package = Package(
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
+    .library(name: "FlambeauData", targets: ["FlambeauData"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
@@ -26,12 +27,15 @@ let package = Package(
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17
