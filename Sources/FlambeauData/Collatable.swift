@@ -26,7 +26,7 @@ extension Tensor: Collatable {
       let size = target.count / samples.count
       if size == 0 { return }
       for (i, sample) in samples.enumerated() {
-        sample.withRowMajorBytes { (target.baseAddress! + i * size).copyMemory(from: $0.baseAddress!, byteCount: size) }
+        sample.withUnsafeBytes { (target.baseAddress! + i * size).copyMemory(from: $0.baseAddress!, byteCount: size) }
       }
     }
   }
@@ -46,7 +46,7 @@ extension Tensor {
       throw TensorError(.index, "index \(wrong) is out of range for a data set of \(available) samples")
     }
     return Tensor(shape: Shape([indices.count] + shape.dropFirst()), dtype: dtype) { target in
-      withRowMajorBytes { source in
+      withUnsafeBytes { source in
         guard let to = target.baseAddress, let from = source.baseAddress, !indices.isEmpty else { return }
         let size = target.count / indices.count
         for (i, index) in indices.enumerated() {

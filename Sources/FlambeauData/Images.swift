@@ -113,7 +113,7 @@ private struct Planes {
     height: Int, width: Int, _ fill: (UnsafeMutableRawBufferPointer, UnsafeRawPointer) -> Void
   ) -> Tensor {
     Tensor(shape: Shape(image.shape.dropLast(2) + [height, width]), dtype: image.dtype) { target in
-      image.withRowMajorBytes { source in
+      image.withUnsafeBytes { source in
         if let start = source.baseAddress, !target.isEmpty { fill(target, start) }
       }
     }
