@@ -9,6 +9,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
+    .library(name: "FlambeauNN", targets: ["FlambeauNN"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
   ],
   targets: [
@@ -19,8 +20,10 @@ let package = Package(
         .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
+    .target(name: "FlambeauNN", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
+    .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
   ],
   cLanguageStandard: .c2x,
