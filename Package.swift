@@ -11,6 +11,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
+    .library(name: "FlambeauNN", targets: ["FlambeauNN"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
@@ -26,6 +27,7 @@ let package = Package(
         .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
+    .target(name: "FlambeauNN", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
       name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
@@ -34,6 +36,7 @@ let package = Package(
       name: "FlambeauCLI",
       dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
+    .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],
