@@ -17,7 +17,9 @@ private enum Closeness {
     "isclose",
     forward: { (operands, tolerance) throws(TensorError) in
       let run = try Comparison(operands, tolerance)
-      return try Pointwise.run(run.program, operands, run.scalars, in: run.dtype, as: .bool)
+      let result = try Value(try Pointwise.resultLayout(operands), .bool)
+      Pointwise.run(run.program, operands, run.scalars, in: run.dtype, into: result.elements)
+      return result
     })
 
   static let allClose: Operator<Tolerance> = Operator(

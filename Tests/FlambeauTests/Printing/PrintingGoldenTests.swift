@@ -55,7 +55,9 @@ import Testing
   private static let exp: Operator<None> = Operator(
     "exp",
     forward: { (operands, _) throws(TensorError) in
-      try Pointwise.run(Program { x in Flambeau.exp(x) }, operands, Scalars(), in: .float64, as: .float32)
+      let result = try Value(try Pointwise.resultLayout(operands), .float32)
+      Pointwise.run(Program { x in Flambeau.exp(x) }, operands, Scalars(), in: .float64, into: result.elements)
+      return result
     },
     backward: { _, gradient in Few(gradient) })
   private static let t = viewing("t") { $0.permuted([1, 0]) }
