@@ -9,9 +9,7 @@ final class CopySlicesNode: Node, @unchecked Sendable {
     self.write = write
     var edges = write.edges
     edges[0] = base.edge
-    var shapes = write.operandShapes
-    shapes[0] = OperandShape(shape: base.layout.shape, dtype: base.dtype)
-    super.init(edges: edges, operandShapes: shapes)
+    super.init(edges: edges)
   }
 
   override var name: String { "CopySlices" }

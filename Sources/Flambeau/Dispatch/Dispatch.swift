@@ -60,8 +60,8 @@ extension Operator {
   private func run(
     _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
   ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
-    let records = context.records && backward != nil && operands.contains { $0.body.requiresGrad }
-    let needs = records ? operands.needs : []
+    let needs = context.records && backward != nil ? operands.needs : []
+    let records = !needs.isEmpty
     let saved = records ? saves(needs) : SavePlan()
     let value: Value
     switch body {
@@ -95,13 +95,8 @@ extension Operator {
     _ operands: Few<Tensor>, _ attributes: Attributes, _ needs: OperandSet, _ plan: SavePlan
   ) throws(TensorError) -> OperatorNode<Attributes> {
     var edges = Few<Edge>(count: operands.count)
-    var shapes = Few<OperandShape>(count: operands.count)
-    for i in 0..<operands.count {
-      guard let body = operands[i]?.body else { continue }
-      shapes[i] = OperandShape(shape: body.layout.shape, dtype: body.dtype)
-      if needs.contains(i) { edges[i] = body.edge }
-    }
-    let node = OperatorNode(self, attributes, edges: edges, operandShapes: shapes)
+    for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]!.body.edge }
+    let node = OperatorNode(self, attributes, edges: edges, operandShapes: OperandShapes(operands))
     if plan.isEmpty { return node }
     var saved = Few<SavedTensor>(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))
     for i in 0..<operands.count where plan.operands.contains(i) {
@@ -133,14 +128,6 @@ extension Context {
 }
 
 extension Few where Element == Tensor {
-  @inline(__always)
-  func contains(_ predicate: (Tensor) -> Bool) -> Bool {
-    for i in 0..<count {
-      if let element = self[i], predicate(element) { return true }
-    }
-    return false
-  }
-
   /// The operands gradients flow to.
   @inline(__always)
   var needs: OperandSet {

@@ -7,9 +7,9 @@ extension Operator {
     if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     let target = operands[0]!
     do throws(TensorError) {
-      let records = context.records && backward != nil && operands.contains { $0.body.requiresGrad }
+      let needs = context.records && backward != nil ? operands.needs : []
+      let records = !needs.isEmpty
       try target.body.checkWritable(context, recording: records)
-      let needs = records ? operands.needs : []
       let plan = records ? saves(needs) : SavePlan()
       let node = records ? try node(operands.keeping(target, plan), attributes, needs, plan) : nil
       try target.body.storage.whileWriting(self) { () throws(TensorError) in

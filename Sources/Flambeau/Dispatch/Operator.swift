@@ -93,14 +93,14 @@ struct Call<Attributes: Sendable> {
 
   var attributes: Attributes { node.attributes }
   func needs(_ operand: Int) -> Bool { node.needs(operand) }
-  func shape(_ operand: Int) -> Shape { node.operandShapes[operand]!.shape }
-  func dtype(_ operand: Int) -> DType { node.operandShapes[operand]!.dtype }
+  func shape(_ operand: Int) -> Shape { node.operandShapes[operand].shape }
+  func dtype(_ operand: Int) -> DType { node.operandShapes[operand].dtype }
   var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
   func operand(_ i: Int) throws(TensorError) -> Tensor { try unpack(i) }
   /// An operand that may be missing.
-  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i] == nil ? nil : try unpack(i) }
+  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try unpack(i) }
   /// The result, if the row saves it.
   func result() throws(TensorError) -> Tensor { try unpack(node.edges.count) }
   /// A result after the first, if the row saves them.
@@ -124,10 +124,14 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   let row: Operator<Attributes>
   let attributes: Attributes
 
-  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Few<Edge>, operandShapes: Few<OperandShape>) {
+  /// The shape and dtype of each operand, for its gradient.
+  let operandShapes: OperandShapes
+
+  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Few<Edge>, operandShapes: OperandShapes) {
     self.row = row
     self.attributes = attributes
-    super.init(edges: edges, operandShapes: operandShapes)
+    self.operandShapes = operandShapes
+    super.init(edges: edges)
   }
 
   override var name: String { row.nodeName }
@@ -135,5 +139,45 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
     return try row.backward!(Call(node: self), gradient)
+  }
+}
+
+struct OperandShape: Sendable {
+  var shape = Shape()
+  var dtype = DType.float32
+  /// No such operand was given.
+  var isMissing = true
+}
+
+/// The shapes of a call's operands; three need no memory of their own.
+struct OperandShapes: Sendable {
+  private var first = OperandShape()
+  private var second = OperandShape()
+  private var third = OperandShape()
+  private var rest: [OperandShape]?
+
+  @inline(__always)
+  init(_ operands: borrowing Few<Tensor>) {
+    for i in 0..<operands.count {
+      var shape = OperandShape()
+      if let body = operands[i]?.body {
+        shape = OperandShape(shape: body.layout.shape, dtype: body.dtype, isMissing: false)
+      }
+      switch i {
+      case 0: first = shape
+      case 1: second = shape
+      case 2: third = shape
+      default: rest = (rest ?? []) + [shape]
+      }
+    }
+  }
+
+  subscript(i: Int) -> OperandShape {
+    switch i {
+    case 0: first
+    case 1: second
+    case 2: third
+    default: rest![i - 3]
+    }
   }
 }

@@ -92,7 +92,8 @@ import Testing
       let x = ProgramSample(shape, .float32, stretches: true, using: &random)
       let mean = ProgramSample(shape, .float32, stretches: true, using: &random)
       for sample in [x, mean] { sample.fill(using: &random) { Double(Float.random(in: -2...2, using: &$0)) } }
-      let output = ProgramSample(shape.indices.map { dims.contains($0) ? 1 : shape[$0] }, .float32, stretches: false, using: &random)
+      let output = ProgramSample(
+        shape.indices.map { dims.contains($0) ? 1 : shape[$0] }, .float32, stretches: false, using: &random)
       Reduction.run(
         .sum, in: fb_f32, [x.elements, mean.elements], map: map, dims: dims, scalars: Scalars(0.25), finish: finish,
         into: output.elements)
