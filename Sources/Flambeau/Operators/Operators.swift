@@ -9,6 +9,9 @@ struct Operators: Sendable {
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
   let convolutions: Convolutions = Convolutions()
   let poolings: Poolings = Poolings()
+  let softmaxes: Softmaxes = Softmaxes()
+  let norms: Norms = Norms()
+  let batchNorms: BatchNorms = BatchNorms()
 }
 
 let ops: Operators = Operators()
