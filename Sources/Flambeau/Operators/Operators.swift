@@ -1,6 +1,11 @@
 /// The operator table: a family a member, a row a member of each.
 struct Operators: Sendable {
   let arithmetic: Arithmetic = Arithmetic()
+  let unary: Unary = Unary()
+  let binary: Binary = Binary()
+  let comparisons: Comparisons = Comparisons()
+  let selections: Selections = Selections()
+  let activations: Activations = Activations()
   let writes: Writes = Writes()
   let views: Views = Views()
   let conversions: Conversions = Conversions()
