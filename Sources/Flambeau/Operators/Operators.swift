@@ -11,6 +11,9 @@ struct Operators: Sendable {
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()
   let products: Products = Products()
+  let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let convolutions: Convolutions = Convolutions()
+  let poolings: Poolings = Poolings()
 }
 
 let ops: Operators = Operators()
