@@ -5,6 +5,12 @@ struct Operators: Sendable {
   let views: Views = Views()
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()
+  let variances: Variances = Variances()
+  let extrema: Extrema = Extrema()
+  let ties: Ties = Ties()
+  let norms: Norms = Norms()
+  let selections: Selections = Selections()
+  let scans: Scans = Scans()
   let products: Products = Products()
 }
 
