@@ -47,20 +47,19 @@ public enum MNIST {
       throw FormatError(
         file: labelPath, what: "holds \(classes.shape[0]) labels for the \(pixels.shape[0]) images of \(imagePath)")
     }
-    let targets = classes.bytes.withUnsafeBytes { $0.map { Int($0) } }
+    let targets = classes.array(of: Int.self)
     if let wrong = targets.firstIndex(where: { $0 >= Self.classes }) {
       throw FormatError(
         file: labelPath, what: "is \(targets[wrong]), but labels are 0...\(Self.classes - 1)", where: "label \(wrong)")
     }
-    let inputs = Tensor(shape: [pixels.shape[0], 1, pixels.shape[1], pixels.shape[2]], dtype: .uint8) { target in
-      pixels.bytes.withUnsafeBytes { target.copyMemory(from: $0) }
-    }
+    // A copy of its own: what the file holds may be mapped.
+    let inputs = pixels.reshape([pixels.shape[0], 1, pixels.shape[1], pixels.shape[2]]).clone()
     return TensorDataset(inputs, Tensor(targets))
   }
 
-  private static func bytes(_ path: String, rank: Int) throws(FormatError) -> StoredArray {
-    let array = try IdxFile.read(path)
-    guard array.dtype == .uint8, array.shape.count == rank else {
+  private static func bytes(_ path: String, rank: Int) throws(FormatError) -> Tensor {
+    let array = try IdxFile.load(path)
+    guard array.dtype == .uint8, array.ndim == rank else {
       throw FormatError(file: path, what: "holds \(array.dtype) of shape \(array.shape), not uint8 of \(rank) dimensions")
     }
     return array

@@ -16,7 +16,7 @@ enum Torch {
     return found
   }()
 
-  /// What the script of this name beside the tests prints, given `input` as a file.
+  /// What the script of this name in Tests/Judge writes, given `input` as a file.
   static func run(_ script: String, input: Data) throws -> Data {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -25,7 +25,7 @@ enum Torch {
     try input.write(to: inputFile)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: python!)
-    let path = packageRoot.appendingPathComponent("Tests/FlambeauNNTests/\(script)").path
+    let path = packageRoot.appendingPathComponent("Tests/Judge/\(script)").path
     process.arguments = [path, inputFile.path, outputFile.path]
     let pipe = Pipe()
     process.standardError = pipe

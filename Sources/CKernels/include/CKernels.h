@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "digits.h"
+#include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
 #include "threads.h"
@@ -79,6 +80,9 @@ typedef struct fb_table {
   fb_fill fill[fb_size_count];
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;
+  /// Null for integers.
+  fb_sgd_step sgd[fb_class_count];
+  fb_adam_step adam[fb_class_count];
 } fb_table;
 
 /// The best instruction set this machine has.

@@ -1,266 +1,232 @@
 import CKernels
 
 struct NormArguments: Sendable {
-  let normalizedShape: Shape
-  let eps: Double
+  let order: Double
+  let reduction: ReductionArguments
 }
 
-/// Normalisation of rows: the last dimensions of the input.
 struct Norms: Sendable {
-  /// Input, weight and bias; mean and 1/√(variance + ε) of each row follow the result.
-  let layerNorm: Operator<NormArguments> = Operator(
-    "layer_norm", auxiliaryCount: 2, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
+  let norm: Operator<NormArguments> = Operator(
+    "norm", saves: { _ in SavePlan(operands: .operand(0), result: true) },
     forward: { (operands, at) throws(TensorError) in
-      let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
-      try at.check(x, weight, bias)
-      try Normalization.checkElements(x, [weight, bias], "LayerNormKernelImpl")
-      let rows = try NormRows(x, at)
-      return try rows.forward(
-        .layerNorm(weight: weight != nil, bias: bias != nil), [weight, bias], eps: at.eps, numbers: 2)
-    },
-    backward: { (call, gradient) throws(TensorError) in
-      let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
-      if Context.current.records { return Norms.tensorGradients(call, x, weight, gradient, centred: true) }
-      let needsParameters = call.needs(1) || call.needs(2)
-      let rows = try NormRows(x.body, call.attributes)
-      return try rows.backward(
-        .layerNormBackward(weight: weight != nil, parameters: needsParameters),
-        [try call.auxiliary(0), try call.auxiliary(1)], gradient, weight,
-        parameters: needsParameters ? [call.parameterDType(1), call.parameterDType(2)] : [], call)
-    },
-    samples: [
-      Sample("F.layer_norm(a, (4,))", [.real([3, 4])]) { $0[0].layerNorm([4]) },
-      Sample("F.layer_norm(a, (5,), b, c)", [.real([2, 3, 5]), .real([5], 0.5...2), .real([5])]) {
-        $0[0].layerNorm([5], weight: $0[1], bias: $0[2])
-      },
-      Sample("F.layer_norm(a, (3, 4), b, None, 0.01)", [.real([2, 3, 4]), .real([3, 4], 0.5...2)]) {
-        $0[0].layerNorm([3, 4], weight: $0[1], eps: 0.01)
-      },
-      Sample("F.layer_norm(a, (4,), None, b)", [.real([2, 4]), .real([4])]) { $0[0].layerNorm([4], bias: $0[1]) },
-    ])
-
-  /// Input and weight; 1/√(mean of squares + ε) of each row follows the result.
-  let rmsNorm: Operator<NormArguments> = Operator(
-    "rms_norm", auxiliaryCount: 1, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
-    forward: { (operands, at) throws(TensorError) in
-      let (x, weight) = (operands[0]!.body, operands[1]?.body)
-      try at.check(x, weight, nil)
+      let x = operands[0]!
       guard x.dtype.isFloatingPoint else {
-        throw .dtype("\"rms_norm\" not implemented for '\(x.dtype.torchScalarName)'")
+        throw .dtype(
+          "linalg.vector_norm: Expected a floating point or complex tensor as input. Got \(x.dtype.torchScalarName)")
       }
-      return try NormRows(x, at).forward(.rmsNorm(weight: weight != nil), [weight], eps: at.eps, numbers: 1)
+      try Norms.checkNotEmpty(x.shape, at)
+      let form = Norms.form(at.order)
+      return try withExtendedLifetime(x) { () throws(TensorError) in
+        try at.reduction.reduce(
+          form.kind, in: x.dtype.computeClass, [x.body.elements], map: form.map, scalars: Scalars(Number(at.order)),
+          finish: form.finish, as: x.dtype)
+      }
     },
     backward: { (call, gradient) throws(TensorError) in
-      let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
-      if Context.current.records { return Norms.tensorGradients(call, x, weight, gradient, centred: false) }
-      let rows = try NormRows(x.body, call.attributes)
-      return try rows.backward(
-        .rmsNormBackward(weight: weight != nil, parameters: call.needs(1)), [try call.auxiliary(0)], gradient, weight,
-        parameters: call.needs(1) ? [call.parameterDType(1)] : [], call)
+      let (x, at) = (try call.operand(0), call.attributes)
+      let gradient = gradient.restored(x.shape, at.reduction)
+      let result = try call.result().restored(x.shape, at.reduction)
+      if at.order == 0 { return Few(gradient.expand(x.shape).zerosLike()) }
+      if at.order.isInfinite {
+        return Few(ops.ties.share(gradient, x, result, TieArguments(dims: at.reduction.dims, rule: .magnitude)))
+      }
+      return Few(
+        Norms.slope(at.order)(gradient, x, result, PointwiseArguments(scalars: Scalars(Number(at.order)))))
     },
     samples: [
-      Sample("F.rms_norm(a, (4,))", [.real([3, 4], 0.5...2)]) { $0[0].rmsNorm([4]) },
-      Sample("F.rms_norm(a, (5,), b, 0.01)", [.real([2, 3, 5]), .real([5], 0.5...2)]) {
-        $0[0].rmsNorm([5], weight: $0[1], eps: 0.01)
-      },
-      Sample("F.rms_norm(a, (3, 4), b, 0.1)", [.real([2, 3, 4]), .real([3, 4], 0.5...2)]) {
-        $0[0].rmsNorm([3, 4], weight: $0[1], eps: 0.1)
+      Sample("a.norm()", [.real([3, 4])]) { $0[0].norm() },
+      Sample("a.norm(2, 1)", [.real([3, 4, 2])]) { $0[0].norm(dim: 1) },
+      Sample("a.norm(1, (0, -1), keepdim=True)", [.real([3, 4, 2])]) { $0[0].norm(1, dim: [0, -1], keepDim: true) },
+      Sample("a.norm(0, 1)", [.real([3, 4])]) { $0[0].norm(0, dim: 1) },
+      Sample("a.norm(inf, 1)", [.real([3, 4])]) { $0[0].norm(.infinity, dim: 1) },
+      Sample("a.norm(-inf, 0)", [.real([3, 4])]) { $0[0].norm(-.infinity, dim: 0) },
+      Sample("a.norm(3, 0)", [.real([3, 4])]) { $0[0].norm(3, dim: 0) },
+      Sample("a.norm(1.5, 0)", [.real([3, 4])]) { $0[0].norm(1.5, dim: 0) },
+      Sample("a.norm(0.5, 0)", [.real([3, 4], 0.5...2)]) { $0[0].norm(0.5, dim: 0) },
+      Sample("a.norm(-1, 0)", [.real([3, 4], 0.5...2)]) { $0[0].norm(-1, dim: 0) },
+      Sample("a.norm(2, 0, dtype=torch.float64)", [.real([3, 4])]) { $0[0].norm(dim: 0, dtype: .float64) },
+      Sample("torch.linalg.vector_norm(a, 2.5, (0, 1))", [.real([3, 4, 2])]) {
+        $0[0].vectorNorm(ord: 2.5, dim: [0, 1])
       },
     ])
 
-  /// 1/√(x + a number)
-  let inverseRoot: Operator<PointwiseArguments> = .map(
-    "inverse_root_backward", .promoted, Normalization.inverseRoot)
+  // From the gradient, x and the norm; the scalar is the order. Torch's forms, which differ in where they are 0.
+  private let one: Operator<PointwiseArguments> = .map(
+    "norm_1_backward", .promoted, Program(inputs: 3, scalars: 1) { x, _ in x[0] * sign(x[1]) })
+  private let two: Operator<PointwiseArguments> = .map(
+    "norm_2_backward", .promoted, Program(inputs: 3, scalars: 1) { x, _ in select(eq(x[2], 0), 0, x[0] * (x[1] / x[2])) })
+  private let belowOne: Operator<PointwiseArguments> = .map(
+    "norm_p_backward", .promoted,
+    Program(inputs: 3, scalars: 1) { x, s in
+      select(eq(x[1], 0), 0, sign(x[1]) * pow(abs(x[1]), s[0] - 1)) * x[0] * pow(x[2], 1 - s[0])
+    })
+  private let belowTwo: Operator<PointwiseArguments> = .map(
+    "norm_p_backward", .promoted,
+    Program(inputs: 3, scalars: 1) { x, s in
+      sign(x[1]) * pow(abs(x[1]), s[0] - 1) * select(eq(x[2], 0), 0, x[0] / pow(x[2], s[0] - 1))
+    })
+  private let aboveTwo: Operator<PointwiseArguments> = .map(
+    "norm_p_backward", .promoted,
+    Program(inputs: 3, scalars: 1) { x, s in
+      x[1] * pow(abs(x[1]), s[0] - 2) * select(eq(x[2], 0), 0, x[0] / pow(x[2], s[0] - 1))
+    })
 
-  let groupNorm: [Sample] = [
-    Sample("F.group_norm(a, 3, b, c)", [.real([2, 6, 4]), .real([6], 0.5...2), .real([6])]) {
-      $0[0].groupNorm(3, weight: $0[1], bias: $0[2])
+  private static func slope(_ order: Double) -> Operator<PointwiseArguments> {
+    if order == 1 { return ops.norms.one }
+    if order == 2 { return ops.norms.two }
+    return order < 1 ? ops.norms.belowOne : order < 2 ? ops.norms.belowTwo : ops.norms.aboveTwo
+  }
+
+  let logsumexp: Operator<ReductionArguments> = Operator(
+    "logsumexp", saves: { _ in SavePlan(operands: .operand(0), result: true) },
+    forward: { (operands, at) throws(TensorError) in
+      let x = operands[0]!
+      return try withExtendedLifetime(x) { () throws(TensorError) in try LogSumExp.run(x.body.elements, at) }
     },
-    Sample("F.group_norm(a, 2)", [.real([2, 4, 2, 3])]) { $0[0].groupNorm(2) },
+    backward: { (call, gradient) throws(TensorError) in
+      let (x, at) = (try call.operand(0), call.attributes)
+      return Few(
+        ops.norms.logsumexpBackward(
+          gradient.restored(x.shape, at), x, try call.result().restored(x.shape, at), PointwiseArguments()))
+    },
+    samples: [
+      Sample("a.logsumexp(1)", [.real([3, 4])]) { $0[0].logSumExp(dim: 1) },
+      Sample("a.logsumexp(0)", [.real([3, 4])]) { $0[0].logSumExp(dim: 0) },
+      Sample("a.logsumexp((0, -1), keepdim=True)", [.real([3, 4, 2])]) {
+        $0[0].logSumExp(dim: [0, -1], keepDim: true)
+      },
+      Sample("a.logsumexp((1, 2))", [.real([3, 4, 2])]) { $0[0].logSumExp(dim: [1, 2]) },
+    ])
+  private let logsumexpBackward: Operator<PointwiseArguments> = .map(
+    "logsumexp_backward", .promoted, Program { g, x, y in g * exp(x - y) })
+
+  /// A norm as a reduction.
+  private struct Form: Sendable {
+    let kind: Reduction.Kind
+    let map: Program
+    var finish: Program?
+  }
+
+  private static func form(_ order: Double) -> Form { forms[order] ?? general }
+
+  private static let magnitude = Program { x in abs(x) }
+  private static let forms: [Double: Form] = [
+    0: Form(kind: .sum, map: Program { x in ne(x, 0) }),
+    1: Form(kind: .sum, map: magnitude),
+    2: Form(kind: .sum, map: Program { x in square(x) }, finish: Program { x in sqrt(x) }),
+    .infinity: Form(kind: .max, map: magnitude),
+    -.infinity: Form(kind: .min, map: magnitude),
   ]
-}
+  private static let general = Form(
+    kind: .sum, map: Program(inputs: 1, scalars: 1) { x, s in pow(abs(x[0]), s[0]) },
+    finish: Program(inputs: 1, scalars: 1) { x, s in pow(x[0], 1 / s[0]) })
 
-extension NormArguments {
-  fileprivate func check(_ x: TensorBody, _ weight: TensorBody?, _ bias: TensorBody?) throws(TensorError) {
-    guard normalizedShape.count > 0 else {
+  /// Norms of negative or infinite order have no value for no elements.
+  private static func checkNotEmpty(_ shape: Shape, _ at: NormArguments) throws(TensorError) {
+    guard at.order < 0 || at.order == .infinity else { return }
+    let order = at.order == at.order.rounded() && at.order.isFinite ? "\(Int(at.order))" : "\(at.order)"
+    if at.reduction.dims.count == shape.count && shape.elementCount == 0 {
       throw .shape(
-        "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
-          + "normalized_shape = \(normalizedShape)")
+        "linalg.vector_norm cannot compute the \(order) norm on an empty tensor because the operation does not have an "
+          + "identity")
     }
-    for (name, parameter) in [("weight", weight), ("bias", bias)] {
-      guard let parameter, parameter.layout.shape != normalizedShape else { continue }
+    for dim in at.reduction.dims where shape.at(dim) == 0 {
       throw .shape(
-        "Expected \(name) to be of same shape as normalized_shape, but got \(name) of shape \(parameter.layout.shape) and "
-          + "normalized_shape = \(normalizedShape)")
-    }
-    let shape = x.layout.shape
-    guard shape.count >= normalizedShape.count, Shape(shape.suffix(normalizedShape.count)) == normalizedShape else {
-      throw .shape(
-        "Given normalized_shape=\(normalizedShape), expected input with shape [*, "
-          + normalizedShape.map(String.init).joined(separator: ", ") + "], but got input of size\(shape)")
+        "linalg.vector_norm cannot compute the \(order) norm on the dimension \(dim) because this dimension is empty and "
+          + "the operation does not have an identity")
     }
   }
 }
 
-/// The rows of a tensor: its last dimensions as one.
-private struct NormRows {
-  let shape: Shape
-  private let x: TensorBody
-  private let dtype: DType
-  private let resultShape: Shape
-  private let at: NormArguments
-
-  init(_ x: TensorBody, _ at: NormArguments) throws(TensorError) {
-    self.at = at
-    resultShape = x.layout.shape
-    dtype = x.dtype
-    shape = Shape(Array(resultShape.dropLast(at.normalizedShape.count)) + [at.normalizedShape.elementCount])
-    self.x = try x.reshapedBody(shape)
+/// log Σ exp x, computed around the largest x.
+private enum LogSumExp {
+  static func run(_ x: Elements, _ at: ReductionArguments) throws(TensorError) -> Value {
+    let dtype = x.dtype.floating
+    let computeClass = dtype.computeClass
+    let shape = at.resultShape(x.layout.shape)
+    if let rows = rows(x, at.dims) {
+      let result = try Value(Layout(shape), dtype)
+      let column = Elements(result.storage.pointer, Layout([rows.layout.shape.at(0), 1]), dtype)
+      RowInterpreter.run(.logSumExpRows, in: computeClass, inputs: [rows], into: [column])
+      return result
+    }
+    let largest = try at.keeping.reduce(.max, in: computeClass, [x], finish: finite, as: computeClass.dtype)
+    return try withExtendedLifetime(largest.storage) { () throws(TensorError) in
+      let sum = try at.keeping.reduce(
+        .sum, in: computeClass, [x, largest.elements.broadcast(to: x.layout.shape)], map: term, as: computeClass.dtype)
+      let result = try Value(sum.layout, dtype)
+      withExtendedLifetime(sum.storage) {
+        Interpreter.run(joined, in: computeClass, sum.elements, largest.elements, into: result.elements)
+      }
+      return Value(result.storage, Layout(shape), dtype)
+    }
   }
 
-  private var computeClass: ComputeClass { dtype.computeClass }
-  private var width: Int { shape.at(shape.count - 1) }
-
-  /// One row for all rows.
-  private func stretched(_ parameter: TensorBody) throws(TensorError) -> TensorBody {
-    let wide = try parameter.wideBody()
-    return TensorBody(Value(wide.storage, wide.layout.viewed(as: [width])!.broadcast(to: shape)!, wide.dtype))
+  /// The elements as rows to reduce, if what is reduced lies together.
+  private static func rows(_ x: Elements, _ dims: [Int]) -> Elements? {
+    let kept = (0..<x.layout.rank).filter { !dims.contains($0) }
+    let ordered = x.layout.permuted(kept + dims.sorted())
+    let width = dims.reduce(1) { $0 * x.layout.shape.at($1) }
+    guard x.layout.elementCount > 0, x.layout.rank > 0,
+      let layout = ordered.viewed(as: [x.layout.elementCount / width, width]), width == 1 || layout.strides.at(1) == 1
+    else { return nil }
+    return Elements(x.pointer, layout, x.dtype)
   }
 
-  /// x, parameters and ε to the result and numbers for each row.
-  func forward(
-    _ program: RowProgram, _ parameters: [TensorBody?], eps: Double, numbers: Int
-  ) throws(TensorError) -> Value {
-    var inputs = [x]
-    for case let parameter? in parameters { inputs.append(try stretched(parameter)) }
-    var result = try Value(Layout(shape), dtype)
-    for _ in 0..<numbers {
-      result.auxiliaries.append(
-        try Value(Layout(shape.replacing(shape.count - 1, with: 1)), computeClass.dtype))
-    }
-    withExtendedLifetime(inputs) {
-      RowInterpreter.run(
-        program, in: computeClass, inputs: inputs.map(\.elements), scalars: [Number(eps)],
-        into: [result.elements] + result.auxiliaries.map(\.elements))
-    }
-    var shaped = Value(result.storage, Layout(resultShape), dtype)
-    shaped.auxiliaries = result.auxiliaries
-    return shaped
-  }
-
-  /// x, the rows' numbers, the gradient and a weight to the gradients of x and, as sums over rows, of parameters.
-  func backward(
-    _ program: RowProgram, _ numbers: [Tensor], _ gradient: Tensor, _ weight: Tensor?, parameters: [DType],
-    _ call: Call<NormArguments>
-  ) throws(TensorError) -> Few<Tensor> {
-    var inputs = [x]
-    for number in numbers {
-      let body = number.body
-      inputs.append(TensorBody(Value(body.storage, body.layout.broadcast(to: shape)!, body.dtype)))
-    }
-    inputs.append(try gradient.body.reshapedBody(shape))
-    if let weight { inputs.append(try stretched(weight.body)) }
-    let result = try Value(Layout(shape), dtype)
-    var sums: [Value] = []
-    for dtype in parameters { sums.append(try Value(Layout([width]), dtype)) }
-    withExtendedLifetime(inputs) {
-      RowInterpreter.run(
-        program, in: computeClass, inputs: inputs.map(\.elements), into: [result.elements] + sums.map(\.elements))
-    }
-    var gradients = Few<Tensor>(count: call.operandCount)
-    if call.needs(0) { gradients[0] = Tensor(TensorBody(Value(result.storage, Layout(resultShape), dtype))) }
-    for (i, sum) in sums.enumerated() where call.needs(i + 1) {
-      gradients[i + 1] = Tensor(TensorBody(Value(sum.storage, Layout(at.normalizedShape), sum.dtype)))
-    }
-    return gradients
-  }
-}
-
-extension Call<NormArguments> {
-  /// The dtype of a parameter's gradient; any, for a missing one.
-  fileprivate func parameterDType(_ operand: Int) -> DType { needs(operand) ? dtype(operand) : .float32 }
-}
-
-extension Norms {
-  /// The gradients in tensor operations.
-  fileprivate static func tensorGradients(
-    _ call: Call<NormArguments>, _ x: Tensor, _ weight: Tensor?, _ gradient: Tensor, centred: Bool
-  ) -> Few<Tensor> {
-    let at = call.attributes
-    let dims = Array(x.ndim - at.normalizedShape.count..<x.ndim)
-    let all = Normalization.Gradients(x, gradient, weight: weight, dims: dims, eps: at.eps, centred: centred)
-    var gradients = Few<Tensor>(count: call.operandCount)
-    if call.needs(0) { gradients[0] = all.input }
-    if call.needs(1) { gradients[1] = all.weight.fitted(to: call.shape(1), call.dtype(1)) }
-    if centred && call.needs(2) { gradients[2] = all.bias.fitted(to: call.shape(2), call.dtype(2)) }
-    return gradients
-  }
+  /// Around an infinite largest the differences would be NaN.
+  private static let finite = Program { x in select(isInf(x), 0, x) }
+  private static let term = Program { x, largest in exp(x - largest) }
+  private static let joined = Program { sum, largest in log(sum) + largest }
 }
 
 extension Tensor {
-  /// Every row less its mean, divided by √(variance + eps), then scaled by weight and moved by bias. Torch's `layer_norm`.
+  /// (Σ |x|ᵖ)^(1/p) of all elements, or over the dimensions `dim`; the largest magnitude for an infinite order, how many
+  /// are not 0 for order 0. Floating point only; the gradient at a norm of 0 is 0. Torch's `norm`.
   ///
-  /// - Parameters:
-  ///   - normalizedShape: The last sizes of the input: what makes a row.
-  ///   - weight, bias: Of `normalizedShape`.
-  public func layerNorm(
-    _ normalizedShape: Shape, weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5,
-    file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor {
-    ops.norms.layerNorm.call(
-      Few(self, weight, bias), NormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
-  }
-
-  /// Every row divided by √(mean of its squares + eps), then scaled by weight. Torch's `rms_norm`.
-  ///
-  /// - Parameters:
-  ///   - normalizedShape: The last sizes of the input: what makes a row.
-  ///   - weight: Of `normalizedShape`.
-  ///   - eps: That of the type the sums are computed in (float32; float64 for float64) by default.
-  public func rmsNorm(
-    _ normalizedShape: Shape, weight: Tensor? = nil, eps: Double? = nil, file: StaticString = #fileID,
-    line: UInt = #line
-  ) -> Tensor {
-    let eps = eps ?? (dtype == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
-    return ops.norms.rmsNorm.call(
-      Few(self, weight), NormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
-  }
-
-  /// Channels in groups, each normalised over its channels and all positions, then scaled and moved by channel. Torch's
-  /// `group_norm`.
-  ///
-  /// - Parameters:
-  ///   - groups: How many; they divide the channels of [n, c, *].
-  ///   - weight, bias: [c].
-  public func groupNorm(
-    _ groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5, file: StaticString = #fileID,
+  /// - Parameter dtype: The elements are converted to it first; it holds every value of theirs.
+  public func norm(
+    _ p: Double = 2, dim: [Int]? = nil, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
     let site = CallSite(file, line)
-    return checked("group_norm", at: site) { layout throws(TensorError) in
-      let shape = layout.shape
-      guard shape.count >= 2 else {
-        throw .shape("Expected at least 2 dimensions for input tensor but received \(shape.count)")
+    return checked("norm", at: site) { layout throws(TensorError) in
+      if let dtype, self.dtype.isFloatingPoint, self.dtype.promoted(with: dtype) != dtype {
+        throw .dtype(
+          "linalg.vector_norm: the dtype of the input (\(self.dtype.torchScalarName)) should be convertible without "
+            + "narrowing to the specified dtype (\(dtype.torchScalarName))")
       }
-      let channels = shape.at(1)
-      guard groups > 0, channels % groups == 0 else {
-        throw .shape(
-          "Expected number of channels in input to be divisible by num_groups, but got input of shape \(shape) and "
-            + "num_groups=\(groups)")
-      }
-      for (name, parameter) in [("weight", weight), ("bias", bias)] {
-        guard let parameter, parameter.body.poison == nil, parameter.shape != [channels] else { continue }
-        throw .shape(
-          "Expected \(name) to be a vector of size equal to the number of channels in input, but got \(name) of shape "
-            + "\(parameter.shape) and input of shape \(shape)")
-      }
-      try Normalization.checkElements(body, [weight?.body, bias?.body], "GroupNormKernelImpl")
-      let width = shape.elementCount / Swift.max(shape.at(0) * groups, 1)
-      let normal = reshape([shape.at(0), groups, width]).layerNorm([width], eps: eps, file: file, line: line)
-        .reshape(shape)
-      if weight == nil && bias == nil { return normal }
-      let each = Shape([channels] + Array(repeating: 1, count: shape.count - 2))
-      return ops.batchNorms.affine.call(Few(normal, weight?.reshape(each), bias?.reshape(each)), None(), at: site)
+      let source = self.dtype.isFloatingPoint ? dtype.map { to($0) } ?? self : self
+      let dims = try layout.reducedDimensions(dim == [] ? nil : dim)
+      let at = ReductionArguments(dims: dims, keepDim: keepDim)
+      return ops.norms.norm(source, NormArguments(order: p, reduction: at), at: site)
     }
   }
+
+  /// The norm over one dimension.
+  public func norm(
+    _ p: Double = 2, dim: Int, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID,
+    line: UInt = #line
+  ) -> Tensor { norm(p, dim: [dim], keepDim: keepDim, dtype: dtype, file: file, line: line) }
+
+  /// ``norm(_:dim:keepDim:dtype:file:line:)-(_,[Int]?,_,_,_,_)`` under its newer name. Torch's `linalg.vector_norm`.
+  public func vectorNorm(
+    ord: Double = 2, dim: [Int]? = nil, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID,
+    line: UInt = #line
+  ) -> Tensor { norm(ord, dim: dim, keepDim: keepDim, dtype: dtype, file: file, line: line) }
+
+  /// The norm over one dimension.
+  public func vectorNorm(
+    ord: Double = 2, dim: Int, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID,
+    line: UInt = #line
+  ) -> Tensor { norm(ord, dim: [dim], keepDim: keepDim, dtype: dtype, file: file, line: line) }
+
+  /// log Σ exp x over the dimensions `dim`, without overflow; −∞ of nothing. Integers become float32. Torch's `logsumexp`.
+  public func logSumExp(
+    dim: [Int], keepDim: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { reduced(by: ops.norms.logsumexp, dim, keepDim, CallSite(file, line)) }
+
+  /// log Σ exp x over one dimension.
+  public func logSumExp(
+    dim: Int, keepDim: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { logSumExp(dim: [dim], keepDim: keepDim, file: file, line: line) }
 }

@@ -13,9 +13,7 @@ extension Tensor {
 
   private static func filled(_ shape: Shape, _ number: Number, _ dtype: DType, _ name: String) -> Tensor {
     create(name) { () throws(TensorError) in
-      for i in 0..<shape.count where shape.at(i) < 0 {
-        throw .shape("Trying to create tensor with negative dimension \(shape.at(i)): \(shape)")
-      }
+      _ = try shape.byteCount(of: dtype)
       let value = try Value(Layout(shape), dtype)
       if number == 0 { value.fillZero() } else { value.elements.fill(number) }
       return value
@@ -39,7 +37,7 @@ extension Tensor {
   ) {
     let target = shape ?? [array.count]
     self = Tensor.create("tensor", at: CallSite(file, line)) { () throws(TensorError) in
-      guard target.elementCount == array.count else {
+      guard try target.byteCount(of: Element.dtype) == array.count * Element.dtype.byteCount else {
         throw .shape("an array of \(array.count) elements does not fill the shape \(target)")
       }
       let value = try Value(Layout(target), Element.dtype)

@@ -28,7 +28,7 @@ extension Tensor {
     copying bytes: UnsafeRawBufferPointer, dtype: DType, shape: Shape, file: StaticString = #fileID, line: UInt = #line
   ) {
     self = Tensor.create("tensor", at: CallSite(file, line)) { () throws(TensorError) in
-      let needed = try shape.checkedByteCount(dtype)
+      let needed = try shape.byteCount(of: dtype)
       guard needed == bytes.count else {
         throw .shape("\(bytes.count) bytes do not fill \(dtype) \(shape), which takes \(needed)")
       }
@@ -122,24 +122,30 @@ extension Tensor {
   }
 }
 
+extension Tensor {
+  /// What left this tensor without elements, or has failed the current error scope.
+  package var failure: TensorError? { body.poison ?? Context.current.openScope?.error }
+}
+
 extension Shape {
   /// The bytes that elements of `dtype` take; throws where there can be no such tensor.
-  fileprivate func checkedByteCount(_ dtype: DType) throws(TensorError) -> Int {
+  func byteCount(of dtype: DType) throws(TensorError) -> Int {
     var bytes = dtype.byteCount
     for i in 0..<count {
       if at(i) < 0 { throw .shape("Trying to create tensor with negative dimension \(at(i)): \(self)") }
-      let (product, overflow) = bytes.multipliedReportingOverflow(by: at(i))
+      // Strides count as if no size were 0.
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: Swift.max(at(i), 1))
       if overflow { throw .shape("Storage size calculation overflowed with sizes=\(self)") }
       bytes = product
     }
-    return bytes
+    return contains(0) ? 0 : bytes
   }
 }
 
 extension Layout {
   /// The layout of elements of `dtype` at the start of `byteCount` bytes; throws where it is none, or reaches further.
   fileprivate init(_ shape: Shape, strides: [Int]?, of dtype: DType, within byteCount: Int) throws(TensorError) {
-    _ = try shape.checkedByteCount(dtype)
+    _ = try shape.byteCount(of: dtype)
     let row = Layout(shape)
     let steps = strides ?? Array(row.strides)
     guard steps.count == shape.count else {

@@ -1,12 +1,12 @@
 import Flambeau
 
-/// Reading idx, the format of MNIST's files: `LeCun, the MNIST database of handwritten digits`.
+/// Reading idx, the format of MNIST's files.
 ///
 /// Two zero bytes, the element type, the number of dimensions, their sizes and then the elements, all big-endian.
 public enum IdxFile {
-  /// The array in the file at `path`, row-major and little-endian; a file compressed by gzip is inflated.
-  public static func read(_ path: String) throws(FormatError) -> StoredArray {
-    try read(MappedFile.bytes(of: path), file: path)
+  /// The array in the file at `path`; a file compressed by gzip is inflated.
+  public static func load(_ path: String) throws(FormatError) -> Tensor {
+    try read(MappedFile.bytes(of: path), file: path).tensor(file: path)
   }
 
   static func read(_ bytes: StoredBytes, file: String) throws(FormatError) -> StoredArray {

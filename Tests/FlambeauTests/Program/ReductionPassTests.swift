@@ -195,7 +195,7 @@ import Testing
             dtype == .int32 ? Double(Int.random(in: 1...1, using: &$0)) : Double.random(in: 0.95...1.04, using: &$0)
           }
           let output = ProgramSample(shape, computeClass.dtype, stretches: false, using: &random)
-          Reduction.scan(kind, in: computeClass, input.elements, dim: dim, into: output.elements)
+          Scan.run(kind, in: computeClass, input.elements, dim: dim, into: output.elements)
           let groups = Self.groups(shape, [dim], input.values)
           let found = Self.groups(shape, [dim], output.values)
           for (group, row) in zip(groups, found) {

@@ -79,6 +79,17 @@ private final class Block: @unchecked Sendable {
     #expect(refused([1], nil, .float32, from: 4) == "nothing was refused")
   }
 
+  @Test func noShapeIsTooAbsurdForASentence() {
+    for shape in [[.max, 2], [1 << 40, 1 << 40], [0, 1 << 62, 8], [1 << 62, 8, 0]] as [Shape] {
+      let said = "Storage size calculation overflowed with sizes=\(shape)"
+      #expect(refusal { _ = Tensor.zeros(shape) }.contains(said))
+      #expect(refusal { _ = Tensor([1, 2], shape: shape) }.contains(said))
+      #expect(
+        refusal { _ = Tensor(copying: UnsafeRawBufferPointer(start: nil, count: 0), dtype: .int8, shape: shape) }.contains(said))
+    }
+    #expect(refusal { _ = Tensor([1, 2], shape: [-1, -2]) }.contains("negative dimension -1"))
+  }
+
   @Test func booleansAreZeroOrOne() {
     let block = Block([0x0101_0001_0000_0100] as [UInt64])
     let good = Tensor(sharing: block.bytes, dtype: .bool, shape: [8], owner: block)
