@@ -20,6 +20,9 @@ struct Operators: Sendable {
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
   let convolutions: Convolutions = Convolutions()
   let poolings: Poolings = Poolings()
+  let softmaxes: Softmaxes = Softmaxes()
+  let rowNorms: RowNorms = RowNorms()
+  let batchNorms: BatchNorms = BatchNorms()
 }
 
 let ops: Operators = Operators()
