@@ -7,6 +7,7 @@
 #include "digits.h"
 #include "primitives.h"
 #include "random.h"
+#include "sort.h"
 #include "threads.h"
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@ struct Operators: Sendable {
   let ties: Ties = Ties()
   let norms: Norms = Norms()
   let selections: Selections = Selections()
+  let sorting: Sorting = Sorting()
   let scans: Scans = Scans()
   let products: Products = Products()
 }
