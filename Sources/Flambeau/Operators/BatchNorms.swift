@@ -192,7 +192,7 @@ extension Tensor {
           ("running_mean", mean.body), ("running_var", variance.body), ("weight", weight?.body), ("bias", bias?.body),
         ])
       let wide = dtype.computeClass.dtype
-      let inverse = ops.norms.inverseRoot(variance.to(wide), eps)
+      let inverse = ops.rowNorms.inverseRoot(variance.to(wide), eps)
       let scale = weight.map { inverse * $0 } ?? inverse
       let moved = mean.to(wide) * scale
       let shift = bias.map { $0 - moved } ?? -moved

@@ -29,7 +29,7 @@ enum Normalization {
       let dtype = x.dtype.computeClass.dtype
       let (wide, g) = (x.to(dtype), gradient.to(dtype))
       let offset = centred ? wide - wide.mean(dim: dims, keepDim: true) : wide
-      let scale = ops.norms.inverseRoot((offset * offset).mean(dim: dims, keepDim: true), eps)
+      let scale = ops.rowNorms.inverseRoot((offset * offset).mean(dim: dims, keepDim: true), eps)
       let normal = offset * scale
       let slope = weight.map { g * $0.to(dtype) } ?? g
       let along = (slope * normal).mean(dim: dims, keepDim: true)

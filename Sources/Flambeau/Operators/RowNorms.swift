@@ -1,6 +1,6 @@
 import CKernels
 
-struct NormArguments: Sendable {
+struct RowNormArguments: Sendable {
   let normalizedShape: Shape
   let eps: Double
 }
@@ -8,7 +8,7 @@ struct NormArguments: Sendable {
 /// Normalisation of rows: the last dimensions of the input.
 struct RowNorms: Sendable {
   /// Input, weight and bias; mean and 1/√(variance + ε) of each row follow the result.
-  let layerNorm: Operator<NormArguments> = Operator(
+  let layerNorm: Operator<RowNormArguments> = Operator(
     "layer_norm", auxiliaryCount: 2, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
@@ -40,7 +40,7 @@ struct RowNorms: Sendable {
     ])
 
   /// Input and weight; 1/√(mean of squares + ε) of each row follows the result.
-  let rmsNorm: Operator<NormArguments> = Operator(
+  let rmsNorm: Operator<RowNormArguments> = Operator(
     "rms_norm", auxiliaryCount: 1, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let (x, weight) = (operands[0]!.body, operands[1]?.body)
@@ -80,7 +80,7 @@ struct RowNorms: Sendable {
   ]
 }
 
-extension NormArguments {
+extension RowNormArguments {
   fileprivate func check(_ x: TensorBody, _ weight: TensorBody?, _ bias: TensorBody?) throws(TensorError) {
     guard normalizedShape.count > 0 else {
       throw .shape(
@@ -108,9 +108,9 @@ private struct NormRows {
   private let x: TensorBody
   private let dtype: DType
   private let resultShape: Shape
-  private let at: NormArguments
+  private let at: RowNormArguments
 
-  init(_ x: TensorBody, _ at: NormArguments) throws(TensorError) {
+  init(_ x: TensorBody, _ at: RowNormArguments) throws(TensorError) {
     self.at = at
     resultShape = x.layout.shape
     dtype = x.dtype
@@ -151,7 +151,7 @@ private struct NormRows {
   /// x, the rows' numbers, the gradient and a weight to the gradients of x and, as sums over rows, of parameters.
   func backward(
     _ program: RowProgram, _ numbers: [Tensor], _ gradient: Tensor, _ weight: Tensor?, parameters: [DType],
-    _ call: Call<NormArguments>
+    _ call: Call<RowNormArguments>
   ) throws(TensorError) -> Few<Tensor> {
     var inputs = [x]
     for number in numbers {
@@ -176,7 +176,7 @@ private struct NormRows {
   }
 }
 
-extension Call<NormArguments> {
+extension Call<RowNormArguments> {
   /// The dtype of a parameter's gradient; any, for a missing one.
   fileprivate func parameterDType(_ operand: Int) -> DType { needs(operand) ? dtype(operand) : .float32 }
 }
@@ -184,7 +184,7 @@ extension Call<NormArguments> {
 extension RowNorms {
   /// The gradients in tensor operations.
   fileprivate static func tensorGradients(
-    _ call: Call<NormArguments>, _ x: Tensor, _ weight: Tensor?, _ gradient: Tensor, centred: Bool
+    _ call: Call<RowNormArguments>, _ x: Tensor, _ weight: Tensor?, _ gradient: Tensor, centred: Bool
   ) -> Few<Tensor> {
     let at = call.attributes
     let dims = Array(x.ndim - at.normalizedShape.count..<x.ndim)
@@ -208,7 +208,7 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     ops.rowNorms.layerNorm.call(
-      Few(self, weight, bias), NormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
+      Few(self, weight, bias), RowNormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
   }
 
   /// Every row divided by √(mean of its squares + eps), then scaled by weight. Torch's `rms_norm`.
@@ -223,7 +223,7 @@ extension Tensor {
   ) -> Tensor {
     let eps = eps ?? (dtype == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
     return ops.rowNorms.rmsNorm.call(
-      Few(self, weight), NormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
+      Few(self, weight), RowNormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
   }
 
   /// Channels in groups, each normalised over its channels and all positions, then scaled and moved by channel. Torch's
