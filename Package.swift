@@ -2,7 +2,9 @@
 import PackageDescription
 
 // Debug builds keep the numerical core optimised, so that a user's debug run stays usable.
-let optimisedInDebug: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let optimisedInDebug: [SwiftSetting] = [
+  .unsafeFlags(["-O"], .when(configuration: .debug)), .unsafeFlags(["-enforce-exclusivity=unchecked"]),
+]
 
 let package = Package(
   name: "flambeau",
@@ -11,6 +13,11 @@ let package = Package(
     .library(name: "Flambeau", targets: ["Flambeau"]),
     .library(name: "FlambeauNN", targets: ["FlambeauNN"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
+    .library(name: "FlambeauData", targets: ["FlambeauData"]),
+    .executable(name: "flambeau", targets: ["FlambeauCLI"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
     .target(
@@ -22,9 +29,16 @@ let package = Package(
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauNN", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
+    // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
+    .executableTarget(
+      name: "FlambeauCLI",
+      dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

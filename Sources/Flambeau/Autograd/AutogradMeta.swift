@@ -69,7 +69,7 @@ final class GradientAccumulator: Node, @unchecked Sendable {
   init(shape: Shape, dtype: DType) {
     self.shape = shape
     self.dtype = dtype
-    super.init(edges: Few(), operandShapes: Few(), isLeaf: true)
+    super.init(edges: Few(), isLeaf: true)
   }
 
   override var name: String { "AccumulateGrad" }

@@ -17,7 +17,7 @@ enum Dismantling {
 
   /// Gives up what a dying node holds, now or after the nodes that are being given up on this thread.
   static func release(_ edges: inout Few<Edge>, _ saved: inout Few<SavedTensor>) {
-    if edges.count == 0 && saved.count == 0 { return }
+    if saved.count == 0 && !edges.holdsAlone { return }
     if let known = pthread_getspecific(key) {
       known.assumingMemoryBound(to: [Held].self).pointee.append((edges, saved))
       edges = Few()
@@ -34,4 +34,16 @@ enum Dismantling {
     pending.deinitialize(count: 1)
     pending.deallocate()
   }
+}
+
+extension Few where Element == Edge {
+  /// Releasing this list may release a node.
+  fileprivate var holdsAlone: Bool {
+    mutating get {
+      if count > 3 { return true }
+      return Few.isAlone(&first) || Few.isAlone(&second) || Few.isAlone(&third)
+    }
+  }
+
+  private static func isAlone(_ edge: inout Edge?) -> Bool { edge != nil && isKnownUniquelyReferenced(&edge!.node) }
 }

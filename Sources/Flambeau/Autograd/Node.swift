@@ -2,7 +2,7 @@ import Synchronization
 
 /// Where a gradient goes: a result of a recorded call, or a leaf's accumulator.
 struct Edge {
-  let node: Node
+  var node: Node
   let index: Int
 }
 
@@ -18,15 +18,11 @@ class Node: @unchecked Sendable {
   final var isReleased = false
   final private(set) var hooks: [GradientHook] = []
 
-  /// The shape and dtype of each operand, for its gradient.
-  final let operandShapes: Few<OperandShape>
-
   private static let counter = Atomic<UInt64>(1)
 
-  init(edges: Few<Edge>, operandShapes: Few<OperandShape>, isLeaf: Bool = false) {
+  init(edges: Few<Edge>, isLeaf: Bool = false) {
     sequence = isLeaf ? 0 : Node.counter.wrappingAdd(1, ordering: .relaxed).oldValue
     self.edges = edges
-    self.operandShapes = operandShapes
   }
 
   /// Torch's name without `Backward`, such as `Add`.
@@ -38,7 +34,7 @@ class Node: @unchecked Sendable {
 
   final func needs(_ operand: Int) -> Bool { edges[operand] != nil }
 
-  final func releaseSaved() {
+  func releaseSaved() {
     isReleased = saved.count > 0
     saved = Few()
   }
@@ -47,11 +43,6 @@ class Node: @unchecked Sendable {
   final func removeHook(_ id: UInt64) { hooks.removeAll { $0.id == id } }
 
   deinit { Dismantling.release(&edges, &saved) }
-}
-
-struct OperandShape: Sendable {
-  let shape: Shape
-  let dtype: DType
 }
 
 /// Called with the gradient of one result; may replace it.

@@ -2,34 +2,32 @@
 ///
 /// An operand is kept as its body. A node's own result is kept as storage and layout: its body would be a cycle.
 struct SavedTensor: Sendable {
-  private enum Content: Sendable {
-    case operand(TensorBody)
-    case result(Storage, Layout, DType, index: Int)
-  }
-
-  private let content: Content
+  /// The operand, or a bare body of the result's elements.
+  private let body: TensorBody
   private let version: UInt32
+  /// Which result of the node; -1 for an operand.
+  private let resultIndex: Int32
 
   init(operand: TensorBody) {
-    content = .operand(operand)
+    body = operand
     version = operand.storage.version.load(ordering: .relaxed)
+    resultIndex = -1
   }
 
   init(result: Value, index: Int) {
-    content = .result(result.storage, result.layout, result.dtype, index: index)
+    body = TensorBody(result)
     version = result.storage.version.load(ordering: .relaxed)
+    resultIndex = Int32(index)
   }
 
   /// The value, if nothing has written to it since; `node` is the one that saved it.
   func unpack(for node: Node) throws(TensorError) -> Tensor {
-    switch content {
-    case .operand(let body):
+    if resultIndex < 0 {
       try check(body.storage, body.dtype, body.layout, body.node, body.resultIndex)
       return Tensor(body)
-    case .result(let storage, let layout, let dtype, let index):
-      try check(storage, dtype, layout, node, index)
-      return Tensor(TensorBody(Value(storage, layout, dtype), node: node, resultIndex: index))
     }
+    try check(body.storage, body.dtype, body.layout, node, Int(resultIndex))
+    return Tensor(body.rewrapped(node: node, resultIndex: Int(resultIndex)))
   }
 
   private func check(

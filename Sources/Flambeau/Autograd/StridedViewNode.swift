@@ -3,10 +3,10 @@ final class StridedViewNode: Node, @unchecked Sendable {
   private let base: Layout
   private let view: Layout
 
-  init(of base: Layout, as view: Layout, dtype: DType, edge: Edge) {
+  init(of base: Layout, as view: Layout, edge: Edge) {
     self.base = base
     self.view = view
-    super.init(edges: Few(edge), operandShapes: Few(OperandShape(shape: base.shape, dtype: dtype)))
+    super.init(edges: Few(edge))
   }
 
   override var name: String { "AsStrided" }

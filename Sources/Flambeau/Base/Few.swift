@@ -1,10 +1,10 @@
 /// A list whose first three elements need no memory of their own; missing elements are nil.
 struct Few<Element> {
   private(set) var count = 0
-  private var first: Element?
-  private var second: Element?
-  private var third: Element?
-  private var rest: [Element?] = []
+  var first: Element?
+  var second: Element?
+  var third: Element?
+  private var rest: [Element?]?
 
   @inline(__always) init() {}
 
@@ -40,7 +40,7 @@ struct Few<Element> {
 
   mutating func append(_ element: Element?) {
     count += 1
-    if count > 3 { rest.append(element) } else { self[count - 1] = element }
+    if count > 3 { rest = (rest ?? []) + [element] } else { self[count - 1] = element }
   }
 
   @inline(__always)
@@ -50,7 +50,7 @@ struct Few<Element> {
       case 0: first
       case 1: second
       case 2: third
-      default: rest[i - 3]
+      default: rest![i - 3]
       }
     }
     set {
@@ -58,7 +58,7 @@ struct Few<Element> {
       case 0: first = newValue
       case 1: second = newValue
       case 2: third = newValue
-      default: rest[i - 3] = newValue
+      default: rest![i - 3] = newValue
       }
     }
   }

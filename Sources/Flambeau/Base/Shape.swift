@@ -1,32 +1,37 @@
 /// The sizes of a tensor's dimensions, outermost first; `[]` is a scalar.
 ///
 /// A collection and an array literal. The subscript takes negative positions, counted from the end.
-/// Up to six sizes are stored inline.
+/// Up to six sizes are stored inline; longer shapes are kept once each for the life of the program, so that a shape is plain bits.
 public struct Shape: Sendable, Hashable {
   static let inlineCapacity = 6
 
   private var inline: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
   public private(set) var count: Int = 0
   /// All sizes, when there are more than fit inline.
-  private var spill: [Int]?
+  nonisolated(unsafe) private var spill: UnsafePointer<Int>?
 
+  @inline(__always)
   public init() {}
 
   public init(repeating value: Int, count: Int) {
     self.count = count
     if count > Shape.inlineCapacity {
-      spill = Array(repeating: value, count: count)
+      spill = LongShapes.interned(Array(repeating: value, count: count))
     } else {
       for i in 0..<count { self.at(i, put: value) }
     }
   }
 
   public init(_ sizes: some Collection<Int>) {
-    self.init(repeating: 0, count: sizes.count)
-    var i = 0
-    for size in sizes {
-      at(i, put: size)
-      i += 1
+    count = sizes.count
+    if count > Shape.inlineCapacity {
+      spill = LongShapes.interned(Array(sizes))
+    } else {
+      var i = 0
+      for size in sizes {
+        at(i, put: size)
+        i += 1
+      }
     }
   }
 
@@ -40,12 +45,18 @@ public struct Shape: Sendable, Hashable {
   @inline(__always)
   mutating func at(_ i: Int, put value: Int) {
     if spill != nil {
-      spill![i] = value
+      putSpilled(i, value)
     } else {
       withUnsafeMutableBytes(of: &inline) {
         $0.storeBytes(of: value, toByteOffset: i * MemoryLayout<Int>.stride, as: Int.self)
       }
     }
+  }
+
+  private mutating func putSpilled(_ i: Int, _ value: Int) {
+    var all = Array(self)
+    all[i] = value
+    spill = LongShapes.interned(all)
   }
 
   @inline(__always)
@@ -54,10 +65,7 @@ public struct Shape: Sendable, Hashable {
       count += 1
       at(count - 1, put: value)
     } else {
-      var all = spill ?? Array(self)
-      all.append(value)
-      spill = all
-      count += 1
+      self = Shape(Array(self) + [value])
     }
   }
 
@@ -83,6 +91,13 @@ public struct Shape: Sendable, Hashable {
   public var elementCount: Int {
     var product = 1
     for i in 0..<count { product *= at(i) }
+    return product
+  }
+
+  /// The product of all sizes but the last.
+  var rowCount: Int {
+    var product = 1
+    for i in 0..<count - 1 { product *= at(i) }
     return product
   }
 
@@ -129,4 +144,21 @@ extension Shape: ExpressibleByArrayLiteral {
 
 extension Shape: CustomStringConvertible {
   public var description: String { "[" + map(String.init).joined(separator: ", ") + "]" }
+}
+
+/// Shapes of more dimensions than fit inline, each kept once and never freed: they are rare.
+private enum LongShapes {
+  private static let lock = Lock()
+  /// Guarded by the lock.
+  nonisolated(unsafe) private static var known: [[Int]: UnsafePointer<Int>] = [:]
+
+  static func interned(_ sizes: [Int]) -> UnsafePointer<Int> {
+    lock.withLock {
+      if let found = known[sizes] { return found }
+      let copy = UnsafeMutablePointer<Int>.allocate(capacity: sizes.count)
+      copy.initialize(from: sizes, count: sizes.count)
+      known[sizes] = UnsafePointer(copy)
+      return UnsafePointer(copy)
+    }
+  }
 }

@@ -1,66 +1,148 @@
 // The one door every operator goes through: check, run, record.
 extension Operator {
   @inline(__always)
-  func callAsFunction(_ a: Tensor, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
-    call(Few(a), attributes, at: site)
-  }
-
-  @inline(__always)
-  func callAsFunction(_ a: Tensor, _ b: Tensor, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
-    call(Few(a, b), attributes, at: site)
+  func callAsFunction(_ a: consuming Tensor, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
+    call(Few(consume a), attributes, at: site)
   }
 
   @inline(__always)
   func callAsFunction(
-    _ a: Tensor, _ b: Tensor, _ c: Tensor, _ attributes: Attributes, at site: CallSite? = nil
+    _ a: consuming Tensor, _ b: consuming Tensor, _ attributes: Attributes, at site: CallSite? = nil
   ) -> Tensor {
-    call(Few(a, b, c), attributes, at: site)
+    call(Few(consume a, consume b), attributes, at: site)
+  }
+
+  @inline(__always)
+  func callAsFunction(
+    _ a: consuming Tensor, _ b: consuming Tensor, _ c: consuming Tensor, _ attributes: Attributes,
+    at site: CallSite? = nil
+  ) -> Tensor {
+    call(Few(consume a, consume b, consume c), attributes, at: site)
   }
 
   /// Runs the row on `operands` and records the call if a gradient may be asked of it. Missing operands are nil.
-  func call(_ operands: Few<Tensor>, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
+  func call(_ operands: consuming Few<Tensor>, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
     let context = Context.current
-    var tracked = false
-    for i in 0..<operands.count {
-      guard let operand = operands[i]?.body else { continue }
-      if let poison = operand.poison { return Door.poisoned(by: poison, context) }
-      if operand.requiresGrad { tracked = true }
-    }
-    if context.isFailed { return Door.poisoned(by: context.openScope!.error!, context) }
+    if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     do throws(TensorError) {
-      let value = try forward(operands, attributes)
-      let records = tracked && context.gradEnabled && !context.inference && backward != nil && value.dtype.isFloatingPoint
-      let node = records ? record(operands, attributes, value) : nil
-      let base = value.isView ? operands[0].map { $0.body.base ?? $0.body } : nil
-      return Tensor(TensorBody(value, node: node, base: base, isInference: context.inference))
+      let (value, node) = try run(&operands, attributes, context)
+      return wrap(value, node, operands[0], context)
     } catch {
       return Door.refuse(error, name, operands, at: site)
     }
   }
 
-  private func record(_ operands: Few<Tensor>, _ attributes: Attributes, _ value: Value) -> Node {
-    var edges = Few<Edge>(count: operands.count)
-    var shapes = Few<OperandShape>(count: operands.count)
-    var needs: OperandSet = []
+  /// The same, with the results after the first.
+  func callAll(_ operands: consuming Few<Tensor>, _ attributes: Attributes, at site: CallSite? = nil) -> [Tensor] {
+    let context = Context.current
+    if let error = refusal(operands, context) {
+      return Array(repeating: Door.poisoned(by: error, context), count: 1 + auxiliaryCount)
+    }
+    do throws(TensorError) {
+      let (value, node) = try run(&operands, attributes, context)
+      return [wrap(value, node, operands[0], context)]
+        + value.auxiliaries.map { Tensor(TensorBody($0, isInference: context.inference)) }
+    } catch {
+      return Array(repeating: Door.refuse(error, name, operands, at: site), count: 1 + auxiliaryCount)
+    }
+  }
+
+  /// The error that a poisoned operand or a failed scope hands on.
+  @inline(__always)
+  func refusal(_ operands: borrowing Few<Tensor>, _ context: Context) -> TensorError? {
     for i in 0..<operands.count {
-      guard let body = operands[i]?.body else { continue }
-      shapes[i] = OperandShape(shape: body.layout.shape, dtype: body.dtype)
-      if body.dtype.isFloatingPoint, let edge = body.edge {
-        edges[i] = edge
-        needs.insert(.operand(i))
+      if let poison = operands[i]?.body.poison { return poison }
+    }
+    return context.isFailed ? context.openScope!.error! : nil
+  }
+
+  @inline(__always)
+  private func run(
+    _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
+  ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
+    let needs = context.records && backward != nil ? operands.needs : []
+    let records = !needs.isEmpty
+    let saved = records ? saves(needs) : SavePlan()
+    let value: Value
+    switch body {
+    case .makes(let forward):
+      value = try forward(operands, attributes)
+    case .fills(let plan, let fill):
+      let plan = try plan(operands, attributes)
+      if let storage = operands.reusable(for: plan, except: saved.operands) {
+        value = Value(storage, plan.layout, plan.dtype)
+      } else {
+        value = try Value(plan.layout, plan.dtype)
       }
+      try fill(operands, attributes, plan, value.elements)
     }
-    let node = OperatorNode(self, attributes, edges: edges, operandShapes: shapes)
-    let plan = saves(needs)
-    if plan.operands.isEmpty && !plan.result { return node }
-    var saved = Few<SavedTensor>(count: operands.count + (plan.result ? 1 : 0))
+    guard records && value.dtype.isFloatingPoint else { return (value, nil) }
+    let node = try node(operands, attributes, needs, saved)
+    node.saveResults(saved, value, after: operands.count)
+    return (value, node)
+  }
+
+  @inline(__always)
+  private func wrap(_ value: Value, _ node: Node?, _ first: Tensor?, _ context: Context) -> Tensor {
+    guard value.isView, let viewed = first?.body else {
+      return Tensor(TensorBody(value, node: node, isInference: context.inference))
+    }
+    return Tensor(TensorBody(value, node: node, base: viewed.base ?? viewed, isInference: viewed.isInference))
+  }
+
+  /// The node of a call, with the operands its derivative reads.
+  func node(
+    _ operands: Few<Tensor>, _ attributes: Attributes, _ needs: OperandSet, _ plan: SavePlan
+  ) throws(TensorError) -> OperatorNode<Attributes> {
+    var edges = Few<Edge>(count: operands.count)
+    for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]!.body.edge }
+    let node = OperatorNode(self, attributes, edges: edges, operandShapes: OperandShapes(operands))
+    if plan.isEmpty { return node }
+    var saved = Few<SavedTensor>(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))
     for i in 0..<operands.count where plan.operands.contains(i) {
-      if let body = operands[i]?.body { saved[i] = SavedTensor(operand: body) }
+      guard let body = operands[i]?.body else { continue }
+      guard !body.isInference else { throw .inferenceSaved }
+      saved[i] = SavedTensor(operand: body)
     }
-    if plan.result { saved[operands.count] = SavedTensor(result: value, index: 0) }
     node.saved = saved
     return node
   }
+}
+
+extension OperatorNode {
+  /// Keeps what the derivative reads of the results; the saved operands come before them.
+  func saveResults(_ plan: SavePlan, _ value: Value, after operandCount: Int) {
+    if plan.result { saved[operandCount] = SavedTensor(result: value, index: 0) }
+    if plan.auxiliaries {
+      for (i, auxiliary) in value.auxiliaries.enumerated() {
+        saved[operandCount + 1 + i] = SavedTensor(operand: TensorBody(auxiliary))
+      }
+    }
+  }
+}
+
+extension Context {
+  /// Calls are recorded.
+  @inline(__always)
+  var records: Bool { gradEnabled && !inference }
+}
+
+extension Few where Element == Tensor {
+  /// The operands gradients flow to.
+  @inline(__always)
+  var needs: OperandSet {
+    var result: OperandSet = []
+    for i in 0..<count {
+      if let body = self[i]?.body, body.dtype.isFloatingPoint, body.requiresGrad { result.insert(.operand(i)) }
+    }
+    return result
+  }
+}
+
+extension TensorError {
+  static let inferenceSaved = TensorError.autograd(
+    "Inference tensors cannot be saved for backward. Please do not save Tensors created in inference mode in computation "
+      + "graph. To work around this, you can make a clone to get a normal tensor and use it in autograd.")
 }
 
 extension Door {

@@ -2,8 +2,13 @@
 class AnyOperator: @unchecked Sendable {
   /// The torch function's name, such as `add`; error messages begin with it.
   let name: String
+  /// Calls that show what the row does; the tests hold each against torch.
+  let samples: [Sample]
 
-  init(_ name: String) { self.name = name }
+  init(_ name: String, samples: [Sample]) {
+    self.name = name
+    self.samples = samples
+  }
 
   /// `Add` for `add`, `LogSoftmax` for `log_softmax`: torch's node names without `Backward`.
   final var nodeName: String {
@@ -14,23 +19,56 @@ class AnyOperator: @unchecked Sendable {
 /// One row: what the call computes and how its gradient flows. `Attributes` are the arguments that are not tensors.
 final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   typealias Forward = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> Value
+  typealias Plan = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> ResultPlan
+  typealias Fill = @Sendable (Few<Tensor>, Attributes, ResultPlan, Elements) throws(TensorError) -> Void
   typealias Backward = @Sendable (Call<Attributes>, Tensor) throws(TensorError) -> Few<Tensor>
 
-  let forward: Forward
+  enum Body: Sendable {
+    /// Returns elements of its own, or a view of the first operand's.
+    case makes(Forward)
+    /// Fills elements it is given: fresh ones, those of an operand nobody else holds, or those of a tensor that is written.
+    /// Each is filled after the elements of the operands at its place were read.
+    case fills(Plan, Fill)
+  }
+
+  let body: Body
   /// Nil where no gradient flows.
   let backward: Backward?
   /// What to save, given which operands need a gradient.
   let saves: @Sendable (_ needs: OperandSet) -> SavePlan
+  /// How many results follow the first, such as indices. No gradient flows from them.
+  let auxiliaryCount: Int
 
   init(
-    _ name: String, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() }, forward: @escaping Forward,
-    backward: Backward? = nil
+    _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
+    forward: @escaping Forward, backward: Backward? = nil, samples: [Sample] = []
   ) {
-    self.forward = forward
+    body = .makes(forward)
     self.backward = backward
     self.saves = saves
-    super.init(name)
+    self.auxiliaryCount = auxiliaryCount
+    super.init(name, samples: samples)
   }
+
+  init(
+    _ name: String, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() }, plan: @escaping Plan,
+    fill: @escaping Fill, backward: Backward? = nil, samples: [Sample] = []
+  ) {
+    body = .fills(plan, fill)
+    self.backward = backward
+    self.saves = saves
+    auxiliaryCount = 0
+    super.init(name, samples: samples)
+  }
+}
+
+/// The elements a call results in, before they exist.
+struct ResultPlan: Sendable {
+  /// Dense.
+  var layout: Layout
+  var dtype: DType
+  /// What the call computes in.
+  var compute: DType
 }
 
 /// A set of operand positions.
@@ -40,10 +78,13 @@ struct OperandSet: OptionSet, Sendable {
   func contains(_ i: Int) -> Bool { rawValue >> UInt64(i) & 1 == 1 }
 }
 
-/// The operands, and whether the result, that a derivative reads.
+/// What a derivative reads: operands, the result, the results after the first.
 struct SavePlan: Sendable {
   var operands: OperandSet = []
   var result = false
+  var auxiliaries = false
+
+  var isEmpty: Bool { operands.isEmpty && !result && !auxiliaries }
 }
 
 /// A recorded call, as its derivative sees it.
@@ -52,13 +93,18 @@ struct Call<Attributes: Sendable> {
 
   var attributes: Attributes { node.attributes }
   func needs(_ operand: Int) -> Bool { node.needs(operand) }
-  func shape(_ operand: Int) -> Shape { node.operandShapes[operand]!.shape }
-  func dtype(_ operand: Int) -> DType { node.operandShapes[operand]!.dtype }
+  func shape(_ operand: Int) -> Shape { node.operandShapes[operand].shape }
+  func dtype(_ operand: Int) -> DType { node.operandShapes[operand].dtype }
+  var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
   func operand(_ i: Int) throws(TensorError) -> Tensor { try unpack(i) }
+  /// An operand that may be missing.
+  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try unpack(i) }
   /// The result, if the row saves it.
   func result() throws(TensorError) -> Tensor { try unpack(node.edges.count) }
+  /// A result after the first, if the row saves them.
+  func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try unpack(node.edges.count + 1 + i) }
 
   private func unpack(_ slot: Int) throws(TensorError) -> Tensor {
     if node.isReleased { throw .backwardTwice }
@@ -78,10 +124,14 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   let row: Operator<Attributes>
   let attributes: Attributes
 
-  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Few<Edge>, operandShapes: Few<OperandShape>) {
+  /// The shape and dtype of each operand, for its gradient.
+  let operandShapes: OperandShapes
+
+  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Few<Edge>, operandShapes: OperandShapes) {
     self.row = row
     self.attributes = attributes
-    super.init(edges: edges, operandShapes: operandShapes)
+    self.operandShapes = operandShapes
+    super.init(edges: edges)
   }
 
   override var name: String { row.nodeName }
@@ -89,5 +139,45 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
     return try row.backward!(Call(node: self), gradient)
+  }
+}
+
+struct OperandShape: Sendable {
+  var shape = Shape()
+  var dtype = DType.float32
+  /// No such operand was given.
+  var isMissing = true
+}
+
+/// The shapes of a call's operands; three need no memory of their own.
+struct OperandShapes: Sendable {
+  private var first = OperandShape()
+  private var second = OperandShape()
+  private var third = OperandShape()
+  private var rest: [OperandShape]?
+
+  @inline(__always)
+  init(_ operands: borrowing Few<Tensor>) {
+    for i in 0..<operands.count {
+      var shape = OperandShape()
+      if let body = operands[i]?.body {
+        shape = OperandShape(shape: body.layout.shape, dtype: body.dtype, isMissing: false)
+      }
+      switch i {
+      case 0: first = shape
+      case 1: second = shape
+      case 2: third = shape
+      default: rest = (rest ?? []) + [shape]
+      }
+    }
+  }
+
+  subscript(i: Int) -> OperandShape {
+    switch i {
+    case 0: first
+    case 1: second
+    case 2: third
+    default: rest![i - 3]
+    }
   }
 }

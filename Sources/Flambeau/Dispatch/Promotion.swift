@@ -17,6 +17,11 @@ extension DType {
   ///
   /// Tensors with dimensions decide; a scalar tensor counts only where its category is higher, a number last.
   static func common(_ operands: Few<Tensor>, number: Category? = nil) -> DType {
+    if let first = operands[0]?.body, first.layout.rank > 0, number.map({ $0 <= first.dtype.category }) ?? true {
+      var isSame = true
+      for i in 1..<Swift.max(operands.count, 1) { isSame = isSame && operands[i]?.body.dtype == first.dtype }
+      if isSame { return first.dtype }
+    }
     var dimensioned: DType?
     var scalar: DType?
     for i in 0..<operands.count {

@@ -1,77 +1,132 @@
 /// A row of two operands, either of which may be a number.
 struct BinaryRow: Sendable {
   let tensors: Operator<PointwiseArguments>
-  private let numberRight: Operator<PointwiseArguments>
-  private let numberLeft: Operator<PointwiseArguments>
+  let numberRight: Operator<PointwiseArguments>
+  let numberLeft: Operator<PointwiseArguments>
 
   init(
     _ name: String, _ rule: TypeRule = .promoted, refusal: @escaping @Sendable (DType) -> String? = { _ in nil },
-    _ body: (Scalar, Scalar) -> Scalar
+    samples: [Sample] = [], _ body: (Scalar, Scalar) -> Scalar
   ) {
-    tensors = .map(name, rule, Program { a, b in body(a, b) }, refusal: refusal)
-    numberRight = .map(name, rule, Program(inputs: 1, scalars: 1) { x, s in body(x[0], s[0]) }, refusal: refusal)
-    numberLeft = .map(name, rule, Program(inputs: 1, scalars: 1) { x, s in body(s[0], x[0]) }, refusal: refusal)
+    self.init(
+      name, rule, refusal: refusal, samples: samples, Program { a, b in body(a, b) },
+      numberRight: Program(inputs: 1, scalars: 1) { x, s in body(x[0], s[0]) },
+      numberLeft: Program(inputs: 1, scalars: 1) { x, s in body(s[0], x[0]) })
+  }
+
+  /// From programs of two tensors, of a tensor and a number, and of a number and a tensor.
+  init(
+    _ name: String, _ rule: TypeRule = .promoted, refusal: @escaping @Sendable (DType) -> String? = { _ in nil },
+    samples: [Sample] = [], _ both: Program, numberRight: Program, numberLeft: Program
+  ) {
+    tensors = .map(name, rule, both, refusal: refusal, samples: samples)
+    self.numberRight = .map(name, rule, numberRight, refusal: refusal, samples: samples)
+    self.numberLeft = .map(name, rule, numberLeft, refusal: refusal, samples: samples)
   }
 
   @inline(__always)
-  func callAsFunction(_ a: Tensor, _ b: Tensor, at site: CallSite? = nil) -> Tensor {
+  func callAsFunction(_ a: consuming Tensor, _ b: consuming Tensor, at site: CallSite? = nil) -> Tensor {
     tensors(a, b, PointwiseArguments(), at: site)
   }
 
   @inline(__always)
-  func callAsFunction(_ a: Tensor, _ b: Number, _ category: DType.Category, at site: CallSite? = nil) -> Tensor {
+  func callAsFunction(
+    _ a: consuming Tensor, _ b: Number, _ category: DType.Category, at site: CallSite? = nil
+  ) -> Tensor {
     numberRight(a, PointwiseArguments(scalars: Scalars(b), number: category), at: site)
   }
 
   @inline(__always)
-  func callAsFunction(_ a: Number, _ category: DType.Category, _ b: Tensor, at site: CallSite? = nil) -> Tensor {
+  func callAsFunction(
+    _ a: Number, _ category: DType.Category, _ b: consuming Tensor, at site: CallSite? = nil
+  ) -> Tensor {
     numberLeft(b, PointwiseArguments(scalars: Scalars(a), number: category), at: site)
+  }
+
+  /// Writes the result into `a`.
+  @discardableResult
+  func write(_ a: Tensor, _ b: Tensor, at site: CallSite? = nil) -> Tensor {
+    tensors.write(Few(a, b), PointwiseArguments(), at: site)
+  }
+
+  @discardableResult
+  func write(_ a: Tensor, _ b: Number, _ category: DType.Category, at site: CallSite? = nil) -> Tensor {
+    numberRight.write(Few(a), PointwiseArguments(scalars: Scalars(b), number: category), at: site)
   }
 }
 
 struct Arithmetic: Sendable {
-  let add: BinaryRow = BinaryRow("add") { $0 + $1 }
+  let add: BinaryRow = BinaryRow(
+    "add",
+    samples: [
+      .binary("a + b") { $0 + $1 }, .unary("a + 2") { $0 + 2 }, .unary("0.75 + a") { 0.75 + $0 },
+      .binary("a.clone().add_(b)") { $0.clone().add_($1) },
+    ]
+  ) { $0 + $1 }
   let sub: BinaryRow = BinaryRow(
     "sub",
-    refusal: {
-      $0 == .bool
-        ? "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
-          + "instead." : nil
-    }
+    refusal: Refusal.subtraction,
+    samples: [
+      .binary("a - b") { $0 - $1 }, .unary("a - 2") { $0 - 2 }, .unary("0.75 - a") { 0.75 - $0 },
+      .binary("a.clone().sub_(b)") { $0.clone().sub_($1) },
+    ]
   ) { $0 - $1 }
-  let mul: BinaryRow = BinaryRow("mul") { $0 * $1 }
-  let div: BinaryRow = BinaryRow("div", .floating) { $0 / $1 }
+  let mul: BinaryRow = BinaryRow(
+    "mul",
+    samples: [
+      .binary("a * b") { $0 * $1 }, .unary("a * 3") { $0 * 3 }, .unary("0.75 * a") { 0.75 * $0 },
+      .binary("a.clone().mul_(b)") { $0.clone().mul_($1) },
+    ]
+  ) { $0 * $1 }
+  let div: BinaryRow = BinaryRow(
+    "div", .floating,
+    samples: [
+      .binary("a / b", -2...2, 0.25...2) { $0 / $1 }, .unary("a / 3") { $0 / 3 },
+      .unary("0.75 / a", 0.25...2) { 0.75 / $0 },
+      .binary("a.clone().div_(b)", -2...2, 0.25...2) { $0.clone().div_($1) },
+    ]
+  ) { $0 / $1 }
   let neg: Operator<PointwiseArguments> = .map(
     "neg", .promoted, Program { x in -x },
     refusal: {
       $0 == .bool
         ? "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
           + "or `logical_not()` operator instead." : nil
-    })
+    },
+    samples: [.unary("-a") { -$0 }, .unary("a.clone().neg_()") { $0.clone().neg_() }])
+}
+
+/// Dtypes that rows do not take.
+enum Refusal {
+  static let subtraction: @Sendable (DType) -> String? = {
+    $0 == .bool
+      ? "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+        + "`logical_not()` operator instead." : nil
+  }
 }
 
 extension Tensor {
-  public static func + (a: Tensor, b: Tensor) -> Tensor { ops.arithmetic.add(a, b) }
-  public static func - (a: Tensor, b: Tensor) -> Tensor { ops.arithmetic.sub(a, b) }
-  public static func * (a: Tensor, b: Tensor) -> Tensor { ops.arithmetic.mul(a, b) }
-  public static func / (a: Tensor, b: Tensor) -> Tensor { ops.arithmetic.div(a, b) }
-  public static prefix func - (a: Tensor) -> Tensor { ops.arithmetic.neg(a, PointwiseArguments()) }
+  public static func + (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.add(a, b) }
+  public static func - (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(a, b) }
+  public static func * (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(a, b) }
+  public static func / (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.div(a, b) }
+  public static prefix func - (a: consuming Tensor) -> Tensor { ops.arithmetic.neg(a) }
 
-  public static func + (a: Tensor, b: Double) -> Tensor { ops.arithmetic.add(a, Number(b), .floatingPoint) }
-  public static func - (a: Tensor, b: Double) -> Tensor { ops.arithmetic.sub(a, Number(b), .floatingPoint) }
-  public static func * (a: Tensor, b: Double) -> Tensor { ops.arithmetic.mul(a, Number(b), .floatingPoint) }
-  public static func / (a: Tensor, b: Double) -> Tensor { ops.arithmetic.div(a, Number(b), .floatingPoint) }
-  public static func + (a: Double, b: Tensor) -> Tensor { ops.arithmetic.add(Number(a), .floatingPoint, b) }
-  public static func - (a: Double, b: Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .floatingPoint, b) }
-  public static func * (a: Double, b: Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .floatingPoint, b) }
-  public static func / (a: Double, b: Tensor) -> Tensor { ops.arithmetic.div(Number(a), .floatingPoint, b) }
+  public static func + (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.add(a, Number(b), .floatingPoint) }
+  public static func - (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.sub(a, Number(b), .floatingPoint) }
+  public static func * (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.mul(a, Number(b), .floatingPoint) }
+  public static func / (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.div(a, Number(b), .floatingPoint) }
+  public static func + (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.add(Number(a), .floatingPoint, b) }
+  public static func - (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .floatingPoint, b) }
+  public static func * (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .floatingPoint, b) }
+  public static func / (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.div(Number(a), .floatingPoint, b) }
 
-  public static func + (a: Tensor, b: Int) -> Tensor { ops.arithmetic.add(a, Number(b), .integer) }
-  public static func - (a: Tensor, b: Int) -> Tensor { ops.arithmetic.sub(a, Number(b), .integer) }
-  public static func * (a: Tensor, b: Int) -> Tensor { ops.arithmetic.mul(a, Number(b), .integer) }
-  public static func / (a: Tensor, b: Int) -> Tensor { ops.arithmetic.div(a, Number(b), .integer) }
-  public static func + (a: Int, b: Tensor) -> Tensor { ops.arithmetic.add(Number(a), .integer, b) }
-  public static func - (a: Int, b: Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .integer, b) }
-  public static func * (a: Int, b: Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .integer, b) }
-  public static func / (a: Int, b: Tensor) -> Tensor { ops.arithmetic.div(Number(a), .integer, b) }
+  public static func + (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.add(a, Number(b), .integer) }
+  public static func - (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.sub(a, Number(b), .integer) }
+  public static func * (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.mul(a, Number(b), .integer) }
+  public static func / (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.div(a, Number(b), .integer) }
+  public static func + (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.add(Number(a), .integer, b) }
+  public static func - (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .integer, b) }
+  public static func * (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .integer, b) }
+  public static func / (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.div(Number(a), .integer, b) }
 }

@@ -1,10 +1,25 @@
 /// The operator table: a family a member, a row a member of each.
 struct Operators: Sendable {
   let arithmetic: Arithmetic = Arithmetic()
+  let unary: Unary = Unary()
+  let binary: Binary = Binary()
+  let comparisons: Comparisons = Comparisons()
+  let selections: Selections = Selections()
+  let activations: Activations = Activations()
+  let writes: Writes = Writes()
   let views: Views = Views()
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()
+  let variances: Variances = Variances()
+  let extrema: Extrema = Extrema()
+  let ties: Ties = Ties()
+  let norms: Norms = Norms()
+  let picks: Picks = Picks()
+  let scans: Scans = Scans()
   let products: Products = Products()
+  let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let convolutions: Convolutions = Convolutions()
+  let poolings: Poolings = Poolings()
 }
 
 let ops: Operators = Operators()

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 /// A row whose result depends element by element on its operands: one scalar program, from which everything comes.
 ///
@@ -9,46 +10,59 @@ struct PointwiseArguments: Sendable {
 }
 
 extension Operator where Attributes == PointwiseArguments {
-  /// `refusal`: the dtypes the row does not take, as a sentence or nil.
+  /// `typedBy`: the operands that decide the dtype, all if nil. `refusal`: the dtypes of operands that the row does not take, as a sentence or nil.
   static func map(
-    _ name: String, _ rule: TypeRule = .promoted, _ program: Program,
-    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }
+    _ name: String, _ rule: TypeRule = .promoted, _ program: Program, typedBy: [Int]? = nil,
+    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = []
   ) -> Operator {
     let gradients = PointwiseGradients(name, program)
     return Operator(
       name, saves: gradients.saves,
-      forward: { (operands, arguments) throws(TensorError) in
-        var dtype = DType.common(operands, number: arguments.number)
-        if let sentence = refusal(dtype) { throw .dtype(sentence) }
+      plan: { (operands, arguments) throws(TensorError) in
+        let typing = typedBy.map { Few($0.map { operands[$0] }) } ?? operands
+        var dtype = DType.common(typing, number: arguments.number)
+        for i in 0..<operands.count {
+          if let sentence = refusal(operands[i]!.body.dtype) { throw .dtype(sentence) }
+        }
         if rule == .floating { dtype = dtype.floating }
-        return try Pointwise.run(
-          program, operands, arguments.scalars, in: dtype, as: rule == .boolean ? .bool : dtype)
+        guard program.isRunnable(in: dtype.computeClass) else {
+          throw .dtype("\"\(name)\" not implemented for '\(dtype.torchScalarName)'")
+        }
+        let layout = try Pointwise.resultLayout(operands)
+        return ResultPlan(layout: layout, dtype: rule == .boolean ? .bool : dtype, compute: dtype)
       },
-      backward: rule == .boolean ? nil : gradients.backward)
+      fill: { (operands, arguments, plan, result) in
+        Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
+      },
+      backward: rule == .boolean ? nil : gradients.backward, samples: samples)
   }
 }
 
-enum Pointwise {
-  /// Runs `program` over the broadcast operands, computing in `dtype`, into a fresh result.
-  static func run(
-    _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, as resultType: DType
-  ) throws(TensorError) -> Value {
-    let shape = try broadcastShape(operands)
-    let result = try Value(resultLayout(shape, operands), resultType)
-    try run(program, operands, scalars, in: dtype, into: result.elements)
-    return result
+extension Operator where Attributes == PointwiseArguments {
+  func callAsFunction(_ a: consuming Tensor, at site: CallSite? = nil) -> Tensor {
+    call(Few(consume a), PointwiseArguments(), at: site)
   }
 
-  /// The same into existing elements; their shape is the broadcast one.
+  /// Writes the result into `a`.
+  func write(_ a: Tensor, at site: CallSite? = nil) -> Tensor { write(Few(a), PointwiseArguments(), at: site) }
+}
+
+enum Pointwise {
+  /// Runs `program` over the operands, broadcast to the shape of `result`, computing in `dtype`.
   static func run(
     _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, into result: Elements
-  ) throws(TensorError) {
+  ) {
+    let computeClass = dtype.computeClass
+    if operands.count <= 3 {
+      var quick = Quick(program.plan(in: computeClass), result)
+      for i in 0..<operands.count { quick.add(operands[i]!.body) }
+      if quick.isSimple && quick.run(scalars) { return }
+    }
     let shape = result.layout.shape
     func elements(_ i: Int) -> Elements {
       let body = operands[i]!.body
       return Elements(body.storage.pointer, body.layout.broadcast(to: shape)!, body.dtype)
     }
-    let computeClass = dtype.computeClass
     withExtendedLifetime(operands) {
       switch operands.count {
       case 1: Interpreter.run(program, in: computeClass, elements(0), scalars: scalars, into: result)
@@ -71,6 +85,17 @@ enum Pointwise {
     return shape
   }
 
+  /// The layout of what `operands` broadcast to.
+  @inline(__always)
+  static func resultLayout(_ operands: Few<Tensor>) throws(TensorError) -> Layout {
+    let first = operands[0]!.body
+    var isSame = first.layout.isContiguous && first.layout.offset == 0
+    for i in 1..<Swift.max(operands.count, 1) where isSame {
+      isSame = operands[i]!.body.layout.shape == first.layout.shape
+    }
+    return isSame ? first.layout : resultLayout(try broadcastShape(operands), operands)
+  }
+
   /// Dense, in the order of dimensions of the first operand that has the whole shape; row-major if there is none.
   static func resultLayout(_ shape: Shape, _ operands: Few<Tensor>) -> Layout {
     for i in 0..<operands.count {
@@ -88,6 +113,8 @@ private final class PointwiseGradients: Sendable {
   private let lock = Lock()
   /// Guarded by the lock.
   nonisolated(unsafe) private var rows: [Int: Operator<PointwiseArguments>] = [:]
+  /// What the derivatives of the first four operands read, 16 bits each: known, the result, operands from 0 on.
+  private let reads = Atomic<UInt64>(0)
 
   init(_ name: String, _ program: Program) {
     self.name = name
@@ -96,14 +123,23 @@ private final class PointwiseGradients: Sendable {
 
   func saves(_ needs: OperandSet) -> SavePlan {
     var plan = SavePlan()
+    var known = reads.load(ordering: .relaxed)
     for i in 0..<program.inputCount where needs.contains(i) {
-      for source in program.derivative(withRespectTo: i).operands {
-        switch source {
-        case .input(let k): plan.operands.insert(.operand(k))
-        case .output: plan.result = true
-        case .cotangent: break
-        }
+      if i > 3 || program.inputCount > 14 {
+        plan.add(program.derivative(withRespectTo: i))
+        continue
       }
+      let place = UInt64(16 * i)
+      if known >> place & 1 == 0 {
+        var one = SavePlan()
+        one.add(program.derivative(withRespectTo: i))
+        let bits = 1 | (one.result ? 2 : 0) | one.operands.rawValue << 2
+        known |= bits << place
+        reads.bitwiseOr(bits << place, ordering: .relaxed)
+      }
+      let bits = known >> place & 0xffff
+      if bits & 2 != 0 { plan.result = true }
+      plan.operands.formUnion(OperandSet(rawValue: bits >> 2))
     }
     return plan
   }
@@ -136,6 +172,18 @@ private final class PointwiseGradients: Sendable {
     let new = Operator.map(name + "_backward", .promoted, derivative.program)
     lock.withLock { rows[i] = new }
     return new
+  }
+}
+
+extension SavePlan {
+  fileprivate mutating func add(_ derivative: Derivative) {
+    for source in derivative.operands {
+      switch source {
+      case .input(let k): operands.insert(.operand(k))
+      case .output: result = true
+      case .cotangent: break
+      }
+    }
   }
 }
 

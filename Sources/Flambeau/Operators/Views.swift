@@ -83,7 +83,7 @@ struct Views: Sendable {
 
   /// What a view with any layout sees of a tensor laid out as the base is.
   let strided: Operator<StridedView> = Operator(
-    "as_strided",
+    "as_strided_copy_backward",
     forward: { (operands, at) throws(TensorError) in
       let source = operands[0]!.body
       let bounds = at.base.bounds ?? 0...0
@@ -93,6 +93,27 @@ struct Views: Sendable {
       return Value(memory.storage, at.view.moved(to: at.view.offset - bounds.lowerBound), source.dtype)
     },
     backward: { (call, gradient) throws(TensorError) in Few(ops.views.stridedBackward(gradient, call.attributes)) })
+
+  /// A tensor with what a view of its base's layout sees replaced.
+  let stridedScatter: Operator<StridedView> = Operator(
+    "as_strided_scatter_backward",
+    forward: { (operands, at) throws(TensorError) in
+      let bounds = at.base.bounds ?? 0...0
+      let (source, inside) = (operands[0]!.body, operands[1]!.body)
+      let memory = try Value(Layout([bounds.upperBound - bounds.lowerBound + 1]), source.dtype)
+      let base = at.base.moved(to: at.base.offset - bounds.lowerBound)
+      source.elements.copy(to: Elements(memory.storage.pointer, base, source.dtype))
+      let view = at.view.moved(to: at.view.offset - bounds.lowerBound)
+      inside.elements.copy(to: Elements(memory.storage.pointer, view, source.dtype))
+      return Value(memory.storage, base, source.dtype)
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes
+      return Few(
+        call.needs(0)
+          ? ops.views.stridedScatter(gradient, .zeros(at.view.shape, dtype: gradient.dtype), at) : nil,
+        call.needs(1) ? ops.views.strided(gradient, at) : nil)
+    })
 }
 
 /// A slice's gradient: zeros of `shape` with the slice filled.

@@ -64,9 +64,9 @@ extension Number: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
 
 /// The run-time scalars of a program, at most ``capacity``, held inline.
 struct Scalars: Sendable, ExpressibleByArrayLiteral {
-  static let capacity = 8
+  static let capacity = 4
 
-  private var values: (Number, Number, Number, Number, Number, Number, Number, Number) = (0, 0, 0, 0, 0, 0, 0, 0)
+  private var values: (Number, Number, Number, Number) = (0, 0, 0, 0)
   private(set) var count = 0
 
   init() {}

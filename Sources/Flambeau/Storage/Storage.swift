@@ -8,6 +8,10 @@ final class Storage: Sendable {
   let device: Device
   /// Counts in-place writes; saved values check it.
   let version = Atomic<UInt32>(0)
+  #if DEBUG
+    /// The row that is writing the bytes, unretained; 0 for none.
+    let writer = Atomic<UInt>(0)
+  #endif
   /// Keeps foreign memory alive; nil when the allocator owns the block.
   private let owner: (any Sendable)?
   private let release: (@Sendable () -> Void)?

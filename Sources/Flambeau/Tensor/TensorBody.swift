@@ -92,6 +92,8 @@ struct Value {
   let dtype: DType
   /// The elements are those of the first operand.
   var isView = false
+  /// Results after the first, such as indices.
+  var auxiliaries: [Value] = []
 
   @inline(__always)
   init(_ storage: Storage, _ layout: Layout, _ dtype: DType, isView: Bool = false) {

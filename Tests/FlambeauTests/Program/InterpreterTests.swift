@@ -22,13 +22,13 @@ import Testing
         steps: 1 + trial % 7, inputs: inputs, scalars: 2, outputs: outputs, using: &random)
       let samples = (0..<inputs).map { _ in
         let mixed = Bool.random(using: &random)
-        let sample = Sample(
+        let sample = ProgramSample(
           shape, mixed ? Self.floats.randomElement(using: &random)! : computeClass.dtype, stretches: true, using: &random)
         sample.fill(using: &random) { Double(Float.random(in: -1...1.5, using: &$0)) }
         return sample
       }
       let results = (0..<outputs).map { _ in
-        Sample(shape, trial % 3 == 0 ? .float64 : computeClass.dtype, stretches: false, using: &random)
+        ProgramSample(shape, trial % 3 == 0 ? .float64 : computeClass.dtype, stretches: false, using: &random)
       }
       Interpreter.run(
         program, in: computeClass, inputs: samples.map(\.elements), scalars: [0.75, Number(-1.5)],
@@ -58,11 +58,11 @@ import Testing
       let program = RandomProgram.make(
         steps: 1 + trial % 5, inputs: 2, scalars: 1, outputs: 1, from: RandomProgram.integers, using: &random)
       let samples = (0..<2).map { _ in
-        let sample = Sample(shape, dtypes.randomElement(using: &random)!, stretches: true, using: &random)
+        let sample = ProgramSample(shape, dtypes.randomElement(using: &random)!, stretches: true, using: &random)
         sample.fill(using: &random) { Double(Int.random(in: -9...9, using: &$0)) }
         return sample
       }
-      let result = Sample(shape, .int64, stretches: false, using: &random)
+      let result = ProgramSample(shape, .int64, stretches: false, using: &random)
       Interpreter.run(
         program, in: fb_i64, inputs: samples.map(\.elements), scalars: Scalars(3), into: [result.elements])
       let values = samples.map { $0.values.map { Int64($0) } }
@@ -85,14 +85,14 @@ import Testing
     ]
     for program in programs {
       for n in [1, 4, 511, 512, 513, 5000] {
-        var inputs = (0..<program.inputCount).map { _ in Sample(Layout([n]), .float32, byteCount: 4 * n) }
+        var inputs = (0..<program.inputCount).map { _ in ProgramSample(Layout([n]), .float32, byteCount: 4 * n) }
         if program.inputCount > 1 {
-          inputs[1] = Sample(Layout(shape: [n], strides: [0], offset: 2), .float32, byteCount: 64)
+          inputs[1] = ProgramSample(Layout(shape: [n], strides: [0], offset: 2), .float32, byteCount: 64)
         }
         for input in inputs { input.fill(using: &random) { Double(Float.random(in: -2...2, using: &$0)) } }
         let scalars: Scalars = program.scalarCount == 0 ? [] : program.scalarCount == 1 ? [0.5] : [0.5, Number(-2.5)]
-        let quick = Sample(Layout([n]), .float32, byteCount: 4 * n)
-        let general = Sample(Layout([n]), .float32, byteCount: 4 * n)
+        let quick = ProgramSample(Layout([n]), .float32, byteCount: 4 * n)
+        let general = ProgramSample(Layout([n]), .float32, byteCount: 4 * n)
         let e = inputs.map(\.elements)
         switch program.inputCount {
         case 1: Interpreter.run(program, in: fb_f32, e[0], scalars: scalars, into: quick.elements)
@@ -111,7 +111,7 @@ import Testing
       let m = x[1] * 0.5 + x[2]
       return [x[0] - m * 0.25, m, x[2] + x[1] + x[0]]
     }
-    let samples = (0..<3).map { _ in Sample(Layout([1000]), .float64, byteCount: 8000) }
+    let samples = (0..<3).map { _ in ProgramSample(Layout([1000]), .float64, byteCount: 8000) }
     var random = Repeatable(9)
     for sample in samples { sample.fill(using: &random) { Double.random(in: -1...1, using: &$0) } }
     let before = samples.map(\.values)
@@ -126,10 +126,10 @@ import Testing
   @Test func largeResultsAndTransposedOperands() {
     let (rows, columns) = (2100, 2050)  // 17 MB
     let program = Program { x, y in x + 2 * y }
-    let a = Sample(Layout([rows, columns]), .float32, byteCount: 4 * rows * columns)
-    let b = Sample(
+    let a = ProgramSample(Layout([rows, columns]), .float32, byteCount: 4 * rows * columns)
+    let b = ProgramSample(
       Layout(shape: [rows, columns], strides: [1, rows], offset: 0), .float32, byteCount: 4 * rows * columns)
-    let out = Sample(Layout([rows, columns]), .float32, byteCount: 4 * rows * columns)
+    let out = ProgramSample(Layout([rows, columns]), .float32, byteCount: 4 * rows * columns)
     let x = a.elements.start.assumingMemoryBound(to: Float.self)
     let y = b.elements.start.assumingMemoryBound(to: Float.self)
     for i in 0..<rows * columns {

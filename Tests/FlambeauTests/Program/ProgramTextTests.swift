@@ -59,7 +59,7 @@ import Testing
     ("inputs 1 scalars 0\n%0 = exp x0", "at least one output"),
     ("inputs 1 scalars 0\n%0 = exp x0\nreturn %3", "%3 is not defined here"),
     ("inputs 1 scalars 0\nreturn x0\nreturn x0", "nothing follows"),
-    ("inputs 1 scalars 9\nreturn x0", "at most 8 scalars"),
+    ("inputs 1 scalars 5\nreturn x0", "at most 4 scalars"),
   ])
   func refusesWithASentence(text: String, reason: String) {
     let error = #expect(throws: TensorError.self) { try Program(parsing: text) }

@@ -43,14 +43,14 @@ import Testing
         let isLogical = kind == .any || kind == .all
         let dtype: DType = [.float32, .float64, .float16, .bfloat16][Int.random(in: 0..<4, using: &random)]
         let computeClass = dtype == .float64 ? fb_f64 : fb_f32
-        let input = Sample(shape, dtype, stretches: trial > 0, using: &random)
+        let input = ProgramSample(shape, dtype, stretches: trial > 0, using: &random)
         input.fill(using: &random) {
           kind == .prod
             ? Double.random(in: 0.995...1.005, using: &$0)
             : isLogical ? Double(Int.random(in: 0...1, using: &$0)) : Double(Float.random(in: -1...1, using: &$0))
         }
         let kept = shape.indices.map { dims.contains($0) ? 1 : shape[$0] }
-        let output = Sample(kept, isLogical ? .bool : .float64, stretches: false, using: &random)
+        let output = ProgramSample(kept, isLogical ? .bool : .float64, stretches: false, using: &random)
         Reduction.run(kind, in: computeClass, [input.elements], dims: dims, into: output.elements)
         let groups = Self.groups(shape, dims, input.values)
         let tolerance = computeClass == fb_f64 ? 1e-13 : 1e-6
@@ -72,9 +72,9 @@ import Testing
   @Test func integersSumWide() {
     var random = Repeatable(3)
     for dims in Self.subsets(3) {
-      let input = Sample([40, 9, 70], .uint8, stretches: true, using: &random)
+      let input = ProgramSample([40, 9, 70], .uint8, stretches: true, using: &random)
       input.fill(using: &random) { Double(Int.random(in: 0...255, using: &$0)) }
-      let output = Sample(
+      let output = ProgramSample(
         [40, 9, 70].enumerated().map { dims.contains($0.offset) ? 1 : $0.element }, .int64,
         stretches: false, using: &random)
       Reduction.run(.sum, in: fb_i64, [input.elements], dims: dims, into: output.elements)
@@ -89,10 +89,11 @@ import Testing
     let map = Program { x, mean in square(x - mean) }
     let finish = Program(inputs: 1, scalars: 1) { x, s in sqrt(x[0] * s[0]) }
     for dims in Self.subsets(3) {
-      let x = Sample(shape, .float32, stretches: true, using: &random)
-      let mean = Sample(shape, .float32, stretches: true, using: &random)
+      let x = ProgramSample(shape, .float32, stretches: true, using: &random)
+      let mean = ProgramSample(shape, .float32, stretches: true, using: &random)
       for sample in [x, mean] { sample.fill(using: &random) { Double(Float.random(in: -2...2, using: &$0)) } }
-      let output = Sample(shape.indices.map { dims.contains($0) ? 1 : shape[$0] }, .float32, stretches: false, using: &random)
+      let output = ProgramSample(
+        shape.indices.map { dims.contains($0) ? 1 : shape[$0] }, .float32, stretches: false, using: &random)
       Reduction.run(
         .sum, in: fb_f32, [x.elements, mean.elements], map: map, dims: dims, scalars: Scalars(0.25), finish: finish,
         into: output.elements)
@@ -107,12 +108,12 @@ import Testing
   @Test func longSumsKeepTheirDigits() {
     // 0.1 added ten million times one by one is off by 9 % in float.
     let n = 10_000_000
-    let input = Sample(Layout([n]), .float32, byteCount: 4 * n)
+    let input = ProgramSample(Layout([n]), .float32, byteCount: 4 * n)
     let p = input.elements.start.assumingMemoryBound(to: Float.self)
     p.update(repeating: 0.1, count: n)
     let exact = Double(Float(0.1)) * Double(n)
     for (shape, dims, kept) in [([n], [0], [1]), ([n / 10, 10], [0], [1, 10]), ([n / 1000, 1000], [0], [1, 1000])] {
-      let output = Sample(Layout(Shape(kept)), .float32, byteCount: 4096)
+      let output = ProgramSample(Layout(Shape(kept)), .float32, byteCount: 4096)
       Reduction.run(
         .sum, in: fb_f32, [Elements(input.elements.pointer, Layout(Shape(shape)), .float32)], dims: dims,
         into: output.elements)
@@ -123,19 +124,19 @@ import Testing
 
   @Test func nothingGivesTheIdentity() {
     for (kind, expected) in [(Reduction.Kind.sum, 0.0), (.prod, 1), (.any, 0), (.all, 1), (.max, -.infinity)] {
-      let input = Sample(Layout([3, 0]), .float32, byteCount: 64)
-      let output = Sample(Layout([3, 1]), .float32, byteCount: 64)
+      let input = ProgramSample(Layout([3, 0]), .float32, byteCount: 64)
+      let output = ProgramSample(Layout([3, 1]), .float32, byteCount: 64)
       Reduction.run(kind, in: fb_f32, [input.elements], dims: [1], into: output.elements)
       #expect(output.values == [expected, expected, expected])
     }
   }
 
   @Test func nanPropagates() {
-    let input = Sample(Layout([2, 100]), .float32, byteCount: 800)
+    let input = ProgramSample(Layout([2, 100]), .float32, byteCount: 800)
     input[37] = .nan
     for kind in [Reduction.Kind.max, .min] {
       for dims in [[1], [0], [0, 1]] {
-        let output = Sample(
+        let output = ProgramSample(
           Layout(Shape([2, 100].enumerated().map { dims.contains($0.offset) ? 1 : $0.element })), .float32, byteCount: 400)
         Reduction.run(kind, in: fb_f32, [input.elements], dims: dims, into: output.elements)
         #expect(output.values.filter(\.isNaN).count == 1)
@@ -149,12 +150,12 @@ import Testing
     for trial in 0..<12 {
       let dtype: DType = [.float32, .bfloat16, .int32, .float64][trial % 4]
       let computeClass = dtype == .int32 ? fb_i64 : dtype == .float64 ? fb_f64 : fb_f32
-      let input = Sample(shape, dtype, stretches: true, using: &random)
+      let input = ProgramSample(shape, dtype, stretches: true, using: &random)
       input.fill(using: &random) { Double(Int.random(in: -20...20, using: &$0)) }  // with ties
       if trial == 4 { input[input.positions[3]] = .nan }
       for dim in [0, 1, 2, nil] as [Int?] {
         let dims = dim.map { [$0] } ?? [0, 1, 2]
-        let output = Sample(
+        let output = ProgramSample(
           shape.indices.map { dims.contains($0) ? 1 : shape[$0] }, .int64, stretches: false, using: &random)
         for (kind, better) in [(Reduction.Kind.min, { $0 < $1 }), (.max, { $0 > $1 })] as [(_, (Double, Double) -> Bool)] {
           Reduction.arg(kind, in: computeClass, input.elements, dim: dim, into: output.elements)
@@ -170,8 +171,8 @@ import Testing
 
   @Test func positionInALongRow() {
     let n = 200_000
-    let input = Sample(Layout([n]), .float32, byteCount: 4 * n)
-    let output = Sample(Layout([1]), .int64, byteCount: 8)
+    let input = ProgramSample(Layout([n]), .float32, byteCount: 4 * n)
+    let output = ProgramSample(Layout([1]), .int64, byteCount: 8)
     for position in [0, 32767, 32768, 150_001, n - 1] {
       input[position] = 5
       if position + 10 < n { input[position + 10] = 5 }
@@ -189,12 +190,12 @@ import Testing
       for (kind, join) in [(Reduction.Kind.sum, { $0 + $1 }), (.prod, { $0 * $1 })] as [(_, (Double, Double) -> Double)] {
         for dtype in [DType.float32, .float64, .float16, .int32] {
           let computeClass = dtype == .int32 ? fb_i64 : dtype == .float64 ? fb_f64 : fb_f32
-          let input = Sample(shape, dtype, stretches: true, using: &random)
+          let input = ProgramSample(shape, dtype, stretches: true, using: &random)
           input.fill(using: &random) {
             dtype == .int32 ? Double(Int.random(in: 1...1, using: &$0)) : Double.random(in: 0.95...1.04, using: &$0)
           }
-          let output = Sample(shape, computeClass.dtype, stretches: false, using: &random)
-          Reduction.scan(kind, in: computeClass, input.elements, dim: dim, into: output.elements)
+          let output = ProgramSample(shape, computeClass.dtype, stretches: false, using: &random)
+          Scan.run(kind, in: computeClass, input.elements, dim: dim, into: output.elements)
           let groups = Self.groups(shape, [dim], input.values)
           let found = Self.groups(shape, [dim], output.values)
           for (group, row) in zip(groups, found) {

@@ -27,16 +27,16 @@ import Testing
     stride(from: 0, to: values.count, by: width).map { Array(values[$0..<$0 + width]) }
   }
 
-  static func make(_ shape: [Int], _ dtype: DType, _ random: inout Repeatable, scale: Double = 2) -> Sample {
-    let sample = Sample(shape, dtype, stretches: false, using: &random)
+  static func make(_ shape: [Int], _ dtype: DType, _ random: inout Repeatable, scale: Double = 2) -> ProgramSample {
+    let sample = ProgramSample(shape, dtype, stretches: false, using: &random)
     sample.fill(using: &random) { Double(Float.random(in: -1...1, using: &$0)) * scale }
     return sample
   }
 
   /// A row all rows share.
-  static func shared(_ shape: [Int], _ dtype: DType, _ random: inout Repeatable) -> (Sample, [Double]) {
+  static func shared(_ shape: [Int], _ dtype: DType, _ random: inout Repeatable) -> (ProgramSample, [Double]) {
     let width = shape.last!
-    let sample = Sample(
+    let sample = ProgramSample(
       Layout(shape: Shape(shape), strides: Shape(Array(repeating: 0, count: shape.count - 1) + [1]), offset: 0), dtype,
       byteCount: width * 8)
     sample.fill(using: &random) { Double(Float.random(in: 0.5...1.5, using: &$0)) }
@@ -44,9 +44,9 @@ import Testing
   }
 
   /// One number for each row.
-  static func numbers(_ shape: [Int], _ dtype: DType, _ values: [Double]) -> Sample {
+  static func numbers(_ shape: [Int], _ dtype: DType, _ values: [Double]) -> ProgramSample {
     let layout = Layout(Shape(shape.dropLast() + [1]))
-    let sample = Sample(
+    let sample = ProgramSample(
       Layout(shape: Shape(shape), strides: layout.strides.replacing(shape.count - 1, with: 0), offset: 0), dtype,
       byteCount: values.count * 8)
     for (i, value) in values.enumerated() { sample[i] = value }
@@ -80,8 +80,8 @@ import Testing
     for _ in 0..<2 {
       let x = Self.make(shape, dtype, &random, scale: 5)
       let g = Self.make(shape, dtype, &random)
-      let y = Sample(shape, dtype, stretches: false, using: &random)
-      let gx = Sample(shape, dtype, stretches: false, using: &random)
+      let y = ProgramSample(shape, dtype, stretches: false, using: &random)
+      let gx = ProgramSample(shape, dtype, stretches: false, using: &random)
 
       RowInterpreter.run(.softmax, in: computeClass, inputs: [x.elements], into: [y.elements])
       Self.check(y.values, Self.rows(x.values, width).flatMap(Self.softmax), tolerance, "softmax")
@@ -106,7 +106,7 @@ import Testing
       }
       Self.check(gx.values, logSlopes, tolerance * 4, "log softmax gradient")
 
-      let total = Sample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * x.values.count)
+      let total = ProgramSample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * x.values.count)
       RowInterpreter.run(.logSumExpRows, in: computeClass, inputs: [x.elements], into: [total.elements])
       Self.check(total.values, Self.rows(x.values, width).map(Self.logSumExp), tolerance, "logsumexp")
     }
@@ -127,9 +127,9 @@ import Testing
       let g = Self.make(shape, dtype, &random)
       let (weight, w) = Self.shared(shape, dtype, &random)
       let (bias, b) = Self.shared(shape, dtype, &random)
-      let y = Sample(shape, dtype, stretches: false, using: &random)
-      let mean = Sample(numberLayout, statistics, byteCount: 8 * count)
-      let scale = Sample(numberLayout, statistics, byteCount: 8 * count)
+      let y = ProgramSample(shape, dtype, stretches: false, using: &random)
+      let mean = ProgramSample(numberLayout, statistics, byteCount: 8 * count)
+      let scale = ProgramSample(numberLayout, statistics, byteCount: 8 * count)
       if centres {
         RowInterpreter.run(
           .layerNorm(weight: true, bias: true), in: computeClass, inputs: [x.elements, weight.elements, bias.elements],
@@ -150,9 +150,9 @@ import Testing
       Self.check(scale.values, scales, 1e-4, "scale")
       if centres { Self.check(mean.values, means, 1e-4, "mean") }
 
-      let gx = Sample(shape, dtype, stretches: false, using: &random)
-      let gw = Sample(Layout([width]), .float64, byteCount: 8 * width)
-      let gb = Sample(Layout([width]), .float64, byteCount: 8 * width)
+      let gx = ProgramSample(shape, dtype, stretches: false, using: &random)
+      let gw = ProgramSample(Layout([width]), .float64, byteCount: 8 * width)
+      let gb = ProgramSample(Layout([width]), .float64, byteCount: 8 * width)
       let means2 = Self.numbers(shape, .float64, means)
       let scales2 = Self.numbers(shape, .float64, scales)
       if centres {
@@ -193,8 +193,8 @@ import Testing
       let weights = (0..<count).map { $0 % 3 == 1 ? 0.0 : 1 + Double($0 % 2) }
       let targets = Self.numbers(shape, .int64, classes.enumerated().map { $0 % 3 == 1 ? -100 : Double($1) })
       let weight = Self.numbers(shape, .float32, weights)
-      let loss = Sample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * count)
-      let gradient = Sample(shape, dtype, stretches: false, using: &random)
+      let loss = ProgramSample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * count)
+      let gradient = ProgramSample(shape, dtype, stretches: false, using: &random)
       RowInterpreter.run(
         .crossEntropy(gradient: true, smoothing: smoothing > 0), in: computeClass,
         inputs: [x.elements, targets.elements, weight.elements], scalars: Scalars(Number(smoothing)),
@@ -217,11 +217,11 @@ import Testing
   }
 
   @Test func infinitiesAndMasks() {
-    let x = Sample(Layout([3, 4]), .float32, byteCount: 64)
+    let x = ProgramSample(Layout([3, 4]), .float32, byteCount: 64)
     for (i, value) in ([0, -.infinity, 1, -.infinity, .infinity, 0, 0, 0, .nan, 0, 0, 0] as [Double]).enumerated() {
       x[i] = value
     }
-    let y = Sample(Layout([3, 4]), .float32, byteCount: 64)
+    let y = ProgramSample(Layout([3, 4]), .float32, byteCount: 64)
     RowInterpreter.run(.softmax, in: fb_f32, inputs: [x.elements], into: [y.elements])
     let found = Self.rows(y.values, 4)
     #expect(found[0][1] == 0 && found[0][3] == 0 && Swift.abs(found[0].reduce(0, +) - 1) < 1e-6)
@@ -245,7 +245,7 @@ import Testing
     let layouts = [
       Layout(Shape(shape)), Layout(Shape(shape)), Layout([rows, 1]), Layout([width]), Layout([width]), Layout(Shape(shape)),
     ]
-    let outputs = layouts.map { Sample($0, .float64, byteCount: 8 * rows * width) }
+    let outputs = layouts.map { ProgramSample($0, .float64, byteCount: 8 * rows * width) }
     RowInterpreter.run(
       program, in: fb_f64, inputs: [x.elements, shift.elements], scalars: Scalars(0.5), into: outputs.map(\.elements))
     var expected = [[Double]](repeating: [], count: 6)
@@ -269,14 +269,14 @@ import Testing
   }
 
   @Test func nothingToDo() {
-    let sums = Sample(Layout([4]), .float32, byteCount: 64)
+    let sums = ProgramSample(Layout([4]), .float32, byteCount: 64)
     sums[2] = 5
-    let empty = Sample(Layout([0, 4]), .float32, byteCount: 64)
+    let empty = ProgramSample(Layout([0, 4]), .float32, byteCount: 64)
     let program = RowProgram([.row]) { x, _, _ in [.row(x[0]), .columnSum(x[0])] }
     RowInterpreter.run(program, in: fb_f32, inputs: [empty.elements], into: [empty.elements, sums.elements])
     #expect(sums.values == [0, 0, 0, 0])
-    let scalar = Sample(Layout([]), .float32, byteCount: 64)
-    let one = Sample(Layout([]), .float32, byteCount: 64)
+    let scalar = ProgramSample(Layout([]), .float32, byteCount: 64)
+    let one = ProgramSample(Layout([]), .float32, byteCount: 64)
     scalar[0] = 3
     RowInterpreter.run(.softmax, in: fb_f32, inputs: [scalar.elements], into: [one.elements])
     #expect(one.values == [1])

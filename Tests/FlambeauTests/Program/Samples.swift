@@ -14,7 +14,7 @@ struct Repeatable: RandomNumberGenerator {
 }
 
 /// A buffer of any dtype under any layout, with its elements at hand as numbers.
-final class Sample {
+final class ProgramSample {
   let elements: Elements
   private let buffer: UnsafeMutableRawBufferPointer
 
@@ -70,7 +70,7 @@ final class Sample {
       case .int16: return Double(base.load(fromByteOffset: position * 2, as: Int16.self))
       case .int32: return Double(base.load(fromByteOffset: position * 4, as: Int32.self))
       case .int64: return Double(base.load(fromByteOffset: position * 8, as: Int64.self))
-      case .float16: return Sample.half(base.load(fromByteOffset: position * 2, as: UInt16.self))
+      case .float16: return ProgramSample.half(base.load(fromByteOffset: position * 2, as: UInt16.self))
       case .bfloat16:
         return Double(Float(bitPattern: UInt32(base.load(fromByteOffset: position * 2, as: UInt16.self)) << 16))
       case .float32: return Double(base.load(fromByteOffset: position * 4, as: Float.self))

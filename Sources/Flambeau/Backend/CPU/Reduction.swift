@@ -1,6 +1,6 @@
 import CKernels
 
-/// Reductions over any dimensions, and scans along one.
+/// Reductions over any dimensions.
 enum Reduction {
   enum Kind: Sendable { case sum, prod, min, max, any, all }
 
@@ -41,48 +41,19 @@ enum Reduction {
     let kernel = (kind == .min ? KernelAccess.argmin : KernelAccess.argmax)[Int(computeClass.rawValue)]!
     if output.layout.elementCount == 0 { return }
     guard let dim else {
-      withRows(input, nil, computeClass) { start, _, width in
+      DenseRows.read(input, nil, as: computeClass.dtype, in: computeClass) { start, _, width in
         let index = argOfLong(kernel, start, width, computeClass.byteCount)
         output.start.storeBytes(of: Int64(index), as: Int64.self)
       }
       return
     }
-    withRows(input, dim, computeClass) { start, rows, width in
+    DenseRows.read(input, dim, as: computeClass.dtype, in: computeClass) { start, rows, width in
       let stride = width * computeClass.byteCount
       withBuffer(rows * 8) { buffer in
         let indices = buffer.assumingMemoryBound(to: Int64.self)
-        forChunks(rows, width) { for r in $0 { indices[r] = Int64(kernel(start + r * stride, width)) } }
+        DenseRows.parallel(rows, width) { for r in $0 { indices[r] = Int64(kernel(start + r * stride, width)) } }
         Interpreter.run(
           identity, in: fb_i64, Elements(buffer, Layout(output.layout.shape), .int64), into: output)
-      }
-    }
-  }
-
-  /// Running sums or products along `dim`; both have one shape. float32 accumulates in float64.
-  static func scan(_ kind: Kind, in computeClass: ComputeClass, _ input: Elements, dim: Int, into output: Elements) {
-    if output.layout.elementCount == 0 { return }
-    let rank = input.layout.rank
-    let width = rank == 0 ? 1 : input.layout.shape.at(dim)
-    let rows = input.layout.elementCount / width
-    let stride = width * computeClass.byteCount
-    let isPlain = rank == 0 || (dim == rank - 1 && output.layout.isContiguous && output.dtype == computeClass.dtype)
-
-    withRows(input, rank == 0 ? nil : dim, computeClass) { start, _, _ in
-      let scanAll = { (to: UnsafeMutableRawPointer) in
-        forChunks(rows, width) {
-          for r in $0 { Scan.run(computeClass, isSum: kind == .sum, start + r * stride, to + r * stride, width) }
-        }
-      }
-      if isPlain {
-        scanAll(output.start)
-        return
-      }
-      withBuffer(rows * stride) { buffer in
-        scanAll(buffer)
-        let last = moving(dim, toLastOf: output.layout)
-        Interpreter.run(
-          identity, in: computeClass, Elements(buffer, Layout(last.shape), computeClass.dtype),
-          into: Elements(output.pointer, last, output.dtype))
       }
     }
   }
@@ -121,81 +92,7 @@ enum Reduction {
     return winner
   }
 
-  /// Gives `body` the elements in the compute class, row after row, `dim` being the row (nil: all is one row).
-  private static func withRows(
-    _ input: Elements, _ dim: Int?, _ computeClass: ComputeClass,
-    _ body: (_ start: UnsafeMutableRawPointer, _ rows: Int, _ width: Int) -> Void
-  ) {
-    let count = input.layout.elementCount
-    let isScalar = input.layout.rank == 0
-    let layout = isScalar ? input.layout : dim.map { moving($0, toLastOf: input.layout) } ?? input.layout
-    let width = isScalar ? 1 : dim.map { input.layout.shape.at($0) } ?? count
-    if layout.isContiguous && input.dtype == computeClass.dtype {
-      body(input.start, count / width, width)
-      return
-    }
-    withBuffer(count * computeClass.byteCount) { buffer in
-      Interpreter.run(
-        identity, in: computeClass, Elements(input.pointer, layout, input.dtype),
-        into: Elements(buffer, Layout(layout.shape), computeClass.dtype))
-      body(buffer, count / width, width)
-    }
-  }
-
-  private static func moving(_ dim: Int, toLastOf layout: Layout) -> Layout {
-    dim == layout.rank - 1 ? layout : layout.permuted((0..<layout.rank).filter { $0 != dim } + [dim])
-  }
-
-  /// Cuts rows into chunks by their length.
-  private static func forChunks(_ rows: Int, _ width: Int, _ body: (Range<Int>) -> Void) {
-    let perChunk = Swift.max(1, 16384 / width)
-    let chunks = (rows + perChunk - 1) / perChunk
-    if chunks == 1 {
-      body(0..<rows)
-    } else {
-      ThreadPool.run(chunks) { body($0 * perChunk..<Swift.min(($0 + 1) * perChunk, rows)) }
-    }
-  }
-
   private static func withBuffer(_ byteCount: Int, _ body: (UnsafeMutableRawPointer) -> Void) {
     Scratch.withBytes(byteCount, body)
-  }
-}
-
-/// Running totals of one row; reading and writing may be the same memory.
-private enum Scan {
-  static func run(
-    _ computeClass: ComputeClass, isSum: Bool, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ n: Int
-  ) {
-    if computeClass == fb_f32 {
-      if isSum {
-        scan(from, to, n, 0.0, { Double($0) }, { Float($0) }, { $0 + $1 })
-      } else {
-        scan(from, to, n, 1.0, { Double($0) }, { Float($0) }, { $0 * $1 })
-      }
-    } else if computeClass == fb_f64 {
-      if isSum {
-        scan(from, to, n, 0.0, { $0 }, { $0 }, { $0 + $1 })
-      } else {
-        scan(from, to, n, 1.0, { $0 }, { $0 }, { $0 * $1 })
-      }
-    } else if isSum {
-      scan(from, to, n, Int64(0), { $0 }, { $0 }, { $0 &+ $1 })
-    } else {
-      scan(from, to, n, Int64(1), { $0 }, { $0 }, { $0 &* $1 })
-    }
-  }
-
-  @inline(__always)
-  private static func scan<Element, Total>(
-    _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ n: Int, _ start: Total, _ widen: (Element) -> Total,
-    _ narrow: (Total) -> Element, _ join: (Total, Total) -> Total
-  ) {
-    let (x, y) = (from.assumingMemoryBound(to: Element.self), to.assumingMemoryBound(to: Element.self))
-    var total = start
-    for i in 0..<n {
-      total = join(total, widen(x[i]))
-      y[i] = narrow(total)
-    }
   }
 }

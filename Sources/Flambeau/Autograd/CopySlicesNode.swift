@@ -1,0 +1,31 @@
+/// The maker of a base after a view of it was written: what lies outside the view comes from the old base, what lies inside
+/// from the call that wrote. Operand 0 is the old base, the others are the call's.
+final class CopySlicesNode: Node, @unchecked Sendable {
+  private let place: StridedView
+  private let write: Node
+
+  init(base: TensorBody, view: Layout, write: Node) {
+    place = StridedView(base: base.layout, view: view)
+    self.write = write
+    var edges = write.edges
+    edges[0] = base.edge
+    super.init(edges: edges)
+  }
+
+  override var name: String { "CopySlices" }
+
+  override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
+    guard let gradient = gradients[0] else { return Few() }
+    var passed = try write.backward(Few(ops.views.strided(gradient, place)))
+    if needs(0) {
+      let inside = passed[0] ?? .zeros(place.view.shape, dtype: gradient.dtype)
+      passed[0] = ops.views.stridedScatter(gradient, inside, place)
+    }
+    return passed
+  }
+
+  override func releaseSaved() {
+    super.releaseSaved()
+    write.releaseSaved()
+  }
+}

@@ -1,0 +1,73 @@
+// Rows that exist only in place: what was there does not matter.
+struct Writes: Sendable {
+  /// The second operand, converted and broadcast, over the first.
+  let copy: Operator<None> = Operator(
+    "copy_",
+    plan: { (operands, _) throws(TensorError) in
+      let (target, source) = (operands[0]!.body, operands[1]!.body)
+      guard source.layout.broadcast(to: target.layout.shape) != nil else {
+        throw .shape(
+          "output with shape \(target.layout.shape) doesn't match the broadcast shape of the source, \(source.layout.shape)")
+      }
+      return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
+    },
+    fill: { (operands, _, _, result) in
+      let source = operands[1]!.body
+      withExtendedLifetime(source) {
+        Elements(source.storage.pointer, source.layout.broadcast(to: result.layout.shape)!, source.dtype).copy(to: result)
+      }
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      Few(nil, call.needs(1) ? gradient.fitted(to: call.shape(1), call.dtype(1)) : nil)
+    },
+    samples: [
+      Sample("a.clone().copy_(b)", [.real([2, 3]), .real([3])]) { $0[0].clone().copy_($0[1]) },
+      Sample("a.t().clone().copy_(b)", [.real([2, 3]), .real([3, 1])]) { $0[0].T.clone().copy_($0[1]) },
+    ])
+
+  /// One number everywhere.
+  let fill: Operator<Number> = Operator(
+    "fill_",
+    plan: { (operands, _) throws(TensorError) in
+      let target = operands[0]!.body
+      return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
+    },
+    fill: { (_, number, _, result) in result.fill(number) },
+    backward: { (_, _) throws(TensorError) in Few(nil) },
+    samples: [
+      Sample("a.clone().fill_(2)", [.real([2, 3])]) { $0[0].clone().fill_(2) },
+      Sample("a.clone().zero_()", [.real([2, 3])]) { $0[0].clone().zero_() },
+    ])
+}
+
+extension Elements {
+  /// Every element becomes `number`.
+  func fill(_ number: Number) {
+    var cell = (number.double, number.integer)
+    withUnsafeMutableBytes(of: &cell) { bytes in
+      let source = dtype.isFloatingPoint ? bytes.baseAddress! : bytes.baseAddress! + 8
+      let one = Layout([]).broadcast(to: layout.shape)!
+      Elements(source, one, dtype.isFloatingPoint ? .float64 : .int64).copy(to: self)
+    }
+  }
+}
+
+extension Tensor {
+  /// The elements of `source`, converted and broadcast, written over these. Torch's `copy_`.
+  @discardableResult
+  public func copy_(_ source: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.writes.copy.write(Few(self, source), None(), at: CallSite(file, line))
+  }
+
+  /// `value` written over every element. Torch's `fill_`.
+  @discardableResult
+  public func fill_(_ value: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.writes.fill.write(Few(self), Number(value), at: CallSite(file, line))
+  }
+
+  /// 0 written over every element. Torch's `zero_`.
+  @discardableResult
+  public func zero_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.writes.fill.write(Few(self), 0, at: CallSite(file, line))
+  }
+}

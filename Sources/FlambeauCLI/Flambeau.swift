@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `flambeau`: trains, predicts and measures from the command line.
+@main
+struct FlambeauCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "flambeau", abstract: "Tensors, training and models in Swift.", subcommands: [Bench.self])
+}
