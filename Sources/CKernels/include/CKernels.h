@@ -8,6 +8,7 @@
 #include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
+#include "sort.h"
 #include "threads.h"
 
 #ifdef __cplusplus
@@ -81,8 +82,8 @@ typedef struct fb_table {
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;
   /// Null for integers.
-  fb_sgd_step sgd[fb_class_count];
-  fb_adam_step adam[fb_class_count];
+  fb_sgd_step sgd[fb_dtype_count];
+  fb_adam_step adam[fb_dtype_count];
 } fb_table;
 
 /// The best instruction set this machine has.

@@ -1,5 +1,6 @@
-// Steps of optimizers over dense elements of a compute class. Each is torch's sequence of operations on one tensor, with its
-// roundings, in one pass; where torch multiplies and adds in one operation the hardware's fma does, if there is one.
+// Steps of optimizers over dense elements of a floating-point dtype. Each is torch's sequence of operations on one tensor, with its
+// roundings, in one pass; where torch multiplies and adds in one operation the hardware's fma does, if there is one. Half
+// types are computed in float32 and rounded when stored.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -15,6 +15,7 @@ struct Operators: Sendable {
   let ties: Ties = Ties()
   let norms: Norms = Norms()
   let picks: Picks = Picks()
+  let sorting: Sorting = Sorting()
   let scans: Scans = Scans()
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Elements as kernels take them: row-major without gaps, of a floating-point dtype.
 ///
 /// A tensor that lies otherwise is worked on in a copy, which `finish` writes back.
@@ -29,14 +27,9 @@ struct DenseArray {
     }
   }
 
-  var computeClass: fb_class { dtype.computeClass }
-
   /// After a kernel has written the elements.
   func finish() {
     if let origin { Elements(start, Layout(origin.layout.shape), dtype).copy(to: origin.elements) }
     (origin?.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
   }
 }
-
-/// How many elements of a half type are converted to float32 at a time.
-let convertedBlock = 2048

@@ -11,7 +11,8 @@ package enum GradientScaling {
   /// The norm of all elements of `tensors` together, of `order` > 0, which may be infinite; nil, reported, if it cannot be had.
   package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Double? {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
-    let pieces = Pieces(counts: arrays.map(\.count))
+    let runs = arrays.map(Run.init)
+    let pieces = Pieces(counts: runs.map(\.count))
     // Partial results join in the order of the pieces, whoever computed them.
     let parts = [Double](unsafeUninitializedCapacity: pieces.pieces.count) { parts, count in
       count = pieces.pieces.count
@@ -19,12 +20,13 @@ package enum GradientScaling {
       nonisolated(unsafe) let out = start
       pieces.run { i, piece in
         out[i] = 0
-        each(arrays[piece.array], piece) { block, n, computeClass in
+        runs[piece.array].each(piece) { block, n, computeClass in
           let part = Self.part(block, n, computeClass, order)
           out[i] = order == .infinity ? largest(out[i], part) : out[i] + part
         }
       }
     }
+    withExtendedLifetime(arrays) {}
     if order == .infinity { return parts.reduce(0, largest) }
     let sum = parts.reduce(0, +)
     return order == 2 ? sum.squareRoot() : order == 1 ? sum : pow(sum, 1 / order)
@@ -47,7 +49,8 @@ package enum GradientScaling {
 
   private static func write(_ tensors: [Tensor], _ operation: String, _ body: Body) {
     guard let arrays = dense(tensors, operation, written: true) else { return }
-    Pieces(counts: arrays.map(\.count)).run { _, piece in each(arrays[piece.array], piece, stores: true, body) }
+    let runs = arrays.map(Run.init)
+    Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
     for array in arrays { array.finish() }
   }
 
@@ -67,29 +70,44 @@ package enum GradientScaling {
     return arrays
   }
 
-  /// Calls `body` with the blocks of a piece, in the class they are computed in.
-  private static func each(_ array: DenseArray, _ piece: Pieces.Piece, stores: Bool = false, _ body: Body) {
-    let computeClass = array.computeClass
-    for at in stride(from: piece.start, to: piece.start + piece.count, by: convertedBlock) {
-      let n = Swift.min(convertedBlock, piece.start + piece.count - at)
-      let elements = array.start + at * array.dtype.byteCount
-      if !array.dtype.isHalf {
-        body(elements, n, computeClass)
-        continue
-      }
-      Scratch.withBytes(convertedBlock * computeClass.byteCount) { block in
-        computeClass.load(array.dtype)(block, elements, 1, n)
-        body(block, n, computeClass)
-        if stores { computeClass.store(array.dtype)(elements, 1, block, n) }
+  private static let block = 2048
+
+  /// An array as threads see it: numbers and addresses only, so that they share no reference counts.
+  private struct Run {
+    let start: UnsafeMutableRawPointer
+    let dtype: DType
+    let count: Int
+
+    init(_ array: DenseArray) {
+      start = array.start
+      dtype = array.dtype
+      count = array.count
+    }
+
+    /// Calls `body` with the blocks of a piece, in the class they are computed in.
+    func each(_ piece: Pieces.Piece, stores: Bool = false, _ body: Body) {
+      let computeClass = dtype.computeClass
+      for at in stride(from: piece.start, to: piece.start + piece.count, by: block) {
+        let n = Swift.min(block, piece.start + piece.count - at)
+        let elements = start + at * dtype.byteCount
+        if !dtype.isHalf {
+          body(elements, n, computeClass)
+          continue
+        }
+        Scratch.withBytes(block * computeClass.byteCount) { converted in
+          computeClass.load(dtype)(converted, elements, 1, n)
+          body(converted, n, computeClass)
+          if stores { computeClass.store(dtype)(elements, 1, converted, n) }
+        }
       }
     }
   }
 
   /// What `n` elements contribute to a norm.
-  private static func part(_ block: UnsafeRawPointer, _ n: Int, _ computeClass: fb_class, _ order: Double) -> Double {
-    if order == 2 { return value(computeClass) { computeClass.reduce(fb_reduce_sum_squares)($0, block, n) } }
-    return Scratch.withBytes(convertedBlock * computeClass.byteCount) { sizes in
-      fb_abs.kernel(in: computeClass)!(sizes, block, nil, nil, n, 0)
+  private static func part(_ elements: UnsafeRawPointer, _ n: Int, _ computeClass: fb_class, _ order: Double) -> Double {
+    if order == 2 { return value(computeClass) { computeClass.reduce(fb_reduce_sum_squares)($0, elements, n) } }
+    return Scratch.withBytes(Self.block * computeClass.byteCount) { sizes in
+      fb_abs.kernel(in: computeClass)!(sizes, elements, nil, nil, n, 0)
       if order != 1 && order != .infinity { apply(fb_pow, sizes, order, n, computeClass) }
       return value(computeClass) {
         computeClass.reduce(order == .infinity ? fb_reduce_max : fb_reduce_sum)($0, sizes, n)

@@ -27,13 +27,14 @@ package struct ParameterStep: Sendable {
   package static func run(_ steps: [ParameterStep], operation: String) {
     if Context.current.isFailed { return }
     do throws(TensorError) {
-      var runs: [StepRun] = []
-      for step in steps { runs.append(try StepRun(step)) }
-      let pieces = Pieces(counts: runs.map(\.parameter.count))
+      var arrays: [StepArrays] = []
+      for step in steps { arrays.append(try StepArrays(step)) }
+      let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
+      let pieces = Pieces(counts: arrays.map(\.parameter.count))
       runs.withUnsafeBufferPointer { runs in
         pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
       }
-      for run in runs { run.finish() }
+      for array in arrays { array.finish() }
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
     }
@@ -85,59 +86,20 @@ package struct AdamFormula: Sendable {
   }
 }
 
-/// A step ready to run on any thread.
-private struct StepRun {
+/// The memory of a step.
+private struct StepArrays {
   let parameter: DenseArray
-  private let gradient: DenseArray
-  private let state: (DenseArray?, DenseArray?, DenseArray?)
-  private let kernel: StepKernel
+  let gradient: DenseArray
+  let state: (DenseArray?, DenseArray?, DenseArray?)
 
   init(_ step: ParameterStep) throws(TensorError) {
     try TensorError.checkWritable(step.parameter)
     parameter = try DenseArray(step.parameter)
     gradient = try DenseArray(step.gradient)
-    var arrays: [DenseArray?] = []
-    for tensor in step.state { arrays.append(try DenseArray(tensor)) }
-    while arrays.count < 3 { arrays.append(nil) }
-    state = (arrays[0], arrays[1], arrays[2])
-    switch step.formula {
-    case .sgd(let formula): kernel = .sgd(KernelAccess.sgd[Int(parameter.computeClass.rawValue)]!, formula.constants)
-    case .adam(let formula): kernel = .adam(KernelAccess.adam[Int(parameter.computeClass.rawValue)]!, formula.constants)
+    func array(_ i: Int) throws(TensorError) -> DenseArray? {
+      i < step.state.count ? try DenseArray(step.state[i]) : nil
     }
-  }
-
-  func run(_ start: Int, _ count: Int) {
-    if parameter.dtype.isHalf { return runConverted(start, count) }
-    let offset = start * parameter.dtype.byteCount
-    kernel.run(
-      parameter.start + offset, gradient.start + offset, state.0.map { $0.start + offset }, state.1.map { $0.start + offset },
-      state.2.map { $0.start + offset }, count)
-  }
-
-  /// Half types compute in float32, block by block.
-  private func runConverted(_ start: Int, _ count: Int) {
-    let (load, store) = (fb_f32.load(parameter.dtype), fb_f32.store(parameter.dtype))
-    let block = convertedBlock * MemoryLayout<Float>.size
-    Scratch.withBytes(5 * block) { scratch in
-      for at in stride(from: start, to: start + count, by: convertedBlock) {
-        let n = Swift.min(convertedBlock, start + count - at)
-        func loaded(_ array: DenseArray?, _ slot: Int) -> UnsafeMutableRawPointer? {
-          guard let array else { return nil }
-          load(scratch + slot * block, array.start + at * array.dtype.byteCount, 1, n)
-          return scratch + slot * block
-        }
-        func stored(_ array: DenseArray?, _ slot: Int) {
-          guard let array else { return }
-          store(array.start + at * array.dtype.byteCount, 1, scratch + slot * block, n)
-        }
-        kernel.run(
-          loaded(parameter, 0)!, loaded(gradient, 1)!, loaded(state.0, 2), loaded(state.1, 3), loaded(state.2, 4), n)
-        stored(parameter, 0)
-        stored(state.0, 2)
-        stored(state.1, 3)
-        stored(state.2, 4)
-      }
-    }
+    state = (try array(0), try array(1), try array(2))
   }
 
   func finish() {
@@ -145,6 +107,35 @@ private struct StepRun {
     state.0?.finish()
     state.1?.finish()
     state.2?.finish()
+  }
+}
+
+/// A step as threads run it: numbers and addresses only, so that they share no reference counts.
+private struct StepRun {
+  private typealias Address = UnsafeMutableRawPointer
+
+  private let parameter: Address
+  private let gradient: Address
+  private let state: (Address?, Address?, Address?)
+  private let dtype: DType
+  private let kernel: StepKernel
+
+  init(_ arrays: StepArrays, _ formula: ParameterStep.Formula) {
+    parameter = arrays.parameter.start
+    gradient = arrays.gradient.start
+    state = (arrays.state.0?.start, arrays.state.1?.start, arrays.state.2?.start)
+    dtype = arrays.parameter.dtype
+    switch formula {
+    case .sgd(let formula): kernel = .sgd(KernelAccess.sgd[Int(dtype.rawValue)]!, formula.constants)
+    case .adam(let formula): kernel = .adam(KernelAccess.adam[Int(dtype.rawValue)]!, formula.constants)
+    }
+  }
+
+  func run(_ start: Int, _ count: Int) {
+    let offset = start * dtype.byteCount
+    kernel.run(
+      parameter + offset, gradient + offset, state.0.map { $0 + offset }, state.1.map { $0 + offset },
+      state.2.map { $0 + offset }, count)
   }
 }
 
