@@ -11,7 +11,9 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
+    .library(name: "FlambeauNN", targets: ["FlambeauNN"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
+    .library(name: "FlambeauData", targets: ["FlambeauData"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
@@ -25,13 +27,21 @@ let package = Package(
         .unsafeFlags(["-O3", "-fno-exceptions", "-fno-rtti", "-ffp-contract=off", "-fno-math-errno"])
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
+    .target(name: "FlambeauNN", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
-      dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
+    .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

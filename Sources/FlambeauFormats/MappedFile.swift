@@ -4,7 +4,9 @@
   import Darwin
 #endif
 
-/// A regular file mapped read-only. Like every mapping, it must not be cut short while in use.
+/// A regular file in memory. What is written there stays there: the file does not change.
+///
+/// Like every mapping's, the file must not be cut short while in use.
 final class MappedFile: @unchecked Sendable {
   private let start: UnsafeMutableRawPointer?
   private let count: Int
@@ -28,7 +30,8 @@ final class MappedFile: @unchecked Sendable {
       start = nil
       return
     }
-    let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    // Only the pages that are written take memory, so none is set aside for all of them.
+    let address = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, descriptor, 0)
     guard let address, address != MAP_FAILED else {
       throw FormatError(file: path, what: "cannot be mapped into memory: \(systemMessage())")
     }

@@ -1,17 +1,17 @@
 import Flambeau
 
 /// An array as a file holds it: little-endian elements without gaps.
-public struct StoredArray: Sendable {
-  public let name: String
-  public let dtype: DType
-  public let shape: [Int]
+struct StoredArray: Sendable {
+  let name: String
+  let dtype: DType
+  let shape: [Int]
   /// `shape` times `dtype.byteCount` bytes. A `bool` is false if its byte is 0 and true otherwise.
-  public let bytes: StoredBytes
+  let bytes: StoredBytes
   /// Whether the first dimension, not the last, is the one whose elements are neighbours.
-  public let isFortranOrder: Bool
+  let isFortranOrder: Bool
 
   /// Stops the program when `bytes` is not of the size that `dtype` and `shape` ask for.
-  public init(name: String, dtype: DType, shape: [Int], bytes: StoredBytes, isFortranOrder: Bool = false) {
+  init(name: String, dtype: DType, shape: [Int], bytes: StoredBytes, isFortranOrder: Bool = false) {
     precondition(
       StoredArray.byteCount(dtype, shape) == bytes.count, "'\(name)': \(bytes.count) bytes for \(dtype) of shape \(shape)")
     self.name = name
@@ -33,7 +33,7 @@ public struct StoredArray: Sendable {
   }
 
   /// The distance, in elements, between neighbours along each dimension.
-  public var strides: [Int] {
+  var strides: [Int] {
     var strides = [Int](repeating: 0, count: shape.count)
     var step = 1
     for axis in isFortranOrder ? Array(shape.indices) : shape.indices.reversed() {
@@ -44,7 +44,7 @@ public struct StoredArray: Sendable {
   }
 
   /// The same array with the last dimension's elements side by side; itself where they are already.
-  public func rowMajor() -> StoredArray {
+  func rowMajor() -> StoredArray {
     guard isFortranOrder else { return self }
     let size = dtype.byteCount
     let steps = strides.map { $0 &* size }

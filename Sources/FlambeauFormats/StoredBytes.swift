@@ -7,20 +7,25 @@
 /// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
 ///
 /// The address has no alignment to rely on.
-public struct StoredBytes: @unchecked Sendable {
+struct StoredBytes: @unchecked Sendable {
   private let start: UnsafeRawPointer?
   private let owner: any AnyObject & Sendable
-  public let count: Int
+  let count: Int
 
-  /// Bytes that live at `start` for as long as `owner` does, and that nobody changes meanwhile.
-  public init(start: UnsafeRawPointer?, count: Int, owner: any AnyObject & Sendable) {
+  /// Bytes that live at `start` for as long as `owner` does, and that nobody else changes meanwhile.
+  init(start: UnsafeRawPointer?, count: Int, owner: any AnyObject & Sendable) {
     self.start = start
     self.count = count
     self.owner = owner
   }
 
+  /// The bytes and what keeps them, to be shared further.
+  var memory: (UnsafeMutableRawBufferPointer, owner: any AnyObject & Sendable) {
+    (UnsafeMutableRawBufferPointer(start: UnsafeMutableRawPointer(mutating: start), count: count), owner)
+  }
+
   /// A copy of `bytes`.
-  public init(_ bytes: some Collection<UInt8>) {
+  init(_ bytes: some Collection<UInt8>) {
     guard let block = Block(count: bytes.count) else { fatalError("no memory for \(bytes.count) bytes") }
     UnsafeMutableRawBufferPointer(start: block.start, count: block.count).copyBytes(from: bytes)
     self.init(start: block.start, count: block.count, owner: block)
@@ -33,7 +38,7 @@ public struct StoredBytes: @unchecked Sendable {
     self.init(start: block.start, count: count, owner: block)
   }
 
-  public func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+  func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     defer { withExtendedLifetime(owner) {} }
     return try body(UnsafeRawBufferPointer(start: start, count: count))
   }

@@ -1,5 +1,5 @@
 import Flambeau
-import FlambeauFormats
+@testable import FlambeauFormats
 import Foundation
 import Testing
 

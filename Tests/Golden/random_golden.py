@@ -151,18 +151,34 @@ def initialisations():
 
 
 def loaders():
-    """The order a shuffling DataLoader yields over two epochs."""
+    """The order a DataLoader yields over two epochs, shuffling with the default generator or one it is given, or not at all."""
     for seed in SEEDS:
-        for count, batch, drop in ((10, 3, False), (10, 3, True), (100, 16, False)):
-            torch.manual_seed(seed)
-            loader = torch.utils.data.DataLoader(range(count), batch_size=batch, shuffle=True, drop_last=drop)
+        for count, batch, drop, shuffle, given in (
+                (10, 3, False, True, False), (10, 3, True, True, False), (100, 16, False, True, False),
+                (10, 3, False, True, True), (7, 2, True, False, False), (7, 2, False, False, True)):
+            generator = torch.Generator() if given else torch.default_generator
+            generator.manual_seed(seed)
+            loader = torch.utils.data.DataLoader(
+                range(count), batch_size=batch, shuffle=shuffle, drop_last=drop, generator=generator if given else None)
             epochs = [[b.tolist() for b in loader] for _ in range(2)]
-            yield {"seed": seed, "count": count, "batch_size": batch, "drop_last": drop, "epochs": epochs,
-                   "after": torch.empty((), dtype=torch.int64).random_().item()}
+            yield {"seed": seed, "count": count, "batch_size": batch, "drop_last": drop, "shuffle": shuffle,
+                   "given_generator": given, "epochs": epochs,
+                   "after": torch.empty((), dtype=torch.int64).random_(generator=generator).item()}
+
+
+def crops():
+    """What torchvision's RandomCrop and RandomHorizontalFlip draw, one after the other: top, left, whether mirrored."""
+    for seed in SEEDS:
+        for rows, columns in ((9, 9), (1, 5), (24, 1)):
+            torch.manual_seed(seed)
+            draws = [[torch.randint(0, rows, (1,)).item(), torch.randint(0, columns, (1,)).item(), torch.rand(1).item() < 0.5]
+                     for _ in range(20)]
+            yield {"seed": seed, "rows": rows, "columns": columns, "draws": draws}
 
 
 def main():
     write("random.json", [play(name, seed, steps) for name, steps in scripts() for seed in SEEDS], "draws from the CPU generator")
     write("generator_state.json", list(states()), "the generator's state")
     write("initialisation.json", list(initialisations()), "parameters as torch initialises them")
-    write("loader.json", list(loaders()), "the order of a shuffling DataLoader")
+    write("loader.json", list(loaders()), "the order of a DataLoader")
+    write("crops.json", list(crops()), "draws for crops and flips")

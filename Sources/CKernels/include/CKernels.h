@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "digits.h"
+#include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
 #include "sort.h"
@@ -80,6 +81,9 @@ typedef struct fb_table {
   fb_fill fill[fb_size_count];
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;
+  /// Null for integers.
+  fb_sgd_step sgd[fb_dtype_count];
+  fb_adam_step adam[fb_dtype_count];
 } fb_table;
 
 /// The best instruction set this machine has.

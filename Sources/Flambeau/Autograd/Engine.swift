@@ -7,8 +7,7 @@ struct Engine {
 
   private var tasks: [ObjectIdentifier: Task] = [:]
   private var queue = NodeQueue()
-  private var leaves: [(accumulator: GradientAccumulator, gradient: Tensor)] = []
-  private var leafIndex: [ObjectIdentifier: Int] = [:]
+  private var leaves: [(accumulator: GradientAccumulator, gradient: Tensor?)] = []
   /// The results whose gradients are asked for, by edge; nil to accumulate into leaves.
   private var wanted: [WantedKey: Int]?
   private var found: [Tensor?] = []
@@ -90,24 +89,43 @@ struct Engine {
       queue.push(edge.node)
     }
     if let known = tasks[id]!.gradients[edge.index] {
-      tasks[id]!.gradients[edge.index] = known + gradient
+      // Nobody else holds it while it is taken out, so the sum may take its memory.
+      tasks[id]!.gradients[edge.index] = nil
+      tasks[id]!.gradients[edge.index] = (consume known) + gradient
     } else {
       tasks[id]!.gradients[edge.index] = gradient
     }
   }
 
   /// Writes what arrived at the leaves, after the whole pass has succeeded.
-  private func store(createGraph: Bool) {
+  private mutating func store(createGraph: Bool) {
     if Context.current.isFailed { return }
     Context.run(Context.current.with(gradEnabled: createGraph)) {
-      for (accumulator, gradient) in leaves {
-        if let sum = accumulator.gradient {
-          accumulator.gradient = sum + gradient
+      for i in leaves.indices {
+        let accumulator = leaves[i].accumulator
+        if createGraph {
+          let gradient = leaves[i].gradient!
+          accumulator.gradient = accumulator.gradient.map { $0 + gradient } ?? gradient
+        } else if let sum = accumulator.gradient {
+          if sum.requiresGrad {
+            accumulator.gradient = (sum + leaves[i].gradient!).detach()
+          } else {
+            sum.add_(leaves[i].gradient!)
+          }
         } else {
-          accumulator.gradient = createGraph ? gradient : gradient.detach()
+          accumulator.gradient = leaves[i].gradient.take()!.owned()
         }
       }
     }
+  }
+}
+
+extension Tensor {
+  /// The elements in dense memory that no other tensor sees: their own where that is so, else a copy.
+  fileprivate consuming func owned() -> Tensor {
+    var alone = self
+    let isAlone = isKnownUniquelyReferenced(&alone.body) && isKnownUniquelyReferenced(&alone.body.storage)
+    return isAlone && alone.body.storage.isOwned && alone.body.layout.isDense ? alone.detach() : alone.clone().detach()
   }
 }
 

@@ -3,7 +3,7 @@ import Synchronization
 /// What the current task has switched on or off. An operation reads it once.
 ///
 /// Immutable; a scope installs a changed copy for the time of its body. Worker threads install their caller's.
-final class Context: Sendable {
+package final class Context: Sendable {
   let gradEnabled: Bool
   let inference: Bool
   let errorScope: ErrorScope?
@@ -17,7 +17,10 @@ final class Context: Sendable {
     self.generator = generator
   }
 
-  @TaskLocal static var current = Context()
+  @TaskLocal package static var current = Context()
+
+  /// What a program starts with, for what outlives the scope that asks for it.
+  package static var initial: Context { Context() }
 
   func with(
     gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil
@@ -28,7 +31,7 @@ final class Context: Sendable {
   }
 
   /// Runs `body` with `context` as the current one.
-  static func run<R>(_ context: Context, _ body: () throws -> R) rethrows -> R {
+  package static func run<R>(_ context: Context, _ body: () throws -> R) rethrows -> R {
     try $current.withValue(context, operation: body)
   }
 
@@ -45,7 +48,7 @@ final class Context: Sendable {
   }
 
   /// Inside an error scope that has failed: nothing is computed, written or drawn any more.
-  var isFailed: Bool { openScope?.hasFailed ?? false }
+  package var isFailed: Bool { openScope?.hasFailed ?? false }
 }
 
 /// The first error of a `withTensorErrors` body.

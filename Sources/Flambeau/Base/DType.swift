@@ -57,6 +57,24 @@ public enum DType: UInt8, Sendable, Hashable, CaseIterable {
   }
 }
 
+extension DType {
+  /// The C++ type torch's messages about products name.
+  var torchElementName: String {
+    switch self {
+    case .bool: "bool"
+    case .uint8: "unsigned char"
+    case .int8: "signed char"
+    case .int16: "short int"
+    case .int32: "int"
+    case .int64: "long int"
+    case .float16: "c10::Half"
+    case .bfloat16: "c10::BFloat16"
+    case .float32: "float"
+    case .float64: "double"
+    }
+  }
+}
+
 extension DType: CustomStringConvertible {
   public var description: String {
     switch self {

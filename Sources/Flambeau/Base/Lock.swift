@@ -7,10 +7,10 @@
 /// Mutual exclusion that ThreadSanitizer understands, which it does not do for `Synchronization.Mutex`.
 ///
 /// Nothing that runs user code, an operator or a deinit happens while it is held.
-final class Lock: Sendable {
+package final class Lock: Sendable {
   nonisolated(unsafe) private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-  init() {
+  package init() {
     mutex.initialize(to: pthread_mutex_t())
     pthread_mutex_init(mutex, nil)
   }
@@ -21,13 +21,13 @@ final class Lock: Sendable {
   }
 
   @inline(__always)
-  func lock() { pthread_mutex_lock(mutex) }
+  package func lock() { pthread_mutex_lock(mutex) }
 
   @inline(__always)
-  func unlock() { pthread_mutex_unlock(mutex) }
+  package func unlock() { pthread_mutex_unlock(mutex) }
 
   @inline(__always)
-  func withLock<R>(_ body: () throws -> R) rethrows -> R {
+  package func withLock<R>(_ body: () throws -> R) rethrows -> R {
     lock()
     defer { unlock() }
     return try body()

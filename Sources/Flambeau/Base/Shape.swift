@@ -94,6 +94,13 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
+  /// The product of all sizes but the last.
+  var rowCount: Int {
+    var product = 1
+    for i in 0..<count - 1 { product *= at(i) }
+    return product
+  }
+
   public static func == (a: Shape, b: Shape) -> Bool {
     guard a.count == b.count else { return false }
     for i in 0..<a.count where a.at(i) != b.at(i) { return false }

@@ -1,7 +1,7 @@
 /// What went wrong in a tensor operation, in one sentence: the operation, the operands, what to do.
 public struct TensorError: Error, Sendable {
   public enum Kind: Sendable {
-    case shape, dtype, device, index, argument, autograd, memory, concurrency
+    case shape, dtype, device, index, argument, autograd, memory, concurrency, data
   }
 
   public let kind: Kind
@@ -14,7 +14,7 @@ public struct TensorError: Error, Sendable {
   /// Where the caller stood.
   public internal(set) var site: CallSite?
 
-  init(_ kind: Kind, _ message: String, operation: String = "", operands: [String] = []) {
+  package init(_ kind: Kind, _ message: String, operation: String = "", operands: [String] = []) {
     self.kind = kind
     self.message = message
     self.operation = operation

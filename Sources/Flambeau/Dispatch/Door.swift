@@ -1,7 +1,7 @@
 import Runtime
 
 /// Where every misuse of an operation ends: the enclosing error scope, or the end of the program.
-enum Door {
+package enum Door {
   /// Reports `error`. Inside an open `withTensorErrors` scope the scope keeps the first one and this returns;
   /// outside, the program stops with the sentence and the caller's line.
   static func fail(_ error: TensorError, at site: CallSite? = nil) {

@@ -7,6 +7,14 @@ struct Sample: Sendable {
   /// The operands may have any shapes that broadcast: the tests also try scalars, empty and stretched ones.
   let isPointwise: Bool
   let call: @Sendable ([Tensor]) -> [Tensor]
+  /// How far float64 may be off at least, relative to torch, where torch computes with constants of float32.
+  private(set) var relativeTolerance = 0.0
+
+  func within(relative: Double) -> Sample {
+    var result = self
+    result.relativeTolerance = relative
+    return result
+  }
 
   init(_ torch: String, _ operands: [SampleOperand], _ call: @escaping @Sendable ([Tensor]) -> Tensor) {
     self.init(torch, operands, isPointwise: false) { [call($0)] }

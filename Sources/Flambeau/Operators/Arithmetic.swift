@@ -65,11 +65,7 @@ struct Arithmetic: Sendable {
   ) { $0 + $1 }
   let sub: BinaryRow = BinaryRow(
     "sub",
-    refusal: {
-      $0 == .bool
-        ? "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
-          + "instead." : nil
-    },
+    refusal: Refusal.subtraction,
     samples: [
       .binary("a - b") { $0 - $1 }, .unary("a - 2") { $0 - 2 }, .unary("0.75 - a") { 0.75 - $0 },
       .binary("a.clone().sub_(b)") { $0.clone().sub_($1) },
@@ -98,6 +94,15 @@ struct Arithmetic: Sendable {
           + "or `logical_not()` operator instead." : nil
     },
     samples: [.unary("-a") { -$0 }, .unary("a.clone().neg_()") { $0.clone().neg_() }])
+}
+
+/// Dtypes that rows do not take.
+enum Refusal {
+  static let subtraction: @Sendable (DType) -> String? = {
+    $0 == .bool
+      ? "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+        + "`logical_not()` operator instead." : nil
+  }
 }
 
 extension Tensor {

@@ -108,7 +108,7 @@ struct Extrema: Sendable {
         let shape = call.shape(0)
         let reduction = call.attributes.reduction(shape.count)
         return Few(
-          ops.selections.put(
+          ops.picks.put(
             gradient.restored(shape, reduction), try call.auxiliary(0).restored(shape, reduction),
             PutArguments(dim: call.attributes.dim!, shape: shape)))
       }, samples: samples)

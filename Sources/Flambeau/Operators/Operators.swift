@@ -1,6 +1,11 @@
 /// The operator table: a family a member, a row a member of each.
 struct Operators: Sendable {
   let arithmetic: Arithmetic = Arithmetic()
+  let unary: Unary = Unary()
+  let binary: Binary = Binary()
+  let comparisons: Comparisons = Comparisons()
+  let selections: Selections = Selections()
+  let activations: Activations = Activations()
   let writes: Writes = Writes()
   let views: Views = Views()
   let conversions: Conversions = Conversions()
@@ -9,10 +14,16 @@ struct Operators: Sendable {
   let extrema: Extrema = Extrema()
   let ties: Ties = Ties()
   let norms: Norms = Norms()
-  let selections: Selections = Selections()
+  let picks: Picks = Picks()
   let sorting: Sorting = Sorting()
   let scans: Scans = Scans()
   let products: Products = Products()
+  let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let convolutions: Convolutions = Convolutions()
+  let poolings: Poolings = Poolings()
+  let softmaxes: Softmaxes = Softmaxes()
+  let rowNorms: RowNorms = RowNorms()
+  let batchNorms: BatchNorms = BatchNorms()
 }
 
 let ops: Operators = Operators()

@@ -10,18 +10,24 @@ struct PointwiseArguments: Sendable {
 }
 
 extension Operator where Attributes == PointwiseArguments {
-  /// `refusal`: the dtypes the row does not take, as a sentence or nil.
+  /// `typedBy`: the operands that decide the dtype, all if nil. `refusal`: the dtypes of operands that the row does not take, as a sentence or nil.
   static func map(
-    _ name: String, _ rule: TypeRule = .promoted, _ program: Program,
+    _ name: String, _ rule: TypeRule = .promoted, _ program: Program, typedBy: [Int]? = nil,
     refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = []
   ) -> Operator {
     let gradients = PointwiseGradients(name, program)
     return Operator(
       name, saves: gradients.saves,
       plan: { (operands, arguments) throws(TensorError) in
-        var dtype = DType.common(operands, number: arguments.number)
-        if let sentence = refusal(dtype) { throw .dtype(sentence) }
+        let typing = typedBy.map { Few($0.map { operands[$0] }) } ?? operands
+        var dtype = DType.common(typing, number: arguments.number)
+        for i in 0..<operands.count {
+          if let sentence = refusal(operands[i]!.body.dtype) { throw .dtype(sentence) }
+        }
         if rule == .floating { dtype = dtype.floating }
+        guard program.isRunnable(in: dtype.computeClass) else {
+          throw .dtype("\"\(name)\" not implemented for '\(dtype.torchScalarName)'")
+        }
         let layout = try Pointwise.resultLayout(operands)
         return ResultPlan(layout: layout, dtype: rule == .boolean ? .bool : dtype, compute: dtype)
       },

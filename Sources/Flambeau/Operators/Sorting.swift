@@ -39,7 +39,7 @@ struct Sorting: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let at = PutArguments(dim: call.attributes.dim, shape: call.shape(0))
-      return Few(ops.selections.put(gradient, try call.auxiliary(0), at))
+      return Few(ops.picks.put(gradient, try call.auxiliary(0), at))
     },
     samples: [
       .several("a.sort(stable=True, dim=0)", [.real([5, 4])]) { pair($0[0].sort(dim: 0)) },
@@ -84,7 +84,7 @@ struct Sorting: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let at = PutArguments(dim: call.attributes.dim, shape: call.shape(0))
-      return Few(ops.selections.put(gradient, try call.auxiliary(0), at))
+      return Few(ops.picks.put(gradient, try call.auxiliary(0), at))
     },
     samples: [
       // Torch names any of equal elements; these are apart in every dtype.
@@ -152,7 +152,7 @@ struct Sorting: Sendable {
         let shape = call.shape(0)
         let reduction = call.attributes.reduction(shape.count)
         return Few(
-          ops.selections.put(
+          ops.picks.put(
             gradient.restored(shape, reduction), try call.auxiliary(0).restored(shape, reduction),
             PutArguments(dim: call.attributes.dim, shape: shape)))
       }, samples: samples)

@@ -73,6 +73,12 @@ final class Program: Sendable {
 
   func isDefined(in computeClass: ComputeClass) -> Bool { (try? code.validate(in: computeClass)) != nil }
 
+  /// Every primitive has a meaning in the class.
+  @inline(__always)
+  func isRunnable(in computeClass: ComputeClass) -> Bool {
+    (computeClass == fb_f32 ? planFloat32 : computeClass == fb_f64 ? planFloat64 : planInt64) != nil
+  }
+
   /// The program is defined in the class.
   @inline(__always)
   func plan(in computeClass: ComputeClass) -> Plan {
@@ -93,6 +99,10 @@ final class Program: Sendable {
 
 // Writing a program as a function of its inputs.
 extension Program {
+  /// One primitive of one input.
+  convenience init(_ primitive: Primitive) {
+    self.init(inputs: 1, outputs: [.apply(primitive, .input(0))])
+  }
   convenience init(_ body: (Scalar) -> Scalar) {
     self.init(inputs: 1, outputs: [body(.input(0))])
   }

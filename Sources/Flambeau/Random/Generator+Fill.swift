@@ -4,7 +4,7 @@ import CKernels
 // torch does it, and a strided one through a dense copy of that order.
 extension Generator {
   /// [from, to). Floating-point dtypes.
-  func fillUniform(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, from: Double = 0, to: Double = 1) {
+  package func fillUniform(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, from: Double = 0, to: Double = 1) {
     draw { fb_random_uniform($0, dtype.code, out, count, from, to) }
   }
 
@@ -16,7 +16,7 @@ extension Generator {
   }
 
   /// low..<high, all dtypes. The caller has checked that low < high and that the dtype holds both ends.
-  func fillIntegers(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, low: Int64, high: Int64) {
+  package func fillIntegers(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, low: Int64, high: Int64) {
     draw { fb_random_integers($0, dtype.code, out, count, UInt64(bitPattern: high &- low), low) }
   }
 

@@ -27,7 +27,7 @@ public final class Generator: Sendable {
   deinit { UnsafeMutableRawPointer(random).deallocate() }
 
   /// The generator of the current scope.
-  static var current: Generator { Context.current.generator ?? .default }
+  package static var current: Generator { Context.current.generator ?? .default }
 
   /// Starts the stream of `seed` from its beginning.
   @discardableResult

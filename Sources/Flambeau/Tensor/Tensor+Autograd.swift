@@ -15,6 +15,12 @@ extension Tensor {
         .autograd("only Tensors of floating point dtype can require gradients"), "requires_grad_", Few(self),
         at: CallSite(file, line))
     }
+    guard !body.isInference || Context.current.inference || !value else {
+      return Door.refuse(
+        .autograd(
+          "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed. Clone it to get a normal tensor."),
+        "requires_grad_", Few(self), at: CallSite(file, line))
+    }
     guard isLeaf else {
       if value { return self }
       return Door.refuse(

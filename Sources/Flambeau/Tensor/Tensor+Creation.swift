@@ -13,9 +13,7 @@ extension Tensor {
 
   private static func filled(_ shape: Shape, _ number: Number, _ dtype: DType, _ name: String) -> Tensor {
     create(name) { () throws(TensorError) in
-      for i in 0..<shape.count where shape.at(i) < 0 {
-        throw .shape("Trying to create tensor with negative dimension \(shape.at(i)): \(shape)")
-      }
+      _ = try shape.byteCount(of: dtype)
       let value = try Value(Layout(shape), dtype)
       if number == 0 { value.fillZero() } else { value.elements.fill(number) }
       return value
@@ -23,13 +21,13 @@ extension Tensor {
   }
 
   /// A leaf from what `body` makes.
-  static func create(_ name: String, _ body: () throws(TensorError) -> Value) -> Tensor {
+  static func create(_ name: String, at site: CallSite? = nil, _ body: () throws(TensorError) -> Value) -> Tensor {
     let context = Context.current
     if context.isFailed { return Door.poisoned(by: context.openScope!.error!, context) }
     do throws(TensorError) {
       return Tensor(TensorBody(try body(), isInference: context.inference))
     } catch {
-      return Door.refuse(error, name, Few(), at: nil)
+      return Door.refuse(error, name, Few(), at: site)
     }
   }
 
@@ -38,8 +36,8 @@ extension Tensor {
     _ array: [Element], shape: Shape? = nil, file: StaticString = #fileID, line: UInt = #line
   ) {
     let target = shape ?? [array.count]
-    self = Tensor.create("tensor") { () throws(TensorError) in
-      guard target.elementCount == array.count else {
+    self = Tensor.create("tensor", at: CallSite(file, line)) { () throws(TensorError) in
+      guard try target.byteCount(of: Element.dtype) == array.count * Element.dtype.byteCount else {
         throw .shape("an array of \(array.count) elements does not fill the shape \(target)")
       }
       let value = try Value(Layout(target), Element.dtype)
@@ -55,7 +53,7 @@ extension Tensor {
 }
 
 /// A Swift type that is a dtype's element in memory.
-public protocol TensorElement: Sendable {
+public protocol TensorElement: Sendable, NestedElements where Scalar == Self {
   static var dtype: DType { get }
 }
 
@@ -75,25 +73,11 @@ extension Double: TensorElement { public static var dtype: DType { .float64 } }
 extension Tensor {
   /// The elements, row-major, converted to `Element`'s dtype. Torch's `tolist`, flat.
   public func array<Element: TensorElement>(of type: Element.Type) -> [Element] {
-    if body.poison != nil { return [] }
-    let source = noGrad { to(Element.dtype).contiguous() }
-    return withExtendedLifetime(source) {
-      let start = source.body.elements.start.assumingMemoryBound(to: Element.self)
-      return Array(UnsafeBufferPointer(start: start, count: source.count))
+    if let poison = body.poison { _ = Door.poisoned(by: poison, .current) }
+    if body.poison != nil || count == 0 { return [] }
+    return Array(unsafeUninitializedCapacity: count) { buffer, filled in
+      body.elements.copy(to: Elements(UnsafeMutableRawPointer(buffer.baseAddress!), Layout(shape), Element.dtype))
+      filled = count
     }
-  }
-
-  /// The only element, as a Double; NaN of a poisoned tensor. Torch's `item`.
-  public func item(file: StaticString = #fileID, line: UInt = #line) -> Double {
-    if let poison = body.poison {
-      _ = Door.poisoned(by: poison, .current)
-      return .nan
-    }
-    guard count == 1 else {
-      _ = Door.refuse(
-        .shape("a Tensor with \(count) elements cannot be converted to Scalar"), "item", Few(self), at: CallSite(file, line))
-      return .nan
-    }
-    return array(of: Double.self)[0]
   }
 }

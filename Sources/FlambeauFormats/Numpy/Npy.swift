@@ -1,17 +1,17 @@
 import Flambeau
 
-/// Files of one array, as `numpy.load` reads and `numpy.save` writes.
+/// Files of one array, `.npy`.
 public enum Npy {
   static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
   /// Maps the file at `path`: versions 1 to 3, either order of dimensions, either order of bytes. Like numpy, it passes over what
   /// follows the array. The array's name is empty.
-  public static func read(_ path: String) throws(FormatError) -> StoredArray {
+  static func read(_ path: String) throws(FormatError) -> StoredArray {
     try read(MappedFile.bytes(of: path), file: path)
   }
 
   /// Reads a file that is in memory; errors call it `file`.
-  public static func read(_ bytes: StoredBytes, file: String) throws(FormatError) -> StoredArray {
+  static func read(_ bytes: StoredBytes, file: String) throws(FormatError) -> StoredArray {
     try read(bytes, name: "", file: file, within: nil)
   }
 
@@ -60,7 +60,7 @@ public enum Npy {
   }
 
   /// Writes `array` to `path` with the bytes that numpy writes: either the whole file or none. numpy has no bfloat16.
-  public static func write(_ array: StoredArray, to path: String) throws(FormatError) {
+  static func write(_ array: StoredArray, to path: String) throws(FormatError) {
     let header = try header(of: array, file: path)
     try AtomicFile.write(path) { (file) throws(FormatError) in
       try file.write(header)

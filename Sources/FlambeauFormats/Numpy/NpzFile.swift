@@ -1,9 +1,9 @@
 import Flambeau
 
-/// A zip file of `.npy` members, as `numpy.load` reads and `numpy.savez` and `savez_compressed` write.
-public struct NpzFile: Sendable {
+/// The arrays of a zip file of `.npy` members, as `numpy.load` reads and `numpy.savez` and `savez_compressed` write.
+struct NpzFile: Sendable {
   /// The members whose names end in `.npy`, without that ending, in the file's order.
-  public let names: [String]
+  let names: [String]
   private let members: [[UInt8]: ZipReader.Member]
   private let zip: ZipReader
   private let file: String
@@ -11,12 +11,12 @@ public struct NpzFile: Sendable {
   private static let ending = ".npy"
 
   /// Maps the file at `path` and reads its table of contents.
-  public init(_ path: String) throws(FormatError) {
+  init(_ path: String) throws(FormatError) {
     try self.init(MappedFile.bytes(of: path), file: path)
   }
 
   /// Reads a file that is in memory; errors call it `file`.
-  public init(_ bytes: StoredBytes, file: String) throws(FormatError) {
+  init(_ bytes: StoredBytes, file: String) throws(FormatError) {
     zip = try ZipReader(bytes, file: file)
     self.file = file
     var names: [String] = []
@@ -33,13 +33,13 @@ public struct NpzFile: Sendable {
   }
 
   /// Reads the array called `name`, checking its checksum; nothing of an uncompressed one is copied. nil if there is none.
-  public func array(named name: String) throws(FormatError) -> StoredArray? {
+  func array(named name: String) throws(FormatError) -> StoredArray? {
     guard let member = members[Array(name.utf8)] else { return nil }
     return try Npy.read(zip.read(member), name: name, file: file, within: "member '\(member.name)'")
   }
 
   /// Writes `arrays` to `path`, by default uncompressed: either the whole file or none.
-  public static func write(
+  static func write(
     _ arrays: [StoredArray], compressed: Bool = false, to path: String
   ) throws(FormatError) {
     try write(arrays, compressed: compressed, to: path, zip64From: ZipWriter.largestShort)

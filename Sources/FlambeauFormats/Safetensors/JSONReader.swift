@@ -1,4 +1,4 @@
-/// Reads JSON (RFC 8259) token by token. Its caller sees every key, so it can refuse the second of two equal ones.
+/// Reads JSON (RFC 8259) token by token. Its caller sees every key, also the second of two equal ones.
 struct JSONReader {
   private let text: UnsafeRawBufferPointer
   private(set) var position = 0

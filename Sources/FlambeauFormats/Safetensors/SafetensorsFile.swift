@@ -1,27 +1,27 @@
 import Flambeau
 
-/// A file of named tensors, as `safetensors.torch.load_file` reads and `save_file` writes.
+/// The arrays of a safetensors file, as `safetensors.torch.load_file` reads and `save_file` writes them.
 ///
 /// Reading maps the file: a tensor's bytes are read from the disk when they are touched.
-public struct SafetensorsFile: Sendable {
+struct SafetensorsFile: Sendable {
   /// In the order of their data.
-  public let arrays: [StoredArray]
+  let arrays: [StoredArray]
   /// What the writer said about the file, such as `["format": "pt"]`.
-  public let metadata: [String: String]
+  let metadata: [String: String]
   private let positions: [[UInt8]: Int]
 
   private static let longestHeader = 100_000_000
 
   /// Maps the file at `path` and checks its header as strictly as the official implementation.
-  public init(_ path: String) throws(FormatError) {
+  init(_ path: String) throws(FormatError) {
     try self.init(MappedFile.bytes(of: path), file: path)
   }
 
   /// Reads a file that is in memory; errors call it `file`.
-  public init(_ bytes: StoredBytes, file: String) throws(FormatError) {
+  init(_ bytes: StoredBytes, file: String) throws(FormatError) {
     let (header, start) = try bytes.withUnsafeBytes { (bytes) throws(FormatError) in try Self.header(bytes, file) }
     arrays = header.entries.map { entry in
-      let range = entry.offsets.lowerBound + start..<entry.offsets.upperBound + start
+      let range = entry.start + start..<entry.end + start
       return StoredArray(name: entry.name, dtype: entry.dtype, shape: entry.shape, bytes: bytes.slice(range))
     }
     metadata = header.metadata
@@ -41,17 +41,17 @@ public struct SafetensorsFile: Sendable {
       throw FormatError(file: file, what: "claims a header of \(length) bytes, but holds \(bytes.count) in all")
     }
     let header = try SafetensorsHeader(UnsafeRawBufferPointer(rebasing: bytes[8..<start]), file: file)
-    let end = header.entries.last?.offsets.upperBound ?? 0
+    let end = header.entries.last?.end ?? 0
     guard end == bytes.count - start else {
       throw FormatError(file: file, what: "holds \(bytes.count - start) bytes of data where its header describes \(end)")
     }
     return (header, start)
   }
 
-  public subscript(name: String) -> StoredArray? { positions[Array(name.utf8)].map { arrays[$0] } }
+  subscript(name: String) -> StoredArray? { positions[Array(name.utf8)].map { arrays[$0] } }
 
   /// Writes `arrays` to `path`: the same bytes for the same arrays in any order, and either the whole file or none.
-  public static func write(
+  static func write(
     _ arrays: [StoredArray], metadata: [String: String] = [:], to path: String
   ) throws(FormatError) {
     var names: Set<[UInt8]> = []

@@ -7,7 +7,8 @@ struct SafetensorsHeader {
     let dtype: DType
     let shape: [Int]
     /// Within the data, which follow the header.
-    let offsets: Range<Int>
+    let start: Int
+    let end: Int
   }
 
   /// In the order of their data.
@@ -30,42 +31,51 @@ struct SafetensorsHeader {
     } catch {
       throw FormatError(file: file, what: error.what, where: "byte \(error.position) of the header")
     }
-    entries.sort { ($0.offsets.lowerBound, $0.offsets.upperBound) < ($1.offsets.lowerBound, $1.offsets.upperBound) }
+    entries.sort { ($0.start, $0.end) < ($1.start, $1.end) }
     var end = 0
     for entry in entries {
       func failure(_ what: String) -> FormatError { FormatError(file: file, what: what, where: "tensor '\(entry.name)'") }
-      guard entry.offsets.lowerBound == end else {
-        throw failure("the data start at \(entry.offsets.lowerBound), but those before end at \(end)")
-      }
+      guard entry.start <= entry.end else { throw failure("its data_offsets are not a start and an end") }
+      guard entry.start == end else { throw failure("the data start at \(entry.start), but those before end at \(end)") }
       guard let count = StoredArray.byteCount(entry.dtype, entry.shape) else { throw failure("the shape is too large") }
-      guard count == entry.offsets.count else {
-        throw failure("\(entry.dtype) of shape \(entry.shape) takes \(count) bytes, not \(entry.offsets.count)")
+      guard count == entry.end - entry.start else {
+        throw failure("\(entry.dtype) of shape \(entry.shape) takes \(count) bytes, not \(entry.end - entry.start)")
       }
-      end = entry.offsets.upperBound
+      end = entry.end
     }
   }
 
+  /// The official implementation collects tensors and metadata into maps, so of two equal names the last counts; the
+  /// fields of a tensor, and the metadata as a whole, it takes once.
   private mutating func read(_ reader: inout JSONReader) throws(JSONReader.Failure) {
     // Names are compared as bytes: Swift's strings are equal when they only look alike.
-    var seen: Set<[UInt8]> = []
+    var positions: [[UInt8]: Int] = [:]
     var entries: [Entry] = []
-    var metadata: [String: String] = [:]
+    var metadata: [String: String]?
     try reader.object { (reader, name) throws(JSONReader.Failure) in
-      guard seen.insert(Array(name.utf8)).inserted else { throw reader.failure("'\(name)' appears twice") }
       if name == Self.metadataKey {
-        if reader.take(word: "null") { return }
-        try reader.object { (reader, key) throws(JSONReader.Failure) in
-          guard metadata.updateValue(try reader.string(), forKey: key) == nil else {
-            throw reader.failure("'\(key)' appears twice")
-          }
-        }
+        guard metadata == nil else { throw reader.failure("'\(name)' appears twice") }
+        metadata = try Self.metadata(&reader)
+        return
+      }
+      let entry = try Self.entry(name, &reader)
+      if let position = positions[Array(name.utf8)] {
+        entries[position] = entry
       } else {
-        entries.append(try Self.entry(name, &reader))
+        positions[Array(name.utf8)] = entries.count
+        entries.append(entry)
       }
     }
     try reader.expectEnd()
     self.entries = entries
-    self.metadata = metadata
+    self.metadata = metadata ?? [:]
+  }
+
+  private static func metadata(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [String: String] {
+    if reader.take(word: "null") { return [:] }
+    var metadata: [String: String] = [:]
+    try reader.object { (reader, key) throws(JSONReader.Failure) in metadata[key] = try reader.string() }
+    return metadata
   }
 
   private static func entry(_ name: String, _ reader: inout JSONReader) throws(JSONReader.Failure) -> Entry {
@@ -96,10 +106,8 @@ struct SafetensorsHeader {
     guard let dtype, let shape, let offsets else {
       throw reader.failure("tensor '\(name)' lacks one of dtype, shape and data_offsets")
     }
-    guard offsets.count == 2, offsets[0] <= offsets[1] else {
-      throw reader.failure("the data_offsets of '\(name)' are not a start and an end")
-    }
-    return Entry(name: name, dtype: dtype, shape: shape, offsets: offsets[0]..<offsets[1])
+    guard offsets.count == 2 else { throw reader.failure("the data_offsets of '\(name)' are not a start and an end") }
+    return Entry(name: name, dtype: dtype, shape: shape, start: offsets[0], end: offsets[1])
   }
 
   private static func counts(_ reader: inout JSONReader) throws(JSONReader.Failure) -> [Int] {
@@ -115,7 +123,7 @@ extension SafetensorsHeader {
     var end = 0
     entries = arrays.map { array in
       defer { end += array.bytes.count }
-      return Entry(name: array.name, dtype: array.dtype, shape: array.shape, offsets: end..<end + array.bytes.count)
+      return Entry(name: array.name, dtype: array.dtype, shape: array.shape, start: end, end: end + array.bytes.count)
     }
     self.metadata = metadata
   }
@@ -128,7 +136,7 @@ extension SafetensorsHeader {
       let shape = entry.shape.map(String.init).joined(separator: ",")
       let name = Self.dtypes[Self.rank(entry.dtype)].name
       return "\(Self.quoted(entry.name)):{\"dtype\":\"\(name)\",\"shape\":[\(shape)],"
-        + "\"data_offsets\":[\(entry.offsets.lowerBound),\(entry.offsets.upperBound)]}"
+        + "\"data_offsets\":[\(entry.start),\(entry.end)]}"
     }
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }

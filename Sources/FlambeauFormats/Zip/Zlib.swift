@@ -67,17 +67,24 @@ struct Zlib: @unchecked Sendable {
   private static let finish: Int32 = 4
   private static let streamEnd: Int32 = 1
   private static let bufferError: Int32 = -5
-  /// Deflate without zlib's own header and checksum.
-  private static let rawWindow: Int32 = -15
+  /// What surrounds deflated data, as zlib's window sizes tell it.
+  enum Wrapping: Int32 {
+    /// Nothing, as in zip files.
+    case none = -15
+    /// gzip's header, checksum and size.
+    case gzip = 31
+  }
   /// zlib counts in 32 bits.
   private static let piece = 1 << 30
   /// No deflate stream grows by more.
   static let largestGrowth = 1032
 
   /// Inflates `source` into all of `target`; a stream that gives less, gives more or ends early is refused.
-  func inflate(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) throws(Failure) {
+  func inflate(
+    _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, wrapping: Wrapping = .none
+  ) throws(Failure) {
     var stream = Stream()
-    guard inflateInit(&stream, Self.rawWindow, "1", Int32(MemoryLayout<Stream>.size)) == 0 else {
+    guard inflateInit(&stream, wrapping.rawValue, "1", Int32(MemoryLayout<Stream>.size)) == 0 else {
       throw Failure(what: "zlib cannot start")
     }
     defer { _ = inflateEnd(&stream) }
@@ -109,10 +116,33 @@ struct Zlib: @unchecked Sendable {
     guard read == source.count else { throw Failure(what: "something follows the compressed data") }
   }
 
+  /// The first `count` bytes that `source` inflates to, or all if they are fewer; what is behind them is not looked at.
+  func prefix(_ count: Int, of source: UnsafeRawBufferPointer, wrapping: Wrapping) throws(Failure) -> [UInt8] {
+    var stream = Stream()
+    guard inflateInit(&stream, wrapping.rawValue, "1", Int32(MemoryLayout<Stream>.size)) == 0 else {
+      throw Failure(what: "zlib cannot start")
+    }
+    defer { _ = inflateEnd(&stream) }
+    stream.input = source.baseAddress
+    stream.inputCount = UInt32(min(Self.piece, source.count))
+    var isDamaged = false
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { target, produced in
+      stream.output = UnsafeMutableRawPointer(target.baseAddress)
+      stream.outputCount = UInt32(count)
+      let code = inflateStep(&stream, 0)
+      isDamaged = code != 0 && code != Self.streamEnd && code != Self.bufferError
+      produced = count - Int(stream.outputCount)
+    }
+    if isDamaged { throw Failure(what: "the compressed data are damaged") }
+    return bytes
+  }
+
   /// The bytes of `parts`, one after another, deflated at zlib's default level; nil if zlib runs out of memory.
   func deflate(_ parts: [StoredBytes]) -> [UInt8]? {
     var stream = Stream()
-    guard deflateInit(&stream, -1, 8, Self.rawWindow, 8, 0, "1", Int32(MemoryLayout<Stream>.size)) == 0 else { return nil }
+    guard deflateInit(&stream, -1, 8, Wrapping.none.rawValue, 8, 0, "1", Int32(MemoryLayout<Stream>.size)) == 0 else {
+      return nil
+    }
     defer { _ = deflateEnd(&stream) }
     var result: [UInt8] = []
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)

@@ -4,7 +4,7 @@ import Testing
 
 /// A convolution against loops in Double.
 struct ConvolutionCase: CustomStringConvertible {
-  typealias Pair = ConvolutionGeometry.Pair
+  typealias Pair = Size2D
   var geometry: ConvolutionGeometry
   var dtype: DType
 

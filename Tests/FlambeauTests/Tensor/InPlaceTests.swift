@@ -165,4 +165,35 @@ import Testing
     (x * 3).sum().backward()
     #expect(x.grad!.array(of: Double.self) == [3, 3])
   }
+
+  @Test func gradientsShareMemoryWithNothing() {
+    let x = leaf([1, 2])
+    let g = Tensor([5, 6] as [Double])
+    (x + 0).backward(gradient: g)
+    x.grad!.mul_(2)
+    #expect(g.array(of: Double.self) == [5, 6] && x.grad!.array(of: Double.self) == [10, 12])
+    let y = leaf([1, 2, 3])
+    y.sum().backward()
+    y.grad!.add_(1)
+    #expect(y.grad!.array(of: Double.self) == [2, 2, 2])
+    let held = y.grad!
+    y.sum().backward()
+    #expect(held.array(of: Double.self) == [3, 3, 3])
+  }
+
+  #if DEBUG
+    @Test func twoWritersAtATimeAreReported() {
+      let x = Tensor.ones([8])
+      #expect {
+        try withTensorErrors {
+          // What another task does in the middle of a write.
+          try x.body.storage.whileWriting(ops.arithmetic.mul.tensors) { () throws(TensorError) in x.add_(1) }
+        }
+      } throws: {
+        "\($0)".contains("this one with add and another with mul")
+      }
+      x.add_(1)
+      #expect(x.array(of: Float.self)[0] == 2)
+    }
+  #endif
 }

@@ -1,29 +1,21 @@
 import CKernels
 
-/// The sizes of a 2-D convolution over contiguous NCHW tensors, as `torch.nn.functional.conv2d`. Pairs are (height, width).
+/// The sizes of a 2-D convolution over contiguous NCHW tensors, as `torch.nn.functional.conv2d`.
 struct ConvolutionGeometry: Hashable, Sendable {
-  /// A height and a width.
-  struct Pair: Hashable, Sendable {
-    var height: Int
-    var width: Int
-    init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
-    var area: Int { height * width }
-  }
-
   var batch: Int
   var inChannels: Int
   var outChannels: Int
   var groups: Int
-  var input: Pair
-  var kernel: Pair
-  var stride: Pair
-  var padding: Pair
-  var dilation: Pair
-  let output: Pair
+  var input: Size2D
+  var kernel: Size2D
+  var stride: Size2D
+  var padding: Size2D
+  var dilation: Size2D
+  let output: Size2D
 
   init(
-    batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: Pair, kernel: Pair, stride: Pair = Pair(1, 1),
-    padding: Pair = Pair(0, 0), dilation: Pair = Pair(1, 1)
+    batch: Int, inChannels: Int, outChannels: Int, groups: Int = 1, input: Size2D, kernel: Size2D, stride: Size2D = Size2D(1, 1),
+    padding: Size2D = Size2D(0, 0), dilation: Size2D = Size2D(1, 1)
   ) {
     (self.batch, self.inChannels, self.outChannels, self.groups) = (batch, inChannels, outChannels, groups)
     (self.input, self.kernel, self.stride, self.padding, self.dilation) = (input, kernel, stride, padding, dilation)
@@ -31,7 +23,7 @@ struct ConvolutionGeometry: Hashable, Sendable {
       let room = input + 2 * padding - dilation * (kernel - 1) - 1
       return room < 0 ? 0 : room / stride + 1
     }
-    output = Pair(
+    output = Size2D(
       size(input.height, kernel.height, stride.height, padding.height, dilation.height),
       size(input.width, kernel.width, stride.width, padding.width, dilation.width))
   }
@@ -46,14 +38,14 @@ struct ConvolutionGeometry: Hashable, Sendable {
 
   var window: fb_window {
     // A 1×1 kernel at stride 1 sees each pixel once: the image is one long row, read in whole runs.
-    if kernel.area == 1 && stride.area == 1 && padding == Pair(0, 0) {
-      return Self.window(Pair(1, input.area), Pair(1, output.area), kernel, stride, padding, dilation)
+    if kernel.area == 1 && stride.area == 1 && padding == Size2D(0, 0) {
+      return Self.window(Size2D(1, input.area), Size2D(1, output.area), kernel, stride, padding, dilation)
     }
     return Self.window(input, output, kernel, stride, padding, dilation)
   }
 
   private static func window(
-    _ input: Pair, _ output: Pair, _ kernel: Pair, _ stride: Pair, _ padding: Pair, _ dilation: Pair
+    _ input: Size2D, _ output: Size2D, _ kernel: Size2D, _ stride: Size2D, _ padding: Size2D, _ dilation: Size2D
   ) -> fb_window {
     fb_window(
       in_height: input.height, in_width: input.width, out_height: output.height, out_width: output.width,
@@ -66,7 +58,7 @@ struct ConvolutionGeometry: Hashable, Sendable {
   var reversed: ConvolutionGeometry {
     ConvolutionGeometry(
       batch: batch, inChannels: outChannels, outChannels: inChannels, groups: groups, input: output, kernel: kernel,
-      padding: Pair(
+      padding: Size2D(
         dilation.height * (kernel.height - 1) - padding.height, dilation.width * (kernel.width - 1) - padding.width),
       dilation: dilation)
   }

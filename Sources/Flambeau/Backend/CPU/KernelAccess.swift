@@ -34,6 +34,8 @@ enum KernelAccess {
   nonisolated(unsafe) static let expSum: UnsafePointer<fb_exp_sum?> = column(\.exp_sum)
   nonisolated(unsafe) static let maxExpSum: UnsafePointer<fb_max_exp_sum?> = column(\.max_exp_sum)
   nonisolated(unsafe) static let transpose: UnsafePointer<fb_transpose?> = column(\.transpose)
+  nonisolated(unsafe) static let sgd: UnsafePointer<fb_sgd_step?> = column(\.sgd)
+  nonisolated(unsafe) static let adam: UnsafePointer<fb_adam_step?> = column(\.adam)
   nonisolated(unsafe) static let streamCopy: fb_stream_copy = Kernels.table.pointee.stream_copy!
 
   private static func column<Field, Entry>(_ field: KeyPath<fb_table, Field>) -> UnsafePointer<Entry> {

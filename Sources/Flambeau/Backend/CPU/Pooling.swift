@@ -83,6 +83,27 @@ struct Pooling {
     }
   }
 
+  /// What `values` [input plane] hold at the positions: the gradient of `maxGradient`.
+  func gather(_ values: UnsafeRawPointer, positions: UnsafePointer<Int64>, _ output: UnsafeMutableRawPointer) {
+    switch dtype.byteCount {
+    case 2: gather(values, positions, output, as: UInt16.self)
+    case 4: gather(values, positions, output, as: UInt32.self)
+    default: gather(values, positions, output, as: UInt64.self)
+    }
+  }
+
+  @inline(__always)
+  private func gather<Bits: FixedWidthInteger>(
+    _ values: UnsafeRawPointer, _ positions: UnsafePointer<Int64>, _ output: UnsafeMutableRawPointer, as: Bits.Type
+  ) {
+    let (from, to) = (values.assumingMemoryBound(to: Bits.self), output.assumingMemoryBound(to: Bits.self))
+    forEachPlane { plane, _, _ in
+      for i in plane * outputArea..<(plane + 1) * outputArea {
+        to[i] = positions[i] < 0 ? 0 : from[plane * inputArea + Int(positions[i])]
+      }
+    }
+  }
+
   func averageGradient(_ outputGradient: UnsafeRawPointer, _ inputGradient: UnsafeMutableRawPointer) {
     forEachPlane { plane, pool, scratch in
       sum(into: at(inputGradient, plane, inputArea)) { sums in

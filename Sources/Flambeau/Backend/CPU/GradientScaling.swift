@@ -1,0 +1,142 @@
+import CKernels
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What clipping does to many tensors at once: one pass that reads, one that writes.
+package enum GradientScaling {
+  /// The norm of all elements of `tensors` together, of `order` > 0, which may be infinite; nil, reported, if it cannot be had.
+  package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Double? {
+    guard let arrays = dense(tensors, operation, written: false) else { return nil }
+    let runs = arrays.map(Run.init)
+    let pieces = Pieces(counts: runs.map(\.count))
+    // Partial results join in the order of the pieces, whoever computed them.
+    let parts = [Double](unsafeUninitializedCapacity: pieces.pieces.count) { parts, count in
+      count = pieces.pieces.count
+      let start = parts.baseAddress!
+      nonisolated(unsafe) let out = start
+      pieces.run { i, piece in
+        out[i] = 0
+        runs[piece.array].each(piece) { block, n, computeClass in
+          let part = Self.part(block, n, computeClass, order)
+          out[i] = order == .infinity ? largest(out[i], part) : out[i] + part
+        }
+      }
+    }
+    withExtendedLifetime(arrays) {}
+    if order == .infinity { return parts.reduce(0, largest) }
+    let sum = parts.reduce(0, +)
+    return order == 2 ? sum.squareRoot() : order == 1 ? sum : pow(sum, 1 / order)
+  }
+
+  /// Multiplies every element, in place.
+  package static func scale(_ tensors: [Tensor], by factor: Double, operation: String) {
+    write(tensors, operation) { block, n, computeClass in apply(fb_mul, block, factor, n, computeClass) }
+  }
+
+  /// Brings every element between -bound and bound, in place; NaN stays.
+  package static func clamp(_ tensors: [Tensor], to bound: Double, operation: String) {
+    write(tensors, operation) { block, n, computeClass in
+      apply(fb_max, block, -bound, n, computeClass)
+      apply(fb_min, block, bound, n, computeClass)
+    }
+  }
+
+  private typealias Body = (_ block: UnsafeMutableRawPointer, _ count: Int, _ computeClass: fb_class) -> Void
+
+  private static func write(_ tensors: [Tensor], _ operation: String, _ body: Body) {
+    guard let arrays = dense(tensors, operation, written: true) else { return }
+    let runs = arrays.map(Run.init)
+    Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
+    for array in arrays { array.finish() }
+  }
+
+  /// Nil in a failed error scope, or when one is refused.
+  private static func dense(_ tensors: [Tensor], _ operation: String, written: Bool) -> [DenseArray]? {
+    if Context.current.isFailed { return nil }
+    var arrays: [DenseArray] = []
+    do throws(TensorError) {
+      for tensor in tensors {
+        if written { try TensorError.checkWritable(tensor) }
+        arrays.append(try DenseArray(tensor))
+      }
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
+      return nil
+    }
+    return arrays
+  }
+
+  private static let block = 2048
+
+  /// An array as threads see it: numbers and addresses only, so that they share no reference counts.
+  private struct Run {
+    let start: UnsafeMutableRawPointer
+    let dtype: DType
+    let count: Int
+
+    init(_ array: DenseArray) {
+      start = array.start
+      dtype = array.dtype
+      count = array.count
+    }
+
+    /// Calls `body` with the blocks of a piece, in the class they are computed in.
+    func each(_ piece: Pieces.Piece, stores: Bool = false, _ body: Body) {
+      let computeClass = dtype.computeClass
+      for at in stride(from: piece.start, to: piece.start + piece.count, by: block) {
+        let n = Swift.min(block, piece.start + piece.count - at)
+        let elements = start + at * dtype.byteCount
+        if !dtype.isHalf {
+          body(elements, n, computeClass)
+          continue
+        }
+        Scratch.withBytes(block * computeClass.byteCount) { converted in
+          computeClass.load(dtype)(converted, elements, 1, n)
+          body(converted, n, computeClass)
+          if stores { computeClass.store(dtype)(elements, 1, converted, n) }
+        }
+      }
+    }
+  }
+
+  /// What `n` elements contribute to a norm.
+  private static func part(_ elements: UnsafeRawPointer, _ n: Int, _ computeClass: fb_class, _ order: Double) -> Double {
+    if order == 2 { return value(computeClass) { computeClass.reduce(fb_reduce_sum_squares)($0, elements, n) } }
+    return Scratch.withBytes(Self.block * computeClass.byteCount) { sizes in
+      fb_abs.kernel(in: computeClass)!(sizes, elements, nil, nil, n, 0)
+      if order != 1 && order != .infinity { apply(fb_pow, sizes, order, n, computeClass) }
+      return value(computeClass) {
+        computeClass.reduce(order == .infinity ? fb_reduce_max : fb_reduce_sum)($0, sizes, n)
+      }
+    }
+  }
+
+  /// block[i] = primitive(block[i], number).
+  private static func apply(
+    _ primitive: fb_primitive, _ block: UnsafeMutableRawPointer, _ number: Double, _ n: Int, _ computeClass: fb_class
+  ) {
+    let kernel = primitive.kernel(in: computeClass)!
+    if computeClass == fb_f32 {
+      withUnsafePointer(to: Float(number)) { kernel(block, block, $0, nil, n, 2) }
+    } else {
+      withUnsafePointer(to: number) { kernel(block, block, $0, nil, n, 2) }
+    }
+  }
+
+  private static func value(_ computeClass: fb_class, _ body: (UnsafeMutableRawPointer) -> Void) -> Double {
+    if computeClass == fb_f32 {
+      var single: Float = 0
+      body(&single)
+      return Double(single)
+    }
+    var double = 0.0
+    body(&double)
+    return double
+  }
+
+  private static func largest(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : Swift.max(a, b) }
+}

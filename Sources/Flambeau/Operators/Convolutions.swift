@@ -1,0 +1,278 @@
+struct Conv2dArguments: Hashable, Sendable {
+  var stride: Size2D = 1
+  var padding: Size2D = 0
+  var dilation: Size2D = 1
+  var groups = 1
+}
+
+/// The geometry of a convolution and the shape of the operand whose gradient is computed.
+struct Conv2dGradientArguments: Sendable {
+  let arguments: Conv2dArguments
+  let shape: Shape
+}
+
+/// Convolutions [n, c, h, w]. The gradients are rows, and each one's gradients are made of the other two rows.
+struct Convolutions: Sendable {
+  /// Input, weight and maybe bias.
+  let conv2d: Operator<Conv2dArguments> = Operator(
+    "conv2d", saves: Products.saves,
+    forward: { (operands, at) throws(TensorError) in
+      let (x, w, bias) = (operands[0]!.body, operands[1]!.body, operands[2]?.body)
+      try Convolutions.check(x, w, bias, at)
+      let geometry = Convolutions.geometry(x.layout.shape, w.layout.shape, at)
+      let shape: Shape = [geometry.batch, geometry.outChannels, geometry.output.height, geometry.output.width]
+      if !x.dtype.isFloatingPoint { return try Convolutions.integers(x, w, bias, geometry, shape) }
+      let (input, weight, added) = (try x.contiguousBody(), try w.contiguousBody(), try bias?.contiguousBody())
+      let result = try Value(Layout(shape), x.dtype)
+      withExtendedLifetime((input, weight, added)) {
+        Convolution(geometry: geometry, dtype: x.dtype).forward(
+          input: input.elements.start, weight: weight.elements.start, output: result.storage.pointer,
+          epilogue: ConvolutionEpilogue(bias: added.map { UnsafeRawPointer($0.elements.start) }))
+      }
+      return result
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes
+      return Few(
+        call.needs(0) ? ops.convolutions.input(gradient, try call.operand(1), at, call.shape(0)) : nil,
+        call.needs(1) ? ops.convolutions.weight(try call.operand(0), gradient, at, call.shape(1)) : nil,
+        call.needs(2) ? gradient.sum(dim: [0, 2, 3]) : nil)
+    },
+    samples: [
+      Sample("F.conv2d(a, b, c)", [.real([2, 3, 5, 6]), .real([4, 3, 3, 2]), .real([4])]) { $0[0].conv2d($0[1], bias: $0[2]) },
+      Sample("F.conv2d(a, b, None, (2, 1), (1, 2), (1, 2))", [.real([1, 2, 6, 5]), .real([3, 2, 3, 2])]) {
+        $0[0].conv2d($0[1], stride: [2, 1], padding: [1, 2], dilation: [1, 2])
+      },
+      Sample("F.conv2d(a, b, c, 2, 1, 1, 2)", [.real([2, 4, 5, 5]), .real([6, 2, 3, 3]), .real([6])]) {
+        $0[0].conv2d($0[1], bias: $0[2], stride: 2, padding: 1, groups: 2)
+      },
+      Sample("F.conv2d(a, b, c, padding=1, groups=3)", [.real([2, 3, 4, 5]), .real([6, 1, 3, 3]), .real([6])]) {
+        $0[0].conv2d($0[1], bias: $0[2], padding: 1, groups: 3)
+      },
+      Sample("F.conv2d(a, b)", [.real([2, 4, 3, 3]), .real([5, 4, 1, 1])]) { $0[0].conv2d($0[1]) },
+      Sample("F.conv2d(a, b, c)", [.real([3, 4, 5]), .real([2, 3, 2, 2]), .real([2])]) { $0[0].conv2d($0[1], bias: $0[2]) },
+      Sample("F.conv2d(a, b, padding='same', dilation=(1, 2))", [.real([1, 2, 4, 5]), .real([3, 2, 2, 3])]) {
+        $0[0].conv2d($0[1], padding: .same, dilation: [1, 2])
+      },
+      Sample("F.conv2d(a, b, padding='valid')", [.real([1, 2, 4, 5]), .real([3, 2, 2, 3])]) {
+        $0[0].conv2d($0[1], padding: .valid)
+      },
+    ])
+
+  /// The gradient of the input, from that of the output and the weight.
+  let inputGradient: Operator<Conv2dGradientArguments> = Operator(
+    "conv2d_input_backward", saves: Products.saves,
+    forward: { (operands, at) throws(TensorError) in
+      let (g, w) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
+      let result = try Value(Layout(at.shape), g.dtype)
+      let geometry = Convolutions.geometry(at.shape, w.layout.shape, at.arguments)
+      withExtendedLifetime((g, w)) {
+        Convolution(geometry: geometry, dtype: g.dtype).inputGradient(
+          outputGradient: g.elements.start, weight: w.elements.start, inputGradient: result.storage.pointer)
+      }
+      return result
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes.arguments
+      return Few(
+        call.needs(0) ? ops.convolutions.conv2d(gradient, try call.operand(1), at) : nil,
+        call.needs(1) ? ops.convolutions.weight(gradient, try call.operand(0), at, call.shape(1)) : nil)
+    })
+
+  /// The gradient of the weight, from the input and the gradient of the output.
+  let weightGradient: Operator<Conv2dGradientArguments> = Operator(
+    "conv2d_weight_backward", saves: Products.saves,
+    forward: { (operands, at) throws(TensorError) in
+      let (x, g) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
+      let result = try Value(Layout(at.shape), g.dtype)
+      let geometry = Convolutions.geometry(x.layout.shape, at.shape, at.arguments)
+      withExtendedLifetime((x, g)) {
+        Convolution(geometry: geometry, dtype: g.dtype).weightGradient(
+          input: x.elements.start, outputGradient: g.elements.start, weightGradient: result.storage.pointer)
+      }
+      return result
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes.arguments
+      return Few(
+        call.needs(0) ? ops.convolutions.input(try call.operand(1), gradient, at, call.shape(0)) : nil,
+        call.needs(1) ? ops.convolutions.conv2d(try call.operand(0), gradient, at) : nil)
+    })
+}
+
+extension Convolutions {
+  private func input(_ gradient: Tensor, _ weight: Tensor, _ at: Conv2dArguments, _ shape: Shape) -> Tensor {
+    inputGradient(gradient, weight, Conv2dGradientArguments(arguments: at, shape: shape))
+  }
+
+  private func weight(_ input: Tensor, _ gradient: Tensor, _ at: Conv2dArguments, _ shape: Shape) -> Tensor {
+    weightGradient(input, gradient, Conv2dGradientArguments(arguments: at, shape: shape))
+  }
+
+  static func geometry(_ x: Shape, _ w: Shape, _ at: Conv2dArguments) -> ConvolutionGeometry {
+    ConvolutionGeometry(
+      batch: x.at(0), inChannels: x.at(1), outChannels: w.at(0), groups: at.groups,
+      input: Size2D(height: x.at(2), width: x.at(3)), kernel: Size2D(height: w.at(2), width: w.at(3)), stride: at.stride,
+      padding: at.padding, dilation: at.dilation)
+  }
+
+  private static func integers(
+    _ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?, _ geometry: ConvolutionGeometry, _ shape: Shape
+  ) throws(TensorError) -> Value {
+    let wide = { (body: TensorBody) throws(TensorError) -> Value in
+      let value = try Value(Layout(body.layout.shape), .int64)
+      body.elements.copy(to: value.elements)
+      return value
+    }
+    let (input, weight, added) = (try wide(x), try wide(w), try bias.map(wide))
+    let sums = try Value(Layout(shape), .int64)
+    let pointer = { (value: Value) in value.storage.pointer.assumingMemoryBound(to: Int64.self) }
+    withExtendedLifetime((input, weight, added)) {
+      IntegerConvolution(geometry: geometry).forward(
+        input: pointer(input), weight: pointer(weight), bias: added.map { UnsafePointer(pointer($0)) },
+        output: pointer(sums))
+    }
+    if x.dtype == .int64 { return sums }
+    let result = try Value(Layout(shape), x.dtype)
+    sums.elements.copy(to: result.elements)
+    return result
+  }
+
+  private static func check(
+    _ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?, _ at: Conv2dArguments
+  ) throws(TensorError) {
+    let (input, weight) = (x.layout.shape, w.layout.shape)
+    guard at.padding.all({ $0 >= 0 }) else { throw .argument("negative padding is not supported") }
+    guard at.stride.all({ $0 > 0 }) else { throw .argument("non-positive stride is not supported") }
+    guard at.groups > 0 else { throw .argument("non-positive groups is not supported") }
+    guard at.dilation.all({ $0 > 0 }) else {
+      throw .argument("dilation should be greater than zero, but got \(at.dilation)")
+    }
+    guard input.count == 4 else {
+      throw .shape("Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: \(input)")
+    }
+    guard weight.count == 4 else {
+      throw .shape("Expected a weight [outputs, inputs / groups, height, width], but got one of size \(weight)")
+    }
+    guard weight.at(2) > 0, weight.at(3) > 0 else {
+      throw .shape(
+        "kernel size should be greater than zero, but got kernel_height: \(weight.at(2)) kernel_width: \(weight.at(3))")
+    }
+    guard weight.at(0) >= at.groups else {
+      throw .shape(
+        "Given groups=\(at.groups), expected weight to be at least \(at.groups) at dimension 0, but got weight of size "
+          + "\(weight) instead")
+    }
+    guard weight.at(0) % at.groups == 0 else {
+      throw .shape(
+        "Given groups=\(at.groups), expected weight to be divisible by \(at.groups) at dimension 0, but got weight of size "
+          + "[\(weight)] instead")
+    }
+    guard input.at(1) == weight.at(1) * at.groups else {
+      throw .shape(
+        "Given groups=\(at.groups), weight of size \(weight), expected input\(input) to have \(weight.at(1) * at.groups) "
+          + "channels, but got \(input.at(1)) channels instead")
+    }
+    if let bias, bias.layout.rank != 1 || bias.layout.elementCount != weight.at(0) {
+      throw .shape(
+        "Given weight of size \(weight), expected bias to be 1-dimensional with \(weight.at(0)) elements, but got bias of "
+          + "size \(bias.layout.shape) instead")
+    }
+    guard input.at(2) > 0, input.at(3) > 0 else {
+      throw .shape("Only zero batch or zero channel inputs are supported, but got input shape: \(input)")
+    }
+    let padded = Size2D(
+      height: input.at(2) + 2 * at.padding.height, width: input.at(3) + 2 * at.padding.width)
+    let reach = Size2D(
+      height: at.dilation.height * (weight.at(2) - 1) + 1, width: at.dilation.width * (weight.at(3) - 1) + 1)
+    guard padded.height >= reach.height, padded.width >= reach.width else {
+      throw .shape(
+        "Calculated padded input size per channel: (\(padded.height) x \(padded.width)). Kernel size: "
+          + "(\(reach.height) x \(reach.width)). Kernel size can't be greater than actual input size")
+    }
+    guard x.dtype == w.dtype else {
+      throw .dtype("expected scalar type \(x.dtype.torchScalarName) but found \(w.dtype.torchScalarName)")
+    }
+    guard bias == nil || bias!.dtype == x.dtype else {
+      throw .dtype(
+        "Input type (\(x.dtype.torchElementName)) and bias type (\(bias!.dtype.torchElementName)) should be the same")
+    }
+    try Products.checkMultiplies(x.dtype, "slow_conv2d_cpu")
+  }
+}
+
+extension TensorBody {
+  /// The elements row-major, copied only if they are not.
+  func contiguousBody() throws(TensorError) -> TensorBody {
+    if layout.isContiguous { return self }
+    let copy = try Value(Layout(layout.shape), dtype)
+    elements.copy(to: copy.elements)
+    return TensorBody(copy)
+  }
+}
+
+/// How a convolution treats its input's border.
+public enum ConvolutionPadding: Sendable {
+  /// As many zeros as give an output of the input's size, with the odd one after the input; stride 1 only.
+  case same
+  /// None.
+  case valid
+}
+
+extension Tensor {
+  /// The convolution of images [n, c, h, w], or of one image [c, h, w]. Torch's `conv2d`.
+  ///
+  /// - Parameters:
+  ///   - weight: [outputs, c / groups, kernel height, kernel width], of this dtype.
+  ///   - bias: [outputs], of this dtype.
+  ///   - padding: Rows and columns of zeros on either side.
+  ///   - groups: Channels are cut into as many parts, each convolved for itself; c for a depthwise convolution.
+  public func conv2d(
+    _ weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: Size2D = 0, dilation: Size2D = 1, groups: Int = 1,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let arguments = Conv2dArguments(stride: stride, padding: padding, dilation: dilation, groups: groups)
+    let site = CallSite(file, line)
+    return batched { ops.convolutions.conv2d.call(Few($0, weight, bias), arguments, at: site) }
+  }
+
+  /// The convolution with as much padding as its name says. Torch's `conv2d` with `padding="same"` or `"valid"`.
+  public func conv2d(
+    _ weight: Tensor, bias: Tensor? = nil, stride: Size2D = 1, padding: ConvolutionPadding, dilation: Size2D = 1,
+    groups: Int = 1, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard padding == .same else {
+      return conv2d(weight, bias: bias, stride: stride, dilation: dilation, groups: groups, file: file, line: line)
+    }
+    return checked("conv2d", at: CallSite(file, line)) { layout throws(TensorError) in
+      guard stride == 1 else { throw .argument("padding='same' is not supported for strided convolutions") }
+      guard weight.ndim == 4, layout.rank >= 3 else {
+        return conv2d(weight, bias: bias, dilation: dilation, groups: groups, file: file, line: line)
+      }
+      let total = Size2D(
+        height: dilation.height * (weight.shape.at(2) - 1), width: dilation.width * (weight.shape.at(3) - 1))
+      let padded = paddedAfter(layout.rank - 2, total.height % 2).paddedAfter(layout.rank - 1, total.width % 2)
+      return padded.conv2d(
+        weight, bias: bias, padding: Size2D(height: total.height / 2, width: total.width / 2), dilation: dilation,
+        groups: groups, file: file, line: line)
+    }
+  }
+
+  /// Zeros after the last position of a dimension.
+  private func paddedAfter(_ dim: Int, _ count: Int) -> Tensor {
+    if count == 0 || body.poison != nil { return self }
+    let size = shape.at(dim)
+    return ops.views.sliceBackward(
+      self,
+      SliceScatter(
+        shape: shape.replacing(dim, with: size + count),
+        slice: SliceArguments(dim: dim, start: 0, count: size, step: 1)))
+  }
+
+  /// Runs `body` on images [n, c, h, w]; one image [c, h, w] becomes a batch and is taken out of the result again.
+  func batched(_ body: (Tensor) -> Tensor) -> Tensor {
+    guard ndim == 3 else { return body(self) }
+    let result = body(reshape(shape.inserting(1, at: 0)))
+    return result.reshape(result.shape.removing(at: 0))
+  }
+}

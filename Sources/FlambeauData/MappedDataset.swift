@@ -1,0 +1,28 @@
+import Flambeau
+
+/// A data set whose samples are made from another's.
+public struct MappedDataset<Base: Dataset, Sample: Collatable>: Dataset {
+  public let base: Base
+  fileprivate let transform: @Sendable (Base.Sample) throws -> Sample
+
+  public var count: Int { base.count }
+  public func sample(at index: Int) throws -> Sample { try transform(base.sample(at: index)) }
+}
+
+extension Dataset {
+  /// Every sample changed by `transform` when it is asked for, on the thread that asks.
+  public func map<Changed: Collatable>(
+    _ transform: @escaping @Sendable (Sample) throws -> Changed
+  ) -> MappedDataset<Self, Changed> {
+    MappedDataset(base: self, transform: transform)
+  }
+}
+
+extension Dataset where Sample == Example {
+  /// Every input changed by `transform`; the targets stay.
+  public func mapInputs(
+    _ transform: @escaping @Sendable (Tensor) throws -> Tensor
+  ) -> MappedDataset<Self, Example> {
+    map { Example(try transform($0.input), $0.target) }
+  }
+}

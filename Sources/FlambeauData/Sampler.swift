@@ -1,0 +1,71 @@
+import Flambeau
+
+/// The order in which an epoch asks for samples. Torch's `Sampler`.
+public protocol Sampler: Sendable {
+  /// The number of indices in an epoch.
+  var count: Int { get }
+  /// The indices of a new epoch.
+  func indices() -> [Int]
+}
+
+/// `0..<count` in order.
+public struct SequentialSampler: Sampler {
+  public let count: Int
+
+  public init(count: Int) { self.count = count }
+
+  public func indices() -> [Int] { Array(0..<count) }
+}
+
+/// `0..<count` in random order, each epoch another, with torch's bits.
+///
+/// As torch does, it draws a permutation from `generator` if there is one; else it draws a seed from the current
+/// generator, for a generator that makes the permutation.
+public struct RandomSampler: Sampler {
+  public let count: Int
+  public let generator: Generator?
+
+  public init(count: Int, generator: Generator? = nil) {
+    self.count = count
+    self.generator = generator
+  }
+
+  public func indices() -> [Int] {
+    guard let generator else { return Generator(seed: Generator.current.nextInt64()).permutation(count) }
+    let order = generator.permutation(count)
+    // By the end of an epoch torch has drawn one more, of which it takes nothing.
+    _ = generator.permutation(count)
+    return order
+  }
+}
+
+/// A sampler's indices in groups of `batchSize`; the last group may be smaller, or is left out with `dropLast`.
+public struct BatchSampler: Sendable {
+  public let sampler: any Sampler
+  public let batchSize: Int
+  public let dropLast: Bool
+
+  /// An error unless `batchSize` is positive.
+  public init(
+    _ sampler: any Sampler, batchSize: Int, dropLast: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) {
+    self.sampler = sampler
+    self.batchSize = max(batchSize, 1)
+    self.dropLast = dropLast
+    if batchSize < 1 {
+      Door.fail(
+        TensorError(.argument, "batch_size should be a positive integer value, but got batch_size=\(batchSize)"),
+        in: "BatchSampler", file: file, line: line)
+    }
+  }
+
+  /// The number of batches in an epoch.
+  public var count: Int { dropLast ? sampler.count / batchSize : (sampler.count + batchSize - 1) / batchSize }
+
+  /// The batches of a new epoch.
+  public func batches() -> [[Int]] {
+    let order = sampler.indices()
+    let end = dropLast ? order.count / batchSize * batchSize : order.count
+    return stride(from: 0, to: end, by: batchSize).map { Array(order[$0..<min($0 + batchSize, end)]) }
+  }
+}

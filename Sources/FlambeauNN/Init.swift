@@ -1,0 +1,149 @@
+import Flambeau
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Fills tensors, parameters among them, with torch's numbers: for one seed the same bits. Torch's `nn.init`.
+///
+/// Every function writes in place, unseen by graphs, and returns its tensor. Random ones take floating-point tensors and
+/// draw from the current generator.
+public enum Init {
+  /// Which side of a weight's connections is counted.
+  public enum FanMode: Sendable { case fanIn, fanOut }
+
+  /// What follows the layer that is initialised.
+  public enum Nonlinearity: Sendable {
+    case linear, sigmoid, tanh, relu, selu
+    case leakyReLU(slope: Double = 0.01)
+  }
+
+  /// The factor that keeps the variance through a nonlinearity. Torch's `calculate_gain`.
+  public static func gain(_ nonlinearity: Nonlinearity) -> Double {
+    switch nonlinearity {
+    case .linear, .sigmoid: 1
+    case .tanh: 5.0 / 3
+    case .relu: 2.0.squareRoot()
+    case .leakyReLU(let slope): (2.0 / (1 + slope * slope)).squareRoot()
+    case .selu: 3.0 / 4
+    }
+  }
+
+  @discardableResult
+  public static func constant_(_ tensor: Tensor, _ value: Double) -> Tensor {
+    tensor.overwrite(with: value)
+    return tensor
+  }
+
+  @discardableResult
+  public static func zeros_(_ tensor: Tensor) -> Tensor { constant_(tensor, 0) }
+
+  @discardableResult
+  public static func ones_(_ tensor: Tensor) -> Tensor { constant_(tensor, 1) }
+
+  /// Uniform in [from, to).
+  @discardableResult
+  public static func uniform_(
+    _ tensor: Tensor, from: Double = 0, to: Double = 1, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard accepts(tensor, "uniform_", file, line) else { return tensor }
+    guard from <= to else {
+      let problem = "uniform_ expects to return a [from, to) range, but found from=\(from) > to=\(to)"
+      Core.refuse(.argument, problem, operation: "uniform_", file: file, line: line)
+      return tensor
+    }
+    tensor.overwriteUniform(from: from, to: to)
+    return tensor
+  }
+
+  @discardableResult
+  public static func normal_(
+    _ tensor: Tensor, mean: Double = 0, std: Double = 1, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard accepts(tensor, "normal_", file, line) else { return tensor }
+    guard std >= 0 else {
+      Core.refuse(
+        .argument, "normal expects std >= 0.0, but found std \(std)", operation: "normal_", file: file, line: line)
+      return tensor
+    }
+    tensor.overwriteNormal(mean: mean, std: std)
+    return tensor
+  }
+
+  /// Uniform, with the variance 2·gain² / (fan in + fan out) (Glorot and Bengio, 2010).
+  @discardableResult
+  public static func xavierUniform_(
+    _ tensor: Tensor, gain: Double = 1, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard let fans = fans(tensor, "xavier_uniform_", file, line) else { return tensor }
+    let bound = 3.0.squareRoot() * (gain * (2.0 / Double(fans.in + fans.out)).squareRoot())
+    return uniform_(tensor, from: -bound, to: bound, file: file, line: line)
+  }
+
+  /// Normal, with the variance 2·gain² / (fan in + fan out) (Glorot and Bengio, 2010).
+  @discardableResult
+  public static func xavierNormal_(
+    _ tensor: Tensor, gain: Double = 1, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard let fans = fans(tensor, "xavier_normal_", file, line) else { return tensor }
+    return normal_(tensor, std: gain * (2.0 / Double(fans.in + fans.out)).squareRoot(), file: file, line: line)
+  }
+
+  /// Uniform, with the variance gain² / fan (He et al., 2015). `a` in torch is the slope of ``Nonlinearity/leakyReLU(slope:)``.
+  @discardableResult
+  public static func kaimingUniform_(
+    _ tensor: Tensor, mode: FanMode = .fanIn, nonlinearity: Nonlinearity = .leakyReLU(slope: 0),
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard tensor.count > 0, let std = kaimingStd(tensor, mode, nonlinearity, "kaiming_uniform_", file, line) else {
+      return tensor
+    }
+    let bound = 3.0.squareRoot() * std
+    return uniform_(tensor, from: -bound, to: bound, file: file, line: line)
+  }
+
+  /// Normal, with the variance gain² / fan (He et al., 2015). `a` in torch is the slope of ``Nonlinearity/leakyReLU(slope:)``.
+  @discardableResult
+  public static func kaimingNormal_(
+    _ tensor: Tensor, mode: FanMode = .fanIn, nonlinearity: Nonlinearity = .leakyReLU(slope: 0),
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    guard tensor.count > 0, let std = kaimingStd(tensor, mode, nonlinearity, "kaiming_normal_", file, line) else {
+      return tensor
+    }
+    return normal_(tensor, std: std, file: file, line: line)
+  }
+
+  private static func kaimingStd(
+    _ tensor: Tensor, _ mode: FanMode, _ nonlinearity: Nonlinearity, _ operation: String, _ file: StaticString, _ line: UInt
+  ) -> Double? {
+    fans(tensor, operation, file, line).map { fans in
+      gain(nonlinearity) / Double(mode == .fanIn ? fans.in : fans.out).squareRoot()
+    }
+  }
+
+  /// How many inputs an output of the weight `[out, in, kernel…]` has, and how many outputs an input.
+  private static func fans(
+    _ weight: Tensor, _ operation: String, _ file: StaticString, _ line: UInt
+  ) -> (in: Int, out: Int)? {
+    if Core.hasFailed { return nil }
+    guard weight.ndim >= 2 else {
+      Core.refuse(
+        .shape, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions", operation: operation,
+        file: file, line: line)
+      return nil
+    }
+    let field = weight.shape.dropFirst(2).reduce(1, *)
+    return (weight.shape[1] * field, weight.shape[0] * field)
+  }
+
+  private static func accepts(_ tensor: Tensor, _ operation: String, _ file: StaticString, _ line: UInt) -> Bool {
+    if Core.hasFailed { return false }
+    if tensor.dtype.isFloatingPoint { return true }
+    let problem = "expected a floating-point tensor, but got \(tensor.dtype)"
+    Core.refuse(.dtype, problem, operation: operation, file: file, line: line)
+    return false
+  }
+}

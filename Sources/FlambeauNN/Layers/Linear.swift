@@ -1,0 +1,40 @@
+import Flambeau
+
+/// x·Wᵀ + b over the last dimension. Torch's `nn.Linear`.
+///
+/// Input [*, inFeatures], output [*, outFeatures]. The weight [outFeatures, inFeatures] and the bias [outFeatures] start
+/// uniform between ±1/√inFeatures.
+public final class Linear: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  public let inFeatures: Int
+  public let outFeatures: Int
+
+  public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true, dtype: DType = .float32) {
+    self.inFeatures = inFeatures
+    self.outFeatures = outFeatures
+    weight = Parameter(.zeros([outFeatures, inFeatures], dtype: dtype))
+    self.bias = bias ? Parameter(.zeros([outFeatures], dtype: dtype)) : nil
+    Init.linear_(weight.tensor, bias: self.bias?.tensor)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let rows = x.ndim == 2 ? x : x.reshape([-1, x.shape[-1]])
+    var y = rows.mm(weight.tensor.T)
+    if let bias { y = y + bias.tensor }
+    return x.ndim == 2 ? y : y.reshape(Shape(x.shape.dropLast() + [outFeatures]))
+  }
+
+  public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }
+}
+
+extension Init {
+  /// How torch starts linear and convolutional layers: weight and bias uniform between ±1/√(fan in), the weight drawn first.
+  static func linear_(_ weight: Tensor, bias: Tensor?) {
+    kaimingUniform_(weight, nonlinearity: .leakyReLU(slope: 5.0.squareRoot()))
+    let fanIn = weight.shape.dropFirst().reduce(1, *)
+    guard let bias, fanIn > 0 else { return }
+    let bound = 1 / Double(fanIn).squareRoot()
+    uniform_(bias, from: -bound, to: bound)
+  }
+}

@@ -1,0 +1,16 @@
+import Flambeau
+
+/// Layers one after the other. Torch's `nn.Sequential`, whose members are named `0`, `1`, ….
+public final class Sequential: Layer {
+  public let layers: [any Layer]
+
+  public init(_ layers: any Layer...) { self.layers = layers }
+
+  public init(_ layers: [any Layer]) { self.layers = layers }
+
+  public static var stateNames: [String: String] { ["layers": ""] }
+
+  public subscript(position: Int) -> any Layer { layers[position] }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { layers.reduce(x) { x, layer in layer(x) } }
+}

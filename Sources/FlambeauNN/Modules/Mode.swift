@@ -1,0 +1,14 @@
+import Synchronization
+
+/// Whether a module trains or is evaluated. Only modules that behave differently keep one; torch's `training`.
+public final class Mode: Sendable {
+  private let training = Atomic<Bool>(true)
+
+  public init() {}
+
+  /// True at first; ``Module/train(_:)`` and ``Module/eval()`` set it.
+  public var isTraining: Bool {
+    get { training.load(ordering: .relaxed) }
+    set { training.store(newValue, ordering: .relaxed) }
+  }
+}

@@ -1,0 +1,45 @@
+import Flambeau
+
+extension Module {
+  /// The parameters and persistent buffers by PyTorch's names. The tensors share memory with the module's and do not
+  /// require gradients. Torch's `state_dict`.
+  public func stateDict() -> StateDict {
+    StateDict(Inventory.of(self).state.map { ($0.name, $0.box.tensor.detach()) })
+  }
+
+  /// Copies the tensors of `state` into the parameters and buffers, converting dtypes: all of them, or none where it throws.
+  /// Torch's `load_state_dict`.
+  ///
+  /// - Parameter strict: Names that only one side has are an error; otherwise they are returned.
+  @discardableResult
+  public func loadStateDict(_ state: StateDict, strict: Bool = true) throws(StateDictError) -> IncompatibleKeys {
+    var keys = IncompatibleKeys()
+    if Core.hasFailed { return keys }
+    let places = Inventory.of(self).state
+    var mismatches: [StateDictError.Mismatch] = []
+    var copies: [(target: Tensor, source: Tensor)] = []
+    for (name, box) in places {
+      guard let source = state[name] else {
+        keys.missingKeys.append(name)
+        continue
+      }
+      let target = box.tensor
+      if source.shape == target.shape {
+        copies.append((target, source))
+      } else if target.ndim == 0 && source.shape == [1] {
+        // Torch wrote scalars this way before 0.4.
+        copies.append((target, source.reshape([])))
+      } else {
+        mismatches.append(StateDictError.Mismatch(key: name, found: source.shape, expected: target.shape))
+      }
+    }
+    let known = Set(places.map(\.name))
+    keys.unexpectedKeys = state.keys.filter { !known.contains($0) }
+    if (strict && keys != IncompatibleKeys()) || !mismatches.isEmpty {
+      throw StateDictError(
+        module: "\(type(of: self))", keys: strict ? keys : IncompatibleKeys(), mismatches: mismatches)
+    }
+    for (target, source) in copies { target.overwrite(with: source) }
+    return keys
+  }
+}

@@ -1,0 +1,87 @@
+import Flambeau
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Adam (Kingma and Ba, 2014). Torch's `Adam`; weight decay is added to the gradient.
+public final class Adam: GroupedOptimizer<AdamRule> {
+  public init(
+    _ parameters: [Parameter], lr: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), eps: Double = 1e-8,
+    weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    let rule = AdamRule(
+      lr: lr, betas: betas, eps: eps, weightDecay: weightDecay, decoupledWeightDecay: false, amsgrad: amsgrad,
+      maximize: maximize)
+    super.init(parameters, rule, file, line)
+  }
+}
+
+/// Adam with the weight decay applied to the parameters themselves (Loshchilov and Hutter, 2017). Torch's `AdamW`.
+public final class AdamW: GroupedOptimizer<AdamRule> {
+  public init(
+    _ parameters: [Parameter], lr: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), eps: Double = 1e-8,
+    weightDecay: Double = 0.01, amsgrad: Bool = false, maximize: Bool = false, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    let rule = AdamRule(
+      lr: lr, betas: betas, eps: eps, weightDecay: weightDecay, decoupledWeightDecay: true, amsgrad: amsgrad,
+      maximize: maximize)
+    super.init(parameters, rule, file, line)
+  }
+}
+
+/// The hyperparameters of ``Adam`` and ``AdamW``.
+public struct AdamRule: UpdateRule {
+  public var lr: Double
+  /// How much of the means of gradients and of their squares a step keeps.
+  public var betas: (Double, Double)
+  public var eps: Double
+  public var weightDecay: Double
+  /// The weight decay is applied to the parameters, not to their gradients.
+  public var decoupledWeightDecay: Bool
+  /// Divide by the largest mean of squares so far (Reddi et al., 2018).
+  public var amsgrad: Bool
+  public var maximize: Bool
+
+  public var cycledMomentum: Double? {
+    get { betas.0 }
+    set { if let newValue { betas.0 = newValue } }
+  }
+
+  private static let stateNames = ["exp_avg", "exp_avg_sq"]
+  private static let amsgradNames = stateNames + ["max_exp_avg_sq"]
+  public var stateNames: [String] { amsgrad ? Self.amsgradNames : Self.stateNames }
+
+  public static var hyperparameters: [Hyperparameter<Self>] {
+    [
+      .number("lr", \.lr), .pair("betas", \.betas), .number("eps", \.eps), .number("weight_decay", \.weightDecay),
+      .flag("decoupled_weight_decay", \.decoupledWeightDecay), .flag("amsgrad", \.amsgrad), .flag("maximize", \.maximize),
+    ]
+  }
+
+  public var refusal: String? {
+    if !(lr >= 0) { return "Invalid learning rate: \(lr)" }
+    if !(eps >= 0) { return "Invalid epsilon value: \(eps)" }
+    if !(0 <= betas.0 && betas.0 < 1) { return "Invalid beta parameter at index 0: \(betas.0)" }
+    if !(0 <= betas.1 && betas.1 < 1) { return "Invalid beta parameter at index 1: \(betas.1)" }
+    if !(weightDecay >= 0) { return "Invalid weight_decay value: \(weightDecay)" }
+    return nil
+  }
+
+  public static func update(_ updates: [Update<AdamRule>]) {
+    let steps = updates.map { update in
+      let rule = update.rule
+      let powers = (pow(rule.betas.0, Double(update.step)), pow(rule.betas.1, Double(update.step)))
+      let formula = AdamFormula(
+        lr: rule.lr, betas: rule.betas, powers: powers, eps: rule.eps, weightDecay: rule.weightDecay,
+        isDecoupled: rule.decoupledWeightDecay, maximize: rule.maximize)
+      return ParameterStep(
+        .adam(formula), parameter: update.parameter, gradient: update.gradient, state: update.state)
+    }
+    ParameterStep.run(steps, operation: "Adam.step")
+  }
+}

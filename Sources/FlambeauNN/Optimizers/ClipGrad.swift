@@ -1,0 +1,37 @@
+import Flambeau
+
+/// Scales all gradients so that their norm together is at most `maxNorm`, and returns what it was. Torch's `clip_grad_norm_`.
+///
+/// Parameters without a gradient are passed over. The result is a scalar, float64 if a gradient is, else float32; 0 without
+/// gradients.
+///
+/// - Parameters:
+///   - normType: The order p > 0 of the norm; `.infinity` for the largest absolute value.
+///   - errorIfNonfinite: An infinite or undefined norm is an error; otherwise the gradients are scaled by it.
+@discardableResult
+public func clipGradNorm_(
+  _ parameters: some Sequence<Parameter>, maxNorm: Double, normType: Double = 2, errorIfNonfinite: Bool = false,
+  file: StaticString = #fileID, line: UInt = #line
+) -> Tensor {
+  let operation = "clip_grad_norm_"
+  let gradients = parameters.compactMap(\.grad)
+  if !(normType > 0) && !Core.hasFailed {
+    Core.refuse(.argument, "normType must be positive, but got \(normType)", operation: operation, file: file, line: line)
+  }
+  guard let norm = GradientScaling.norm(of: gradients, order: normType, operation: operation) else { return .zeros([]) }
+  if errorIfNonfinite && !norm.isFinite {
+    Core.refuse(
+      .argument,
+      "The total norm of order \(normType) for gradients from `parameters` is non-finite, so it cannot be clipped. To "
+        + "disable this error and scale the gradients by the non-finite norm anyway, set errorIfNonfinite: false",
+      operation: operation, file: file, line: line)
+  }
+  let factor = maxNorm / (norm + 1e-6)
+  if !(factor >= 1) { GradientScaling.scale(gradients, by: factor, operation: operation) }
+  return gradients.contains { $0.dtype == .float64 } ? Tensor(norm) : Tensor(Float(norm))
+}
+
+/// Brings every element of all gradients between -clipValue and clipValue; NaN stays. Torch's `clip_grad_value_`.
+public func clipGradValue_(_ parameters: some Sequence<Parameter>, clipValue: Double) {
+  GradientScaling.clamp(parameters.compactMap(\.grad), to: clipValue, operation: "clip_grad_value_")
+}

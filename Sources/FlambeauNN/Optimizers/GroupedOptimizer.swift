@@ -1,0 +1,69 @@
+import Flambeau
+
+/// What all optimizers have in common: groups of parameters, the state kept for each, saving and loading.
+///
+/// An optimizer belongs to the task that trains; the parameters it holds may be read by others meanwhile.
+public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
+  public private(set) var paramGroups: [ParameterGroup<Rule>] = []
+  /// The hyperparameters of groups that say nothing else.
+  public let defaults: Rule
+
+  init(_ parameters: [Parameter], _ rule: Rule, _ file: StaticString, _ line: UInt) {
+    defaults = rule
+    if parameters.isEmpty && !Core.hasFailed {
+      Core.refuse(
+        .argument, "optimizer got an empty parameter list", operation: "\(type(of: self))", file: file, line: line)
+    }
+    addParamGroup(parameters, file: file, line: line)
+  }
+
+  /// Adds parameters whose hyperparameters `change` makes of the defaults. A parameter given twice counts once; one that
+  /// another group has is an error. Torch's `add_param_group`.
+  public func addParamGroup(
+    _ parameters: [Parameter], file: StaticString = #fileID, line: UInt = #line, _ change: (inout Rule) -> Void = { _ in }
+  ) {
+    if Core.hasFailed { return }
+    var rule = defaults
+    change(&rule)
+    var known = Set(paramGroups.flatMap(\.parameters).map(ObjectIdentifier.init))
+    let problem =
+      rule.refusal
+      ?? (parameters.contains { known.contains(ObjectIdentifier($0)) }
+        ? "some parameters appear in more than one parameter group" : nil)
+    if let problem {
+      Core.refuse(.argument, problem, operation: "\(type(of: self))", file: file, line: line)
+      return
+    }
+    paramGroups.append(ParameterGroup(parameters.filter { known.insert(ObjectIdentifier($0)).inserted }, rule))
+  }
+
+  public func step() {
+    if Core.hasFailed { return }
+    noGrad {
+      let plans = paramGroups.map { $0.plan() }
+      // Memory for new state may have been refused.
+      if Core.hasFailed { return }
+      Rule.update(plans.flatMap { $0.map(\.update) })
+      if Core.hasFailed { return }
+      for (group, plan) in zip(paramGroups, plans) {
+        for planned in plan { group.states[planned.index] = planned.state }
+      }
+    }
+  }
+
+  public func zeroGrad() {
+    for group in paramGroups { for parameter in group.parameters { parameter.grad = nil } }
+  }
+
+  public var rates: [Rates] {
+    get { paramGroups.map { Rates(lr: $0.rule.lr, initialLr: $0.initialLr, momentum: $0.rule.cycledMomentum) } }
+    set {
+      if Core.hasFailed { return }
+      for (group, rates) in zip(paramGroups, newValue) {
+        group.rule.lr = rates.lr
+        group.initialLr = rates.initialLr
+        group.rule.cycledMomentum = rates.momentum
+      }
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Flambeau
+
+/// Changes parameters along their gradients. Torch's `optim.Optimizer`.
+///
+///     optimizer.zeroGrad()
+///     loss(model(x), y).backward()
+///     optimizer.step()
+public protocol Optimizer: AnyObject {
+  /// Changes every parameter that has a gradient. In an error scope that has failed it does nothing.
+  func step()
+
+  /// Forgets the gradients of all parameters. Torch's `zero_grad`.
+  func zeroGrad()
+
+  /// What schedules steer, one for each parameter group.
+  var rates: [Rates] { get set }
+}
+
+/// The hyperparameters of a group that change while training.
+public struct Rates: Sendable, Hashable {
+  public var lr: Double
+  /// The learning rate schedules count from; nil until one is attached.
+  public var initialLr: Double?
+  /// SGD's momentum or Adam's first beta; nil where the method has neither.
+  public var momentum: Double?
+}
+
+/// How a method changes a parameter: its hyperparameters, the state it keeps and the step itself.
+public protocol UpdateRule: Sendable {
+  var lr: Double { get set }
+
+  /// What schedules cycle as momentum; nil, the default, for nothing. Setting nil has no effect.
+  var cycledMomentum: Double? { get set }
+
+  /// The tensors kept for each parameter, by torch's names. They have the parameter's shape and dtype and begin as zeros.
+  var stateNames: [String] { get }
+
+  /// Whether the number of steps is part of the state; true by default.
+  static var countsSteps: Bool { get }
+
+  /// The hyperparameters by torch's names, for saving and loading.
+  static var hyperparameters: [Hyperparameter<Self>] { get }
+
+  /// The sentence that refuses these hyperparameters; nil if they are right.
+  var refusal: String? { get }
+
+  /// Takes one step of every parameter. Recording is off.
+  static func update(_ updates: [Update<Self>])
+}
+
+extension UpdateRule {
+  public static var countsSteps: Bool { true }
+
+  public var cycledMomentum: Double? {
+    get { nil }
+    set {}
+  }
+}
+
+/// One parameter's part of a step.
+public struct Update<Rule: UpdateRule>: Sendable {
+  /// The hyperparameters of the parameter's group.
+  public let rule: Rule
+  public let parameter: Tensor
+  public let gradient: Tensor
+  /// In the order of the rule's `stateNames`; to be written in place.
+  public let state: [Tensor]
+  /// The number of this step, from 1.
+  public let step: Int
+  /// The state has just been made: zeros.
+  public let isFirst: Bool
+}
+
+/// A number of a rule, or several, under torch's name.
+public struct Hyperparameter<Rule>: Sendable {
+  public let name: String
+  let read: @Sendable (Rule) -> [Double]
+  let write: @Sendable (inout Rule, [Double]) -> Void
+  let count: Int
+
+  public static func number(_ name: String, _ path: WritableKeyPath<Rule, Double> & Sendable) -> Self {
+    Self(name: name, read: { [$0[keyPath: path]] }, write: { $0[keyPath: path] = $1[0] }, count: 1)
+  }
+
+  /// Saved as 0 or 1.
+  public static func flag(_ name: String, _ path: WritableKeyPath<Rule, Bool> & Sendable) -> Self {
+    Self(name: name, read: { [$0[keyPath: path] ? 1 : 0] }, write: { $0[keyPath: path] = $1[0] != 0 }, count: 1)
+  }
+
+  public static func pair(_ name: String, _ path: WritableKeyPath<Rule, (Double, Double)> & Sendable) -> Self {
+    Self(
+      name: name, read: { [$0[keyPath: path].0, $0[keyPath: path].1] }, write: { $0[keyPath: path] = ($1[0], $1[1]) }, count: 2)
+  }
+}

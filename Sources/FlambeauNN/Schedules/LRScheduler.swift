@@ -1,0 +1,75 @@
+import Flambeau
+
+/// Changes an optimizer's learning rates from epoch to epoch, or from batch to batch. Torch's `LRScheduler`.
+///
+/// Making one sets the rates of epoch 0; ``step()`` moves on. Several may be attached to one optimizer, each working on
+/// what the others leave. A subclass overrides ``nextRates(_:baseLr:)``.
+open class LRScheduler {
+  public let optimizer: any Optimizer
+  /// The number of steps taken; 0 at first.
+  public internal(set) var lastEpoch: Int
+  /// The learning rates of each group as this schedule last set them.
+  public internal(set) var lastLr: [Double] = []
+  /// The learning rates that the schedule counts from.
+  public let baseLrs: [Double]
+
+  public init(_ optimizer: any Optimizer) {
+    self.optimizer = optimizer
+    lastEpoch = 0
+    for (i, rates) in optimizer.rates.enumerated() where rates.initialLr == nil { optimizer.rates[i].initialLr = rates.lr }
+    baseLrs = optimizer.rates.map { $0.initialLr ?? $0.lr }
+    begin()
+  }
+
+  /// The rates of the epoch `lastEpoch` for a group that now has `rates`. Torch's `get_lr`.
+  ///
+  /// - Parameter baseLr: The learning rate the schedule counts from.
+  open func nextRates(_ rates: Rates, baseLr: Double) -> Rates { rates }
+
+  /// The rates of epoch 0 for a group that was in the hands of other schedules before.
+  open func restartRates(_ rates: Rates, baseLr: Double) -> Rates {
+    var rates = rates
+    rates.lr = baseLr
+    return nextRates(rates, baseLr: baseLr)
+  }
+
+  /// Sets the rates of the next epoch.
+  public func step() {
+    if Core.hasFailed { return }
+    advance()
+  }
+
+  func advance() {
+    lastEpoch += 1
+    setRates { nextRates($0, baseLr: $1) }
+    if Core.hasFailed { lastEpoch -= 1 }
+  }
+
+  /// Sets the rates of epoch 0 from what they are.
+  func begin() {
+    lastEpoch = 0
+    setRates { nextRates($0, baseLr: $1) }
+  }
+
+  /// Sets the rates of epoch 0 whatever they are.
+  func restart() {
+    lastEpoch = 0
+    setRates { restartRates($0, baseLr: $1) }
+  }
+
+  private func setRates(_ change: (Rates, Double) -> Rates) {
+    let rates = zip(optimizer.rates, baseLrs).map(change)
+    if Core.hasFailed { return }
+    optimizer.rates = rates
+    lastLr = optimizer.rates.map(\.lr)
+  }
+
+  /// What the schedule needs to go on where another of its kind stopped; the rates themselves are the optimizer's.
+  open func stateDict() -> [String: [Double]] { ["last_epoch": [Double(lastEpoch)], "_last_lr": lastLr] }
+
+  /// Takes over what ``stateDict()`` gave.
+  open func loadStateDict(_ state: [String: [Double]]) {
+    if let epoch = state["last_epoch"]?.first { lastEpoch = Int(epoch) }
+    if let rates = state["_last_lr"] { lastLr = rates }
+  }
+}

@@ -1,0 +1,140 @@
+import Flambeau
+import FlambeauNN
+import Foundation
+import Testing
+
+/// Parameters from torch, with what its generator yields after them.
+struct InitialisationGolden: Decodable {
+  struct Values: Decodable {
+    let shape: [Int]
+    let bits: String
+  }
+
+  struct Case: Decodable {
+    let module: String?
+    let `init`: String?
+    let seed: Int
+    let state: [String: Values]?
+    let result: Values?
+    let after: Int64?
+  }
+
+  let cases: [Case]
+
+  static let all: [String: Case] = {
+    let path = packageRoot.appendingPathComponent("Tests/Golden/initialisation.json")
+    let golden = try! JSONDecoder().decode(InitialisationGolden.self, from: Data(contentsOf: path))
+    return Dictionary(uniqueKeysWithValues: golden.cases.map { ($0.module ?? $0.`init`!, $0) })
+  }()
+}
+
+extension Tensor {
+  /// The elements' little-endian bytes in hex, as the golden files write them.
+  func hex() -> String {
+    func text<Element: TensorElement>(_ type: Element.Type) -> String {
+      array(of: type).withUnsafeBytes { $0.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+    }
+    switch dtype {
+    case .float32: return text(Float.self)
+    case .float64: return text(Double.self)
+    case .int64: return text(Int64.self)
+    default: fatalError("no golden has the dtype \(dtype)")
+    }
+  }
+}
+
+@Suite struct InitialisationTests {
+  static let modules: [(name: String, make: @Sendable () -> any Module)] = [
+    ("Linear(10, 7)", { Linear(10, 7) }),
+    ("Linear(3, 2, bias=False)", { Linear(3, 2, bias: false) }),
+    // What stands between takes no part in the drawing.
+    ("Sequential(Linear(4, 5), ReLU(), Linear(5, 3))", { Sequential(Linear(4, 5), Identity(), Linear(5, 3)) }),
+  ]
+
+  @Test(arguments: modules.indices) func modulesStartAsInTorch(_ index: Int) throws {
+    let (name, make) = Self.modules[index]
+    let golden = try #require(InitialisationGolden.all[name])
+    let generator = Generator(seed: golden.seed)
+    let state = withGenerator(generator) { make().stateDict() }
+    #expect(Set(state.keys) == Set(golden.state!.keys))
+    for (key, tensor) in state {
+      #expect(Array(tensor.shape) == golden.state![key]!.shape)
+      #expect(tensor.hex() == golden.state![key]!.bits, "\(name).\(key)")
+    }
+    #expect(generator.nextInt64() == golden.after)
+  }
+
+  static let inits: [(name: String, run: @Sendable (Tensor) -> Tensor)] = [
+    ("xavier_uniform_", { Init.xavierUniform_($0) }), ("xavier_normal_", { Init.xavierNormal_($0) }),
+    ("kaiming_uniform_", { Init.kaimingUniform_($0, nonlinearity: .leakyReLU(slope: 0.1)) }),
+    ("kaiming_normal_", { Init.kaimingNormal_($0, nonlinearity: .relu) }),
+  ]
+
+  @Test(arguments: inits.indices) func functionsFillAsInTorch(_ index: Int) throws {
+    let (name, run) = Self.inits[index]
+    let golden = try #require(InitialisationGolden.all[name])
+    let tensor = Tensor.zeros(Shape(golden.result!.shape))
+    let filled = withGenerator(Generator(seed: golden.seed)) { run(tensor) }
+    #expect(filled.isSame(as: tensor))
+    #expect(tensor.hex() == golden.result!.bits)
+  }
+
+  @Test func gainsAreTorchs() {
+    #expect(Init.gain(.linear) == 1 && Init.gain(.sigmoid) == 1)
+    #expect(Init.gain(.tanh) == 5.0 / 3 && Init.gain(.selu) == 0.75)
+    #expect(Init.gain(.relu) == 2.0.squareRoot())
+    #expect(Init.gain(.leakyReLU()) == (2 / (1 + 0.01 * 0.01)).squareRoot())
+  }
+
+  @Test func constantsReachLeavesAndViews() {
+    let weight = Parameter(.zeros([2, 3]))
+    Init.constant_(weight.tensor, 2.5)
+    #expect(weight.tensor.floats == [2.5, 2.5, 2.5, 2.5, 2.5, 2.5])
+    Init.zeros_(weight.tensor.narrow(1, start: 1, length: 1))
+    #expect(weight.tensor.floats == [2.5, 0, 2.5, 2.5, 0, 2.5])
+    #expect(weight.requiresGrad && weight.tensor.isLeaf)
+    let integers = Tensor([1, 2] as [Int64])
+    Init.ones_(integers)
+    #expect(integers.array(of: Int.self) == [1, 1])
+  }
+
+  /// A transposed tensor is filled in its memory's order, as torch does.
+  @Test func layouts() {
+    func drawn(_ tensor: Tensor) -> Tensor { withGenerator(Generator(seed: 5)) { Init.uniform_(tensor) } }
+    let plain = drawn(.zeros([3, 2]))
+    #expect(drawn(Tensor.zeros([3, 2]).T).T.floats == plain.floats)
+    let wide = Tensor.zeros([3, 4])
+    _ = drawn(wide.narrow(1, start: 0, length: 2))
+    #expect(wide.narrow(1, start: 0, length: 2).floats == plain.floats)
+    #expect(wide.narrow(1, start: 2, length: 2).floats == [0, 0, 0, 0, 0, 0])
+  }
+
+  @Test func misuseIsRefused() {
+    func problem(_ body: () -> Void) -> String? {
+      do {
+        try withTensorErrors(body)
+        return nil
+      } catch { return "\(error)" }
+    }
+    #expect(
+      problem { Init.kaimingUniform_(.zeros([3])) }?.hasPrefix(
+        "kaiming_uniform_: Fan in and fan out can not be computed for tensor with fewer than 2 dimensions") == true)
+    #expect(problem { Init.normal_(.zeros([3]), std: -1) }?.contains("std >= 0.0, but found std -1.0") == true)
+    #expect(problem { Init.uniform_(.zeros([3]), from: 1, to: 0) }?.contains("from=1.0 > to=0.0") == true)
+    #expect(problem { Init.uniform_(.zeros([3], dtype: .int64)) }?.contains("InitialisationTests.swift") == true)
+    #expect(problem { Init.ones_(Tensor.zeros([1]).expand([3])) }?.contains("single memory location") == true)
+  }
+
+  @Test func nothingIsDrawnInAFailedScope() throws {
+    let generator = Generator(seed: 3)
+    let before = generator.state
+    let weight = Tensor.ones([4, 4])
+    #expect(throws: TensorError.self) {
+      try withTensorErrors {
+        _ = weight.mm(.ones([3, 3]))
+        withGenerator(generator) { _ = Init.kaimingUniform_(weight) }
+      }
+    }
+    #expect(generator.state == before && weight.floats == Array(repeating: 1, count: 16))
+  }
+}
