@@ -33,8 +33,7 @@ public enum Init {
 
   @discardableResult
   public static func constant_(_ tensor: Tensor, _ value: Double) -> Tensor {
-    tensor.overwrite(with: value)
-    return tensor
+    noGrad { tensor.fill_(value) }
   }
 
   @discardableResult
@@ -48,28 +47,14 @@ public enum Init {
   public static func uniform_(
     _ tensor: Tensor, from: Double = 0, to: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    guard accepts(tensor, "uniform_", file, line) else { return tensor }
-    guard from <= to else {
-      let problem = "uniform_ expects to return a [from, to) range, but found from=\(from) > to=\(to)"
-      Core.refuse(.argument, problem, operation: "uniform_", file: file, line: line)
-      return tensor
-    }
-    tensor.overwriteUniform(from: from, to: to)
-    return tensor
+    noGrad { tensor.uniform_(from: from, to: to, file: file, line: line) }
   }
 
   @discardableResult
   public static func normal_(
     _ tensor: Tensor, mean: Double = 0, std: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    guard accepts(tensor, "normal_", file, line) else { return tensor }
-    guard std >= 0 else {
-      Core.refuse(
-        .argument, "normal expects std >= 0.0, but found std \(std)", operation: "normal_", file: file, line: line)
-      return tensor
-    }
-    tensor.overwriteNormal(mean: mean, std: std)
-    return tensor
+    noGrad { tensor.normal_(mean: mean, std: std, file: file, line: line) }
   }
 
   /// Uniform, with the variance 2·gain² / (fan in + fan out) (Glorot and Bengio, 2010).
@@ -128,22 +113,14 @@ public enum Init {
   private static func fans(
     _ weight: Tensor, _ operation: String, _ file: StaticString, _ line: UInt
   ) -> (in: Int, out: Int)? {
-    if Core.hasFailed { return nil }
+    if Context.current.isFailed { return nil }
     guard weight.ndim >= 2 else {
-      Core.refuse(
-        .shape, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions", operation: operation,
+      Door.fail(
+        TensorError(.shape, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"), in: operation,
         file: file, line: line)
       return nil
     }
     let field = weight.shape.dropFirst(2).reduce(1, *)
     return (weight.shape[1] * field, weight.shape[0] * field)
-  }
-
-  private static func accepts(_ tensor: Tensor, _ operation: String, _ file: StaticString, _ line: UInt) -> Bool {
-    if Core.hasFailed { return false }
-    if tensor.dtype.isFloatingPoint { return true }
-    let problem = "expected a floating-point tensor, but got \(tensor.dtype)"
-    Core.refuse(.dtype, problem, operation: operation, file: file, line: line)
-    return false
   }
 }

@@ -47,8 +47,11 @@ extension Tensor {
   static let modules: [(name: String, make: @Sendable () -> any Module)] = [
     ("Linear(10, 7)", { Linear(10, 7) }),
     ("Linear(3, 2, bias=False)", { Linear(3, 2, bias: false) }),
-    // What stands between takes no part in the drawing.
-    ("Sequential(Linear(4, 5), ReLU(), Linear(5, 3))", { Sequential(Linear(4, 5), Identity(), Linear(5, 3)) }),
+    ("Sequential(Linear(4, 5), ReLU(), Linear(5, 3))", { Sequential(Linear(4, 5), ReLU(), Linear(5, 3)) }),
+    ("Conv2d(3, 8, 3)", { Conv2d(3, 8, kernelSize: 3) }),
+    (
+      "Conv2d(4, 8, (3, 1), groups=2, bias=False)", { Conv2d(4, 8, kernelSize: [3, 1], groups: 2, bias: false) }
+    ),
   ]
 
   @Test(arguments: modules.indices) func modulesStartAsInTorch(_ index: Int) throws {

@@ -56,11 +56,12 @@ package enum GradientScaling {
 
   /// Nil in a failed error scope, or when one is refused.
   private static func dense(_ tensors: [Tensor], _ operation: String, written: Bool) -> [DenseArray]? {
-    if Context.current.isFailed { return nil }
+    let context = Context.current
+    if context.isFailed { return nil }
     var arrays: [DenseArray] = []
     do throws(TensorError) {
       for tensor in tensors {
-        if written { try TensorError.checkWritable(tensor) }
+        if written { try tensor.body.checkWritable(context, recording: false) }
         arrays.append(try DenseArray(tensor))
       }
     } catch {
