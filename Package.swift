@@ -34,7 +34,10 @@ let package = Package(
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
-      dependencies: ["Flambeau", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),

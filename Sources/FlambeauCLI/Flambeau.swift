@@ -4,5 +4,5 @@ import ArgumentParser
 @main
 struct FlambeauCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "flambeau", abstract: "Tensors, training and models in Swift.", subcommands: [Bench.self])
+    commandName: "flambeau", abstract: "Tensors, training and models in Swift.", subcommands: [Train.self, Predict.self, Devices.self, Bench.self])
 }

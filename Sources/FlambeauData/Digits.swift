@@ -1,7 +1,7 @@
 import CKernels
 import Flambeau
 
-/// 1,797 handwritten digits, inside the library: `float32`-ready images of 8×8 with pixels of 0...16.
+/// 1,797 handwritten digits, inside the library: images of 8×8 with pixels of 0...16.
 ///
 /// The test set of *Optical Recognition of Handwritten Digits*, E. Alpaydin and C. Kaynak, UCI Machine Learning
 /// Repository (1998), CC BY 4.0. Images `[count, 1, 8, 8]` are uint8, labels `[count]` int64.

@@ -8,6 +8,7 @@
 #include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
+#include "sort.h"
 #include "threads.h"
 
 #ifdef __cplusplus

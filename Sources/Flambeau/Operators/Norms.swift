@@ -2,6 +2,8 @@ import CKernels
 
 struct NormArguments: Sendable {
   let order: Double
+  /// No dimensions were named.
+  let isWhole: Bool
   let reduction: ReductionArguments
 }
 
@@ -125,7 +127,7 @@ struct Norms: Sendable {
   private static func checkNotEmpty(_ shape: Shape, _ at: NormArguments) throws(TensorError) {
     guard at.order < 0 || at.order == .infinity else { return }
     let order = at.order == at.order.rounded() && at.order.isFinite ? "\(Int(at.order))" : "\(at.order)"
-    if at.reduction.dims.count == shape.count && shape.elementCount == 0 {
+    if at.isWhole && shape.elementCount == 0 {
       throw .shape(
         "linalg.vector_norm cannot compute the \(order) norm on an empty tensor because the operation does not have an "
           + "identity")
@@ -196,9 +198,9 @@ extension Tensor {
             + "narrowing to the specified dtype (\(dtype.torchScalarName))")
       }
       let source = self.dtype.isFloatingPoint ? dtype.map { to($0) } ?? self : self
-      let dims = try layout.reducedDimensions(dim == [] ? nil : dim)
-      let at = ReductionArguments(dims: dims, keepDim: keepDim)
-      return ops.norms.norm(source, NormArguments(order: p, reduction: at), at: site)
+      let dim = dim == [] ? nil : dim
+      let at = ReductionArguments(dims: try layout.reducedDimensions(dim), keepDim: keepDim)
+      return ops.norms.norm(source, NormArguments(order: p, isWhole: dim == nil, reduction: at), at: site)
     }
   }
 

@@ -16,11 +16,15 @@ struct Operators: Sendable {
   let ties: Ties = Ties()
   let norms: Norms = Norms()
   let picks: Picks = Picks()
+  let sorting: Sorting = Sorting()
   let scans: Scans = Scans()
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
   let convolutions: Convolutions = Convolutions()
   let poolings: Poolings = Poolings()
+  let softmaxes: Softmaxes = Softmaxes()
+  let rowNorms: RowNorms = RowNorms()
+  let batchNorms: BatchNorms = BatchNorms()
 }
 
 let ops: Operators = Operators()

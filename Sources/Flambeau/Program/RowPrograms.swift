@@ -125,3 +125,16 @@ extension RowProgram {
     }
   }
 }
+
+extension RowProgram {
+  /// x → the row's mean, the sum of squares about it
+  static let moments = RowProgram([.row]) { x, _, width in
+    let mean = rowSum(x[0]) / width
+    return [.number(mean), .number(rowSum(square(x[0] - mean)))]
+  }
+
+  /// x, g, a number c → the sums of g and of g (x − c)
+  static let slopeMoments = RowProgram([.row, .row, .number]) { x, _, _ in
+    [.number(rowSum(x[1])), .number(rowSum(x[1] * (x[0] - x[2])))]
+  }
+}

@@ -1,6 +1,6 @@
 import Flambeau
 
-/// Reading idx, the format of MNIST's files: `LeCun, the MNIST database of handwritten digits`.
+/// Reading idx, the format of MNIST's files.
 ///
 /// Two zero bytes, the element type, the number of dimensions, their sizes and then the elements, all big-endian.
 public enum IdxFile {

@@ -40,6 +40,15 @@ enum DenseRows {
     }
   }
 
+  /// The same for one number for each row, or memory for them that nobody reads.
+  static func write(
+    _ output: Elements?, _ dim: Int?, _ count: Int, as dtype: DType, in computeClass: ComputeClass,
+    _ body: (UnsafeMutableRawPointer) -> Void
+  ) {
+    guard let output else { return Scratch.withBytes(count * dtype.byteCount, body) }
+    write(output, dim ?? 0, as: dtype, in: computeClass, body)
+  }
+
   /// Runs `body` on ranges of rows, cut by their length.
   static func parallel(_ rows: Int, _ width: Int, _ body: (Range<Int>) -> Void) {
     let perChunk = Swift.max(1, 16384 / width)

@@ -1,0 +1,199 @@
+import CKernels
+
+/// Sorting and selecting along a dimension, stable and with NaN last (descending: first).
+enum Sort {
+  /// The elements along `dim` in order, and their positions before; nil for what is not wanted. All have one shape, nothing is empty.
+  static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) {
+    read(input, dim, values, indices) { rows, from, values, indices in
+      rows.forEach { sorter, at, n in
+        let row = from + at * rows.byteCount
+        let (values, indices) = (values.map { $0 + at * rows.byteCount }, indices + at)
+        Scratch.withBytes(2 * n * sorter.pair_bytes) { pairs in
+          let sorted = sort(sorter, pairs, n, keyBits: rows.byteCount * 8) { piece, pairs in
+            sorter.pack(pairs, rows.dtype, row + piece.lowerBound * rows.byteCount, piece.lowerBound, piece.count, descending)
+          }
+          forPieces(n) { piece in
+            sorter.unpack(
+              indices + piece.lowerBound, values.map { $0 + piece.lowerBound * rows.byteCount },
+              sorted + piece.lowerBound * sorter.pair_bytes, piece.count, row, Int32(rows.byteCount))
+          }
+        }
+      }
+    }
+  }
+
+  /// The first `k` along `dim`, in order if `sorted`. `values` and `indices` have size k there.
+  static func top(
+    _ input: Elements, dim: Int, k: Int, descending: Bool, sorted: Bool, values: Elements, indices: Elements
+  ) {
+    read(input, dim, values, indices) { rows, from, values, indices in
+      rows.forEach { sorter, at, n in
+        let row = from + at * rows.byteCount
+        let place = at / n * k
+        let room = (2 * k + 1024) * sorter.pair_bytes
+        // Pieces of a long row give up their own first k.
+        let pieces = n >= longRow && k <= n / 64 ? 16 : 1
+        let length = (n + pieces - 1) / pieces
+        Scratch.withBytes(Swift.max(pieces * k, 2 * k) * sorter.pair_bytes) { winners in
+          withUnsafeTemporaryAllocation(of: Int.self, capacity: pieces) { counts in
+            let counts = counts.baseAddress!
+            ThreadPool.run(pieces) { piece in
+              Scratch.withBytes(room) { kept in
+                let first = piece * length
+                counts[piece] = sorter.top(
+                  kept, k, rows.dtype, row + first * rows.byteCount, first, Swift.min(length, n - first), descending)
+                (winners + piece * k * sorter.pair_bytes).copyMemory(
+                  from: kept, byteCount: counts[piece] * sorter.pair_bytes)
+              }
+            }
+            // Every piece has more than k elements if there are several.
+            if pieces > 1 { sorter.select(winners, pieces * k, k - 1) }
+          }
+          let best = sorted ? sort(sorter, winners, k, keyBits: rows.byteCount * 8) : winners
+          sorter.unpack(indices + place, values! + place * rows.byteCount, best, k, row, Int32(rows.byteCount))
+        }
+      }
+    }
+  }
+
+  enum Rank: Sendable {
+    /// Counted from 0.
+    case at(Int)
+    /// The lower of two middle ones; of a row with NaN the first NaN.
+    case middle
+    /// The lower of two middle ones among those that are not NaN.
+    case middleOfNumbers
+
+    fileprivate func position(_ n: Int, _ nans: Int) -> Int {
+      switch self {
+      case .at(let k): k
+      case .middle: nans > 0 ? n - nans : (n - 1) / 2
+      case .middleOfNumbers: Swift.max(0, (n - nans - 1) / 2)
+      }
+    }
+  }
+
+  /// The element of a rank along `dim` (nil: of all), and its position. `values` and `indices` have size 1 there.
+  static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) {
+    read(input, dim, values, indices) { rows, from, values, indices in
+      rows.forEach { sorter, at, n in
+        let row = from + at * rows.byteCount
+        Scratch.withBytes(n * sorter.pair_bytes) { pairs in
+          sorter.pack(pairs, rows.dtype, row, 0, n, false)
+          let k = rank.position(n, sorter.count_nan(pairs, rows.dtype, n))
+          sorter.select(pairs, n, k)
+          sorter.unpack(
+            indices + at / n, values! + at / n * rows.byteCount, pairs + k * sorter.pair_bytes, 1, row,
+            Int32(rows.byteCount))
+        }
+      }
+    }
+  }
+
+  // MARK: Rows
+
+  private static let longRow = 1 << 17
+  /// Rows up to here are merged, longer ones distributed by digits.
+  private static let few = 256
+
+  private struct Rows {
+    let count: Int
+    let width: Int
+    let dtype: Int32
+    let byteCount: Int
+
+    /// Runs `body(sorter, where the row begins, its length)`, one row after the other where each is work for all threads.
+    func forEach(_ body: (fb_sorter, Int, Int) -> Void) {
+      let sorter = fb_sorter_for(dtype, width).pointee
+      if width >= longRow {
+        for r in 0..<count { body(sorter, r * width, width) }
+      } else {
+        DenseRows.parallel(count, width * 4) { for r in $0 { body(sorter, r * width, width) } }
+      }
+    }
+  }
+
+  private static func read(
+    _ input: Elements, _ dim: Int?, _ values: Elements?, _ indices: Elements?,
+    _ body: (Rows, UnsafeMutableRawPointer, UnsafeMutableRawPointer?, UnsafeMutablePointer<Int64>) -> Void
+  ) {
+    let (dtype, computeClass) = (input.dtype, input.dtype.computeClass)
+    DenseRows.read(input, dim, as: dtype, in: computeClass) { from, count, width in
+      let rows = Rows(count: count, width: width, dtype: Int32(dtype.rawValue), byteCount: dtype.byteCount)
+      DenseRows.write(indices, dim, count, as: .int64, in: fb_i64) { indices in
+        let indices = indices.assumingMemoryBound(to: Int64.self)
+        guard let values else { return body(rows, from, nil, indices) }
+        DenseRows.write(values, dim ?? 0, as: dtype, in: computeClass) { body(rows, from, $0, indices) }
+      }
+    }
+  }
+
+  // MARK: Order
+
+  /// Sorts `n` pairs, which `pack` makes first; `pairs` has room for twice as many. Returns where they are then.
+  private static func sort(
+    _ sorter: fb_sorter, _ pairs: UnsafeMutableRawPointer, _ n: Int, keyBits: Int,
+    pack: (Range<Int>, UnsafeMutableRawPointer) -> Void = { _, _ in }
+  ) -> UnsafeMutableRawPointer {
+    let spare = pairs + n * sorter.pair_bytes
+    forPieces(n) { pack($0, pairs + $0.lowerBound * sorter.pair_bytes) }
+    if n <= few {
+      sorter.sort_few(pairs, spare, n)
+      return pairs
+    }
+    // From the lowest digit to the highest; each pass keeps the order of equal digits.
+    let passes = (keyBits + (n < 8192 ? 7 : 10)) / (n < 8192 ? 8 : 11)
+    let bits = (keyBits + passes - 1) / passes
+    let buckets = 1 << bits
+    let pieces = pieceCount(n)
+    var (from, to) = (pairs, spare)
+    Scratch.withBytes(pieces * buckets * 8) { memory in
+      let places = memory.assumingMemoryBound(to: Int.self)
+      for pass in 0..<passes {
+        let shift = Int32(pass * bits)
+        forPieces(n) { piece in
+          sorter.count(
+            places + piece.lowerBound / pieceLength(n) * buckets, from + piece.lowerBound * sorter.pair_bytes, piece.count,
+            shift, Int32(bits))
+        }
+        if !distribute(places, pieces, buckets, n) { continue }
+        forPieces(n) { piece in
+          sorter.scatter(
+            to, places + piece.lowerBound / pieceLength(n) * buckets, from + piece.lowerBound * sorter.pair_bytes,
+            piece.count, shift, Int32(bits))
+        }
+        swap(&from, &to)
+      }
+    }
+    return from
+  }
+
+  /// Turns the pieces' counts of digits into the places of their first pairs; false if all have one digit.
+  private static func distribute(
+    _ places: UnsafeMutablePointer<Int>, _ pieces: Int, _ buckets: Int, _ n: Int
+  ) -> Bool {
+    var place = 0
+    for bucket in 0..<buckets {
+      let first = place
+      for piece in 0..<pieces {
+        let count = places[piece &* buckets &+ bucket]
+        places[piece &* buckets &+ bucket] = place
+        place &+= count
+      }
+      if place &- first == n { return false }
+    }
+    return true
+  }
+
+  private static func pieceCount(_ n: Int) -> Int { n < longRow ? 1 : Swift.min(64, n >> 16) }
+  private static func pieceLength(_ n: Int) -> Int { (n + pieceCount(n) - 1) / pieceCount(n) }
+
+  private static func forPieces(_ n: Int, _ body: (Range<Int>) -> Void) {
+    let (count, length) = (pieceCount(n), pieceLength(n))
+    if count == 1 {
+      body(0..<n)
+    } else {
+      ThreadPool.run(count) { body($0 * length..<Swift.min(($0 + 1) * length, n)) }
+    }
+  }
+}

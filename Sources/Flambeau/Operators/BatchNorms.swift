@@ -1,0 +1,203 @@
+/// Normalisation of the channels of [n, c, …].
+struct BatchNorms: Sendable {
+  /// Input, weight and bias, by the batch's own statistics; mean, unbiased variance and 1/√(variance + ε) of every channel
+  /// follow the result.
+  let batchNorm: Operator<Double> = Operator(
+    "batch_norm", auxiliaryCount: 3, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
+    forward: { (operands, eps) throws(TensorError) in
+      let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
+      try BatchNorms.check(x, [("weight", weight), ("bias", bias)])
+      let norm = try ChannelNorm(x)
+      guard norm.count != 1 else {
+        throw .shape("Expected more than 1 value per channel when training, got input size \(x.layout.shape)")
+      }
+      let (means, variances) = norm.moments()
+      let (w, b) = (try weight?.numbers(), try bias?.numbers())
+      let scale = variances.map { 1 / ($0 + eps).squareRoot() }
+      let slope = scale.indices.map { scale[$0] * (w?[$0] ?? 1) }
+      var result = try Value(Layout(x.layout.shape), x.dtype)
+      try norm.normalize(means, slope, b ?? means.map { _ in 0 }, into: result)
+      let unbiased = Double(norm.count) / Double(norm.count - 1)
+      let statistics = x.dtype.computeClass.dtype
+      for numbers in [means, variances.map { $0 * unbiased }, scale] {
+        result.auxiliaries.append(try Value(numbers, statistics))
+      }
+      return result
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
+      if Context.current.records { return BatchNorms.tensorGradients(call, x, weight, gradient) }
+      let norm = try ChannelNorm(x.body)
+      let (means, scale) = (try call.auxiliary(0).body.numbers(), try call.auxiliary(2).body.numbers())
+      let (sums, along) = try norm.slopes(gradient.body, means: means)
+      var gradients = Few<Tensor>(count: 3)
+      if call.needs(0) {
+        let w = try weight?.body.numbers()
+        let count = Double(norm.count)
+        let a = scale.indices.map { scale[$0] * (w?[$0] ?? 1) }
+        let b = scale.indices.map { -a[$0] * scale[$0] * scale[$0] * along[$0] / count }
+        let c = scale.indices.map { -a[$0] * sums[$0] / count - b[$0] * means[$0] }
+        let result = try Value(Layout(call.shape(0)), call.dtype(0))
+        try norm.combine(gradient.body, a, b, c, into: result)
+        gradients[0] = Tensor(TensorBody(result))
+      }
+      if call.needs(1) {
+        gradients[1] = Tensor(TensorBody(try Value(scale.indices.map { scale[$0] * along[$0] }, call.dtype(1))))
+      }
+      if call.needs(2) { gradients[2] = Tensor(TensorBody(try Value(sums, call.dtype(2)))) }
+      return gradients
+    },
+    samples: [
+      // Torch's gradient reads a strided weight as if it were dense.
+      Sample("F.batch_norm(a.t(), None, None, b.contiguous(), c, True)", [.real([3, 5]), .real([3], 0.5...2), .real([3])]) {
+        $0[0].T.batchNorm(weight: $0[1], bias: $0[2]).output
+      },
+      Sample("F.batch_norm(a, None, None, b, None, True, eps=0.01)", [.real([3, 2, 4]), .real([2], 0.5...2)]) {
+        $0[0].batchNorm(weight: $0[1], eps: 0.01).output
+      },
+      Sample("F.batch_norm(a, None, None, None, None, True)", [.real([2, 3, 2, 3])]) { $0[0].batchNorm().output },
+    ])
+
+  /// x · scale + shift, of the dtype of x; scale and shift may be missing.
+  let affine: Operator<None> = Operator(
+    "affine", saves: Products.saves,
+    plan: { (operands, _) throws(TensorError) in
+      let x = operands[0]!.body
+      let layout = x.layout.isContiguous ? Layout(x.layout.shape) : x.layout.dense
+      return ResultPlan(layout: layout, dtype: x.dtype, compute: x.dtype)
+    },
+    fill: { (operands, _, plan, result) in
+      switch (operands[1], operands[2]) {
+      case (let scale?, let shift?):
+        Pointwise.run(BatchNorms.affine, Few(operands[0], scale, shift), Scalars(), in: plan.compute, into: result)
+      case (let scale?, nil):
+        Pointwise.run(BatchNorms.scaled, Few(operands[0], scale), Scalars(), in: plan.compute, into: result)
+      case (nil, let shift):
+        Pointwise.run(BatchNorms.shifted, Few(operands[0], shift), Scalars(), in: plan.compute, into: result)
+      }
+    },
+    backward: { (call, gradient) throws(TensorError) in
+      var gradients = Few<Tensor>(count: 3)
+      if call.needs(0) {
+        let scale = try call.optionalOperand(1)
+        gradients[0] = scale.map { (gradient * $0).to(call.dtype(0)) } ?? gradient
+      }
+      if call.needs(1) { gradients[1] = (gradient * (try call.operand(0))).fitted(to: call.shape(1), call.dtype(1)) }
+      if call.needs(2) { gradients[2] = gradient.fitted(to: call.shape(2), call.dtype(2)) }
+      return gradients
+    },
+    samples: [
+      Sample("F.batch_norm(a, \(BatchNorms.mean), \(BatchNorms.mean) ** 2, b, c)", BatchNorms.operands) {
+        let mean = Tensor(BatchNorms.means).to($0[0].dtype)
+        return $0[0].batchNorm(mean: mean, variance: mean * mean, weight: $0[1], bias: $0[2])
+      },
+      Sample("F.batch_norm(a, \(BatchNorms.mean), \(BatchNorms.mean) ** 2, eps=0.1)", [.real([2, 3, 2, 2])]) {
+        let mean = Tensor(BatchNorms.means).to($0[0].dtype)
+        return $0[0].batchNorm(mean: mean, variance: mean * mean, eps: 0.1)
+      },
+    ])
+
+  private static let affine = Program { x, scale, shift in fma(x, scale, shift) }
+  private static let scaled = Program { x, scale in x * scale }
+  private static let shifted = Program { x, shift in x + shift }
+}
+
+extension BatchNorms {
+  private static let means = [0.5, -1.5, 1]
+  private static let mean = "torch.tensor(\(means)).to(a.dtype)"
+  private static let operands: [SampleOperand] = [.real([4, 3]), .real([3], 0.5...2), .real([3])]
+
+  /// Channels are counted by dimension 1; parameters have one number for each.
+  static func check(_ x: TensorBody, _ parameters: [(String, TensorBody?)]) throws(TensorError) {
+    let shape = x.layout.shape
+    guard shape.count > 1 else { throw .dimensionRange(1, rank: shape.count) }
+    for (name, parameter) in parameters {
+      guard let parameter, parameter.layout.shape != [shape.at(1)] else { continue }
+      throw .shape("\(name) should contain \(shape.at(1)) elements not \(parameter.layout.elementCount)")
+    }
+    try Normalization.checkElements(x, parameters.map(\.1), "batch_norm")
+  }
+
+  private static func tensorGradients(
+    _ call: Call<Double>, _ x: Tensor, _ weight: Tensor?, _ gradient: Tensor
+  ) -> Few<Tensor> {
+    let dims = [0] + Array(2..<x.ndim)
+    let each = x.eachChannel
+    let all = Normalization.Gradients(
+      x, gradient, weight: weight?.reshape(each), dims: dims, eps: call.attributes)
+    return Few(
+      call.needs(0) ? all.input : nil,
+      call.needs(1) ? all.weight.fitted(to: each, call.dtype(1)).reshape(call.shape(1)) : nil,
+      call.needs(2) ? all.bias.fitted(to: each, call.dtype(2)).reshape(call.shape(2)) : nil)
+  }
+}
+
+extension Value {
+  /// A vector of `numbers`.
+  fileprivate init(_ numbers: [Double], _ dtype: DType) throws(TensorError) {
+    self = try Value(Layout([numbers.count]), dtype)
+    let target = elements
+    numbers.withUnsafeBytes {
+      guard let start = $0.baseAddress else { return }
+      Elements(UnsafeMutableRawPointer(mutating: start), Layout([numbers.count]), .float64).copy(to: target)
+    }
+  }
+}
+
+extension TensorBody {
+  /// The elements of a vector.
+  fileprivate func numbers() throws(TensorError) -> [Double] {
+    let wide = try Value(Layout(layout.shape), .float64)
+    elements.copy(to: wide.elements)
+    let start = wide.storage.pointer.assumingMemoryBound(to: Double.self)
+    return withExtendedLifetime(wide) { Array(UnsafeBufferPointer(start: start, count: layout.elementCount)) }
+  }
+}
+
+extension Tensor {
+  /// The shape that a vector of the channels of [n, c, *] broadcasts from.
+  fileprivate var eachChannel: Shape { Shape([shape.at(1)] + Array(repeating: 1, count: ndim - 2)) }
+
+  /// Every channel of [n, c, *] less its mean over the batch, divided by √(variance + eps), then scaled and moved. Torch's
+  /// `batch_norm` with `training=True`.
+  ///
+  /// - Parameter weight, bias: [c], of this dtype, or float32 for a half input.
+  /// - Returns: The output, and the batch's mean and unbiased variance [c], which no gradient flows through: what running
+  ///   statistics are updated with.
+  public func batchNorm(
+    weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5, file: StaticString = #fileID, line: UInt = #line
+  ) -> (output: Tensor, mean: Tensor, variance: Tensor) {
+    let all = ops.batchNorms.batchNorm.callAll(Few(self, weight, bias), eps, at: CallSite(file, line))
+    return (all[0], all[1], all[2])
+  }
+
+  /// Every channel of [n, c, *] less `mean`, divided by √(variance + eps), then scaled and moved. Torch's `batch_norm` with
+  /// `training=False`.
+  ///
+  /// - Parameters:
+  ///   - mean, variance: [c]: running statistics.
+  ///   - weight, bias: [c].
+  public func batchNorm(
+    mean: Tensor, variance: Tensor, weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let site = CallSite(file, line)
+    return checked("batch_norm", at: site) { _ throws(TensorError) in
+      for case let operand? in [mean, variance, weight, bias] {
+        if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
+      }
+      try BatchNorms.check(
+        body,
+        [
+          ("running_mean", mean.body), ("running_var", variance.body), ("weight", weight?.body), ("bias", bias?.body),
+        ])
+      let wide = dtype.computeClass.dtype
+      let inverse = ops.rowNorms.inverseRoot(variance.to(wide), eps)
+      let scale = weight.map { inverse * $0 } ?? inverse
+      let moved = mean.to(wide) * scale
+      let shift = bias.map { $0 - moved } ?? -moved
+      let each = eachChannel
+      return ops.batchNorms.affine.call(Few(self, scale.reshape(each), shift.reshape(each)), None(), at: site)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Flambeau
+import FlambeauFormats
+import FlambeauNN
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// Where a run leaves what it learned: model.safetensors, metrics.jsonl and curves.svg.
+final class RunFolder {
+  let path: String
+  private let about: [String: String]
+  private let metrics: UnsafeMutablePointer<FILE>
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  /// Makes the folder, and begins its metrics anew. `about` goes into the model's metadata.
+  init(_ path: String, about: [String: String]) throws {
+    self.path = path
+    self.about = about
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    guard let file = fopen("\(path)/metrics.jsonl", "w") else {
+      throw Failure(description: "\(path)/metrics.jsonl cannot be written: \(String(cString: strerror(errno)))")
+    }
+    metrics = file
+  }
+
+  deinit { fclose(metrics) }
+
+  func append(_ metric: Metric) throws {
+    let line = try JSONLines.line(metric) + "\n"
+    guard fputs(line, metrics) >= 0 else {
+      throw Failure(description: "\(path)/metrics.jsonl cannot be written: \(String(cString: strerror(errno)))")
+    }
+    if case .epoch = metric { fflush(metrics) }
+  }
+
+  func save(_ model: Sequential) throws {
+    let state = Dictionary(uniqueKeysWithValues: model.stateDict().map { ($0.key, $0.value) })
+    try Safetensors.save(state, metadata: about, to: "\(path)/model.safetensors")
+  }
+
+  func write(curves: String) throws {
+    try Data(curves.utf8).write(to: URL(fileURLWithPath: "\(path)/curves.svg"), options: .atomic)
+  }
+}
+
+enum JSONLines {
+  /// One object on one line, its keys in order.
+  static func line(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+}
