@@ -57,6 +57,43 @@ public enum Init {
     noGrad { tensor.normal_(mean: mean, std: std, file: file, line: line) }
   }
 
+  /// Normal numbers between `a` and `b`: those outside are drawn again.
+  @discardableResult
+  public static func truncNormal_(
+    _ tensor: Tensor, mean: Double = 0, std: Double = 1, a: Double = -2, b: Double = 2, file: StaticString = #fileID,
+    line: UInt = #line
+  ) -> Tensor {
+    func share(below x: Double) -> Double { (1 + erf((x - mean) / std / 2.0.squareRoot())) / 2 }
+    // A poor share of normal numbers would be kept: uniform ones are taken as often as the density says.
+    let isRich = share(below: b) - share(below: a) > 0.3
+    func inDtype(_ number: Double) -> Double { Tensor(number).to(tensor.dtype).item() }
+    let (low, high) = (inDtype(a), inDtype(b))
+    let mode = Swift.max(a, Swift.min(mean, b))
+    let peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std)
+    let scratch = noGrad { Tensor.zeros(tensor.shape, dtype: tensor.dtype) }
+
+    /// Fresh numbers for every place, and where they are refused.
+    func draw(into numbers: Tensor) -> Tensor {
+      if isRich {
+        normal_(numbers, mean: mean, std: std, file: file, line: line)
+        return (numbers .< low).logicalOr(numbers .> high)
+      }
+      uniform_(numbers, from: a, to: b, file: file, line: line)
+      let density = ((numbers - mean) / std).square() * -0.5 - peak
+      return scratch.uniform_().log_() .> density
+    }
+    return noGrad {
+      var refused = draw(into: tensor)
+      let again = Tensor.zeros(tensor.shape, dtype: tensor.dtype)
+      while !Context.current.isFailed && refused.any().item() != 0 {
+        let refusedAgain = draw(into: again)
+        tensor.copy_(.where(refused, again, tensor))
+        refused = refused.logicalAnd(refusedAgain)
+      }
+      return tensor
+    }
+  }
+
   /// Uniform, with the variance 2·gain² / (fan in + fan out) (Glorot and Bengio, 2010).
   @discardableResult
   public static func xavierUniform_(

@@ -23,6 +23,11 @@ struct Draws: Sendable {
     generator.fillNormal(start, dtype, count: count, mean: at.mean, std: at.std, contiguous: isContiguous)
   }
 
+  /// The attribute is the probability of 1.
+  let bernoulli: Operator<Double> = draw(
+    "bernoulli_", isFloating: false, sample("bernoulli_(0.3)") { $0.bernoulli_(0.3) }
+  ) { generator, start, dtype, count, _, p in generator.fillBernoulli(start, dtype, count: count, p: p) }
+
   private typealias Fill<Attributes> =
     @Sendable (
       Generator, _ start: UnsafeMutableRawPointer, DType, _ count: Int, _ isContiguous: Bool, Attributes
@@ -30,13 +35,13 @@ struct Draws: Sendable {
 
   /// Dense memory is filled in its own order, other memory through a copy of that order, as torch does.
   private static func draw<Attributes>(
-    _ name: String, _ samples: Sample..., fill: @escaping Fill<Attributes>
+    _ name: String, isFloating: Bool = true, _ samples: Sample..., fill: @escaping Fill<Attributes>
   ) -> Operator<Attributes> {
     Operator(
       name,
       plan: { (operands, _) throws(TensorError) in
         let target = operands[0]!.body
-        guard target.dtype.isFloatingPoint else {
+        guard target.dtype.isFloatingPoint || !isFloating else {
           throw .dtype("\"\(name)\" not implemented for '\(target.dtype.torchScalarName)'")
         }
         return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
@@ -84,6 +89,15 @@ extension Tensor {
     checked("normal_", at: CallSite(file, line)) { _ throws(TensorError) in
       guard std >= 0 else { throw .argument("normal expects std >= 0.0, but found std \(std)") }
       return ops.draws.normal.write(Few(self), NormalArguments(mean: mean, std: std), at: CallSite(file, line))
+    }
+  }
+
+  /// 1 with the probability `p`, else 0, from the current generator, over every element. Torch's `bernoulli_`.
+  @discardableResult
+  public func bernoulli_(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    checked("bernoulli_", at: CallSite(file, line)) { _ throws(TensorError) in
+      guard p >= 0, p <= 1 else { throw .argument("bernoulli_ expects p to be in [0, 1], but got p=\(p)") }
+      return ops.draws.bernoulli.write(Few(self), p, at: CallSite(file, line))
     }
   }
 }

@@ -136,3 +136,19 @@ public final class Threshold: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.threshold(threshold, value: value) }
   public var configuration: String { "\(threshold), value: \(value)" }
 }
+
+/// `softmax(dim:)`. Torch's `nn.Softmax`.
+public final class Softmax: Layer {
+  public let dim: Int
+  public init(dim: Int) { self.dim = dim }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(dim: dim) }
+  public var configuration: String { "dim: \(dim)" }
+}
+
+/// `logSoftmax(dim:)`. Torch's `nn.LogSoftmax`.
+public final class LogSoftmax: Layer {
+  public let dim: Int
+  public init(dim: Int) { self.dim = dim }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(dim: dim) }
+  public var configuration: String { "dim: \(dim)" }
+}

@@ -25,7 +25,7 @@ public final class Conv2d: Layer {
   ///   - padding: Rows and columns of zeros on either side.
   ///   - groups: Channels are cut into as many parts, each convolved for itself.
   public convenience init(
-    _ inChannels: Int, _ outChannels: Int, kernelSize: Size2D, stride: Size2D = 1, padding: Size2D = 0,
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: Size2D = 0,
     dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
     line: UInt = #line
   ) {
@@ -35,7 +35,7 @@ public final class Conv2d: Layer {
 
   /// With as much padding as its name says.
   public convenience init(
-    _ inChannels: Int, _ outChannels: Int, kernelSize: Size2D, stride: Size2D = 1, padding: ConvolutionPadding,
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: ConvolutionPadding,
     dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
     line: UInt = #line
   ) {
@@ -74,7 +74,7 @@ public final class Conv2d: Layer {
   }
 
   public var configuration: String {
-    var text = "\(inChannels), \(outChannels), kernelSize: \(kernelSize), stride: \(stride)"
+    var text = "\(inChannels), \(outChannels), \(kernelSize), stride: \(stride)"
     switch border {
     case .zeros(let padding): if padding != 0 { text += ", padding: \(padding)" }
     case .named(let padding): text += ", padding: .\(padding)"

@@ -20,7 +20,7 @@ extension Module {
     var copies: [(target: Tensor, source: Tensor)] = []
     for (name, box) in places {
       guard let source = state[name] else {
-        keys.missingKeys.append(name)
+        if (box as? Buffer)?.mayBeMissing != true { keys.missingKeys.append(name) }
         continue
       }
       let target = box.tensor
