@@ -53,6 +53,7 @@ extension Tensor {
       "Conv2d(4, 8, (3, 1), groups=2, bias=False)", { Conv2d(4, 8, [3, 1], groups: 2, bias: false) }
     ),
     ("LayerNorm(6)", { LayerNorm(6) }), ("RMSNorm(6)", { RMSNorm(6) }), ("BatchNorm2d(4)", { BatchNorm2d(4) }),
+    ("MultiheadAttention(16, 4)", { MultiheadAttention(16, 4) }),
   ]
 
   @Test(arguments: modules.indices) func modulesStartAsInTorch(_ index: Int) throws {

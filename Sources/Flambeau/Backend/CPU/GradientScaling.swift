@@ -13,6 +13,7 @@ package enum GradientScaling {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
     let runs = arrays.map(Run.init)
     let pieces = Pieces(counts: runs.map(\.count))
+    if pieces.pieces.isEmpty { return 0 }
     // Partial results join in the order of the pieces, whoever computed them.
     let parts = [Double](unsafeUninitializedCapacity: pieces.pieces.count) { parts, count in
       count = pieces.pieces.count
