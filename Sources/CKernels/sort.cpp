@@ -60,22 +60,31 @@ void pack_as(Pair *pairs, const void *from, ptrdiff_t first, ptrdiff_t n, bool d
   for (ptrdiff_t i = 0; i < n; i++) pairs[i] = Pair(typename Pair::Key(T(Type::key(x[i]) ^ flip)), first + i);
 }
 
-template <class Pair> void pack(void *to, int dtype, const void *from, ptrdiff_t first, ptrdiff_t n, bool descending) {
-  Pair *pairs = (Pair *)to;
+/// Calls `body` with the way keys are made of elements of a dtype.
+template <class Body> auto with_keys(int dtype, Body body) {
   switch (dtype) {
   case fb_bool:
-  case fb_uint8: return pack_as<Pair, Plain<uint8_t>>(pairs, from, first, n, descending);
-  case fb_int8: return pack_as<Pair, Signed<uint8_t, 0x80>>(pairs, from, first, n, descending);
-  case fb_int16: return pack_as<Pair, Signed<uint16_t, 0x8000>>(pairs, from, first, n, descending);
-  case fb_int32: return pack_as<Pair, Signed<uint32_t, 0x80000000u>>(pairs, from, first, n, descending);
-  case fb_float16: return pack_as<Pair, Half>(pairs, from, first, n, descending);
-  case fb_bfloat16: return pack_as<Pair, Brain>(pairs, from, first, n, descending);
-  case fb_float32: return pack_as<Pair, Single>(pairs, from, first, n, descending);
+  case fb_uint8: return body(Plain<uint8_t>());
+  case fb_int8: return body(Signed<uint8_t, 0x80>());
+  case fb_int16: return body(Signed<uint16_t, 0x8000>());
+  case fb_int32: return body(Signed<uint32_t, 0x80000000u>());
+  case fb_int64: return body(Signed<uint64_t, 0x8000000000000000u>());
+  case fb_float16: return body(Half());
+  case fb_bfloat16: return body(Brain());
+  case fb_float32: return body(Single());
+  default: return body(Double());
   }
-  if constexpr (sizeof(typename Pair::Key) == 8) {
-    if (dtype == fb_int64) return pack_as<Pair, Signed<uint64_t, 0x8000000000000000u>>(pairs, from, first, n, descending);
-    return pack_as<Pair, Double>(pairs, from, first, n, descending);
-  }
+}
+
+template <class Pair> void pack(void *to, int dtype, const void *from, ptrdiff_t first, ptrdiff_t n, bool descending) {
+  with_keys(dtype, [=](auto type) { pack_as<Pair, decltype(type)>((Pair *)to, from, first, n, descending); });
+}
+
+template <class Type> uint64_t differing(const void *from, ptrdiff_t n) {
+  const typename Type::Element *x = (const typename Type::Element *)from;
+  typename Type::Element bits = 0, first = Type::key(x[0]);
+  for (ptrdiff_t i = 1; i < n; i++) bits |= Type::key(x[i]) ^ first;
+  return bits;
 }
 
 template <class Pair> void count(ptrdiff_t *counts, const void *p, ptrdiff_t n, int shift, int bits) {
@@ -101,25 +110,64 @@ template <class Pair> void insertion_sort(Pair *a, ptrdiff_t n) {
   }
 }
 
+template <class Pair> inline void exchange(Pair &a, Pair &b) {
+  Pair x = a, y = b;
+  bool wrong = y < x;
+  a = wrong ? y : x;
+  b = wrong ? x : y;
+}
+
+/// A sorting network, after Batcher.
+template <class Pair> void sort_eight(Pair *a) {
+  static constexpr unsigned char pairs[19][2] = {{0, 2}, {1, 3}, {4, 6}, {5, 7}, {0, 4}, {1, 5}, {2, 6}, {3, 7}, {0, 1}, {2, 3},
+                                                 {4, 5}, {6, 7}, {2, 4}, {3, 5}, {1, 4}, {3, 6}, {1, 2}, {3, 4}, {5, 6}};
+  Pair x[8];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 8; i++) x[i] = a[i];
+#pragma clang loop unroll(full)
+  for (auto &pair : pairs) exchange(x[pair[0]], x[pair[1]]);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 8; i++) a[i] = x[i];
+}
+
+/// Two sorted runs of one length: from the front and from the back at once, each half of the way, so that neither can run out.
+template <class Pair> void merge_equal(Pair *to, const Pair *a, const Pair *b, ptrdiff_t length) {
+  const Pair *a_last = b - 1, *b_last = b + length - 1;
+  Pair *back = to + 2 * length - 1;
+  for (ptrdiff_t i = 0; i < length; i++) {
+    bool second = *b < *a;
+    *to++ = *(second ? b : a);
+    b += second, a += !second;
+    bool first = *b_last < *a_last;
+    *back-- = *(first ? a_last : b_last);
+    a_last -= first, b_last -= !first;
+  }
+}
+
 template <class Pair> void merge(Pair *to, const Pair *a, const Pair *a_end, const Pair *b, const Pair *b_end) {
   while (a < a_end && b < b_end) {
     bool second = *b < *a;
-    *to++ = second ? *b : *a;
-    b += second;
-    a += !second;
+    *to++ = *(second ? b : a);
+    b += second, a += !second;
   }
   while (a < a_end) *to++ = *a++;
   while (b < b_end) *to++ = *b++;
 }
 
-template <class Pair> void sort_few(void *p, void *s, ptrdiff_t n) {
-  constexpr ptrdiff_t run = 12;
+template <class Pair> void merge_sort(void *p, void *s, ptrdiff_t n) {
+  constexpr ptrdiff_t run = 8;
   Pair *pairs = (Pair *)p, *from = pairs, *to = (Pair *)s;
-  for (ptrdiff_t i = 0; i < n; i += run) insertion_sort(from + i, n - i < run ? n - i : run);
+  ptrdiff_t whole = n / run * run;
+  for (ptrdiff_t i = 0; i < whole; i += run) sort_eight(from + i);
+  insertion_sort(from + whole, n - whole);
   for (ptrdiff_t length = run; length < n; length *= 2) {
     for (ptrdiff_t i = 0; i < n; i += 2 * length) {
       ptrdiff_t middle = i + length < n ? i + length : n, end = i + 2 * length < n ? i + 2 * length : n;
-      merge(to + i, from + i, from + middle, from + middle, from + end);
+      if (end - middle == length) {
+        merge_equal(to + i, from + i, from + middle, length);
+      } else {
+        merge(to + i, from + i, from + middle, from + middle, from + end);
+      }
     }
     Pair *swap = from;
     from = to, to = swap;
@@ -174,14 +222,14 @@ template <class Pair> void select(void *p, ptrdiff_t n, ptrdiff_t k) {
 
 /// Keeps what may be among the k first, and weeds when there is too much of it.
 template <class Pair>
-ptrdiff_t top(void *p, ptrdiff_t k, int dtype, const void *from, ptrdiff_t first, ptrdiff_t n, bool descending) {
-  constexpr ptrdiff_t block = 512;
+void top(void *p, ptrdiff_t k, int dtype, const void *from, ptrdiff_t first, ptrdiff_t n, bool descending) {
+  constexpr ptrdiff_t block = 128;
   static const int sizes[fb_dtype_count] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8};
-  if (k == 0) return 0;
+  if (k == 0) return;
   Pair *kept = (Pair *)p, here[block];
   Pair last;
   bool full = false;
-  ptrdiff_t count = 0, capacity = 2 * k + 1024;
+  ptrdiff_t count = 0, capacity = 2 * k + 2 * block;
   for (ptrdiff_t i = 0; i < n; i += block) {
     ptrdiff_t length = n - i < block ? n - i : block;
     pack<Pair>(here, dtype, (const char *)from + i * sizes[dtype], first + i, length, descending);
@@ -199,11 +247,7 @@ ptrdiff_t top(void *p, ptrdiff_t k, int dtype, const void *from, ptrdiff_t first
       count += length;
     }
   }
-  if (count > k) {
-    select<Pair>(kept, count, k - 1);
-    count = k;
-  }
-  return count;
+  if (count > k) select<Pair>(kept, count, k - 1);
 }
 
 template <class Pair> ptrdiff_t count_nan(const void *p, int dtype, ptrdiff_t n) {
@@ -235,12 +279,15 @@ void unpack(int64_t *positions, void *values, const void *p, ptrdiff_t n, const 
 }
 
 template <class Pair>
-constexpr fb_sorter sorter = {sizeof(Pair), pack<Pair>,   count<Pair>, scatter<Pair>,   sort_few<Pair>,
+constexpr fb_sorter sorter = {sizeof(Pair), pack<Pair>,   count<Pair>, scatter<Pair>,   merge_sort<Pair>,
                               select<Pair>, top<Pair>, count_nan<Pair>, unpack<Pair>};
 
 } // namespace
 
-extern "C" const fb_sorter *fb_sorter_for(int dtype, ptrdiff_t n) {
-  bool wide = dtype == fb_int64 || dtype == fb_float64 || n > 0xffffffff;
-  return wide ? &sorter<Wide> : &sorter<Narrow>;
+extern "C" const fb_sorter *fb_sorter_for(int key_bits, ptrdiff_t n) {
+  return key_bits > 32 || n > 0xffffffff ? &sorter<Wide> : &sorter<Narrow>;
+}
+
+extern "C" uint64_t fb_differing_key_bits(int dtype, const void *from, ptrdiff_t n) {
+  return with_keys(dtype, [=](auto type) -> uint64_t { return differing<decltype(type)>(from, n); });
 }

@@ -43,7 +43,7 @@ extension Operator {
 }
 
 extension TensorBody {
-  fileprivate func checkWritable(_ context: Context, recording: Bool) throws(TensorError) {
+  func checkWritable(_ context: Context, recording: Bool) throws(TensorError) {
     if isInference && !context.inference {
       throw .autograd(
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "

@@ -7,6 +7,7 @@ struct Operators: Sendable {
   let selections: Selections = Selections()
   let activations: Activations = Activations()
   let writes: Writes = Writes()
+  let draws: Draws = Draws()
   let views: Views = Views()
   let conversions: Conversions = Conversions()
   let reductions: Reductions = Reductions()

@@ -9,18 +9,26 @@ enum Scan {
     into output: Elements
   ) {
     if output.layout.elementCount == 0 { return }
+    let inner = (dim + 1..<Swift.max(input.layout.rank, dim + 1)).reduce(1) { $0 * input.layout.shape.at($1) }
+    // Where neighbours are in different lines, lines are walked side by side.
+    let isAcross = inner >= 8
+    let along = isAcross ? input.layout.rank - 1 : dim
     let dtype = computeClass.dtype
-    let isSum = kind == .sum
-    DenseRows.read(input, dim, as: dtype, in: computeClass) { from, rows, width in
-      DenseRows.write(output, dim, as: dtype, in: computeClass) { to in
-        DenseRows.parallel(rows, width) {
-          for r in $0 {
-            let row = Row(r, width, isReversed)
-            switch computeClass {
-            case fb_f32: isSum ? row.totals(from, to, 0, +, Float.self) : row.totals(from, to, 1, *, Float.self)
-            case fb_f64: isSum ? row.totals(from, to, 0, +, Double.self) : row.totals(from, to, 1, *, Double.self)
-            default: isSum ? row.totals(from, to, 0, &+) : row.totals(from, to, 1, &*)
-            }
+    DenseRows.read(input, along, as: dtype, in: computeClass) { from, _, _ in
+      DenseRows.write(output, along, as: dtype, in: computeClass) { to in
+        let width = input.layout.rank == 0 ? 1 : input.layout.shape.at(dim)
+        let lines = Lines(
+          outer: input.layout.elementCount / width / (isAcross ? inner : 1), width: width, inner: isAcross ? inner : 1,
+          isReversed: isReversed)
+        DenseRows.parallel(lines.units, lines.unitLength) { units in
+          // Here, so that each loop is compiled with its own functions.
+          switch (computeClass, kind == .sum) {
+          case (fb_f32, true): lines.scan(units, from, to, 0.0, +, { Double($0) }, { Float($0) })
+          case (fb_f32, false): lines.scan(units, from, to, 1.0, *, { Double($0) }, { Float($0) })
+          case (fb_f64, true): lines.scan(units, from, to, 0.0, +, { $0 }, { $0 })
+          case (fb_f64, false): lines.scan(units, from, to, 1.0, *, { $0 }, { $0 })
+          case (_, true): lines.scan(units, from, to, Int64(0), &+, { $0 }, { $0 })
+          case (_, false): lines.scan(units, from, to, Int64(1), &*, { $0 }, { $0 })
           }
         }
       }
@@ -51,6 +59,57 @@ enum Scan {
     }
   }
 
+  /// Lines of `width` elements, `inner` of them side by side. A unit of work is a line, or a block of neighbours.
+  private struct Lines {
+    let outer: Int
+    let width: Int
+    let inner: Int
+    let isReversed: Bool
+
+    private static let block = 256
+
+    private var blocks: Int { (inner + Lines.block - 1) / Lines.block }
+    var units: Int { outer * blocks }
+    var unitLength: Int { width * Swift.min(inner, Lines.block) }
+
+    @inline(__always)
+    func scan<Element, Total>(
+      _ units: Range<Int>, _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ start: Total,
+      _ join: (Total, Total) -> Total, _ widen: (Element) -> Total, _ narrow: (Total) -> Element
+    ) {
+      let (x, y) = (from.assumingMemoryBound(to: Element.self), to.assumingMemoryBound(to: Element.self))
+      if inner == 1 {
+        for r in units {
+          let row = Row(r, width, isReversed)
+          var (total, i) = (start, row.first)
+          for _ in 0..<width {
+            total = join(total, widen(x[i]))
+            y[i] = narrow(total)
+            i &+= row.step
+          }
+        }
+        return
+      }
+      withUnsafeTemporaryAllocation(of: Total.self, capacity: Lines.block) { totals in
+        let totals = totals.baseAddress!
+        for unit in units {
+          let (line, block) = unit.quotientAndRemainder(dividingBy: blocks)
+          let count = Swift.min(Lines.block, inner - block * Lines.block)
+          let row = Row(line, width, isReversed)
+          for j in 0..<count { totals[j] = start }
+          var i = row.first * inner + block * Lines.block
+          for _ in 0..<width {
+            for j in 0..<count {
+              totals[j] = join(totals[j], widen(x[i &+ j]))
+              y[i &+ j] = narrow(totals[j])
+            }
+            i &+= row.step &* inner
+          }
+        }
+      }
+    }
+  }
+
   /// One row, walked from either end.
   private struct Row {
     let first: Int
@@ -61,33 +120,6 @@ enum Scan {
       first = index * width + (isReversed ? width - 1 : 0)
       step = isReversed ? -1 : 1
       count = width
-    }
-
-    @inline(__always)
-    func totals<Element: BinaryFloatingPoint>(
-      _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ start: Double, _ join: (Double, Double) -> Double,
-      _ type: Element.Type
-    ) {
-      let (x, y) = (from.assumingMemoryBound(to: Element.self), to.assumingMemoryBound(to: Element.self))
-      var (total, i) = (start, first)
-      for _ in 0..<count {
-        total = join(total, Double(x[i]))
-        y[i] = Element(total)
-        i &+= step
-      }
-    }
-
-    @inline(__always)
-    func totals(
-      _ from: UnsafeRawPointer, _ to: UnsafeMutableRawPointer, _ start: Int64, _ join: (Int64, Int64) -> Int64
-    ) {
-      let (x, y) = (from.assumingMemoryBound(to: Int64.self), to.assumingMemoryBound(to: Int64.self))
-      var (total, i) = (start, first)
-      for _ in 0..<count {
-        total = join(total, x[i])
-        y[i] = total
-        i &+= step
-      }
     }
 
     @inline(__always)

@@ -5,13 +5,19 @@ enum Sort {
   /// The elements along `dim` in order, and their positions before; nil for what is not wanted. All have one shape, nothing is empty.
   static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) {
     read(input, dim, values, indices) { rows, from, values, indices in
-      rows.forEach { sorter, at, n in
+      rows.forEach { at, n in
         let row = from + at * rows.byteCount
         let (values, indices) = (values.map { $0 + at * rows.byteCount }, indices + at)
+        // The bits of keys that are alike in the whole row need not be looked at; often there are many.
+        let bits = n <= few ? rows.keyBits : rows.differingBits(row)
+        let sorter = fb_sorter_for(Int32(bits), n).pointee
         Scratch.withBytes(2 * n * sorter.pair_bytes) { pairs in
-          let sorted = sort(sorter, pairs, n, keyBits: rows.byteCount * 8) { piece, pairs in
-            sorter.pack(pairs, rows.dtype, row + piece.lowerBound * rows.byteCount, piece.lowerBound, piece.count, descending)
+          forPieces(n) { piece in
+            sorter.pack(
+              pairs + piece.lowerBound * sorter.pair_bytes, rows.dtype, row + piece.lowerBound * rows.byteCount,
+              piece.lowerBound, piece.count, descending)
           }
+          let sorted = sort(sorter, pairs, n, keyBits: bits)
           forPieces(n) { piece in
             sorter.unpack(
               indices + piece.lowerBound, values.map { $0 + piece.lowerBound * rows.byteCount },
@@ -27,30 +33,25 @@ enum Sort {
     _ input: Elements, dim: Int, k: Int, descending: Bool, sorted: Bool, values: Elements, indices: Elements
   ) {
     read(input, dim, values, indices) { rows, from, values, indices in
-      rows.forEach { sorter, at, n in
+      let sorter = fb_sorter_for(Int32(rows.keyBits), rows.width).pointee
+      rows.forEach { at, n in
         let row = from + at * rows.byteCount
         let place = at / n * k
-        let room = (2 * k + 1024) * sorter.pair_bytes
-        // Pieces of a long row give up their own first k.
+        let room = (2 * k + 256) * sorter.pair_bytes
+        // Pieces of a long row give up their own first k; each has more.
         let pieces = n >= longRow && k <= n / 64 ? 16 : 1
         let length = (n + pieces - 1) / pieces
         Scratch.withBytes(Swift.max(pieces * k, 2 * k) * sorter.pair_bytes) { winners in
-          withUnsafeTemporaryAllocation(of: Int.self, capacity: pieces) { counts in
-            let counts = counts.baseAddress!
-            ThreadPool.run(pieces) { piece in
-              Scratch.withBytes(room) { kept in
-                let first = piece * length
-                counts[piece] = sorter.top(
-                  kept, k, rows.dtype, row + first * rows.byteCount, first, Swift.min(length, n - first), descending)
-                (winners + piece * k * sorter.pair_bytes).copyMemory(
-                  from: kept, byteCount: counts[piece] * sorter.pair_bytes)
-              }
+          ThreadPool.run(pieces) { piece in
+            Scratch.withBytes(room) { kept in
+              let first = piece * length
+              sorter.top(kept, k, rows.dtype, row + first * rows.byteCount, first, Swift.min(length, n - first), descending)
+              (winners + piece * k * sorter.pair_bytes).copyMemory(from: kept, byteCount: k * sorter.pair_bytes)
             }
-            // Every piece has more than k elements if there are several.
-            if pieces > 1 { sorter.select(winners, pieces * k, k - 1) }
           }
-          let best = sorted ? sort(sorter, winners, k, keyBits: rows.byteCount * 8) : winners
-          sorter.unpack(indices + place, values! + place * rows.byteCount, best, k, row, Int32(rows.byteCount))
+          if pieces > 1 { sorter.select(winners, pieces * k, k - 1) }
+          if sorted { sorter.merge_sort(winners, winners + k * sorter.pair_bytes, k) }
+          sorter.unpack(indices + place, values! + place * rows.byteCount, winners, k, row, Int32(rows.byteCount))
         }
       }
     }
@@ -76,7 +77,8 @@ enum Sort {
   /// The element of a rank along `dim` (nil: of all), and its position. `values` and `indices` have size 1 there.
   static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) {
     read(input, dim, values, indices) { rows, from, values, indices in
-      rows.forEach { sorter, at, n in
+      let sorter = fb_sorter_for(Int32(rows.keyBits), rows.width).pointee
+      rows.forEach { at, n in
         let row = from + at * rows.byteCount
         Scratch.withBytes(n * sorter.pair_bytes) { pairs in
           sorter.pack(pairs, rows.dtype, row, 0, n, false)
@@ -102,13 +104,31 @@ enum Sort {
     let dtype: Int32
     let byteCount: Int
 
-    /// Runs `body(sorter, where the row begins, its length)`, one row after the other where each is work for all threads.
-    func forEach(_ body: (fb_sorter, Int, Int) -> Void) {
-      let sorter = fb_sorter_for(dtype, width).pointee
+    var keyBits: Int { byteCount * 8 }
+
+    /// Runs `body(where the row begins, its length)`, one row after the other where each is work for all threads.
+    func forEach(_ body: (Int, Int) -> Void) {
       if width >= longRow {
-        for r in 0..<count { body(sorter, r * width, width) }
+        for r in 0..<count { body(r * width, width) }
       } else {
-        DenseRows.parallel(count, width * 4) { for r in $0 { body(sorter, r * width, width) } }
+        DenseRows.parallel(count, width * 4) { for r in $0 { body(r * width, width) } }
+      }
+    }
+
+    /// The number of low bits outside which a row's keys are alike.
+    func differingBits(_ row: UnsafeRawPointer) -> Int {
+      let pieces = pieceCount(width)
+      return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: pieces) { found in
+        let found = found.baseAddress!
+        forPieces(width) { piece in
+          // Each piece begins with the element the one before ends with, so that the pieces are compared too.
+          let first = Swift.max(piece.lowerBound - 1, 0)
+          found[piece.lowerBound / pieceLength(width)] = fb_differing_key_bits(
+            dtype, row + first * byteCount, piece.upperBound - first)
+        }
+        var bits: UInt64 = 0
+        for i in 0..<pieces { bits |= found[i] }
+        return 64 - bits.leadingZeroBitCount
       }
     }
   }
@@ -130,19 +150,18 @@ enum Sort {
 
   // MARK: Order
 
-  /// Sorts `n` pairs, which `pack` makes first; `pairs` has room for twice as many. Returns where they are then.
+  /// Sorts `n` pairs, at first in order of position; there is room for twice as many. Returns where they are then.
   private static func sort(
-    _ sorter: fb_sorter, _ pairs: UnsafeMutableRawPointer, _ n: Int, keyBits: Int,
-    pack: (Range<Int>, UnsafeMutableRawPointer) -> Void = { _, _ in }
+    _ sorter: fb_sorter, _ pairs: UnsafeMutableRawPointer, _ n: Int, keyBits: Int
   ) -> UnsafeMutableRawPointer {
     let spare = pairs + n * sorter.pair_bytes
-    forPieces(n) { pack($0, pairs + $0.lowerBound * sorter.pair_bytes) }
     if n <= few {
-      sorter.sort_few(pairs, spare, n)
+      sorter.merge_sort(pairs, spare, n)
       return pairs
     }
     // From the lowest digit to the highest; each pass keeps the order of equal digits.
     let passes = (keyBits + (n < 8192 ? 7 : 10)) / (n < 8192 ? 8 : 11)
+    if passes == 0 { return pairs }
     let bits = (keyBits + passes - 1) / passes
     let buckets = 1 << bits
     let pieces = pieceCount(n)
