@@ -122,6 +122,13 @@ struct Call<Attributes: Sendable> {
   /// A result after the first, if the row saves them.
   func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try unpack(node.edges.count + 1 + i) }
 
+  /// The same, out of the node's hands if this is the graph's last pass, so that its memory may become a gradient's.
+  func takenAuxiliary(_ i: Int) throws(TensorError) -> Tensor {
+    let tensor = try auxiliary(i)
+    if node.isInLastPass { node.saved[node.edges.count + 1 + i] = nil }
+    return tensor
+  }
+
   private func unpack(_ slot: Int) throws(TensorError) -> Tensor {
     if node.isReleased { throw .backwardTwice }
     return try node.saved[slot]!.unpack(for: node)

@@ -33,6 +33,8 @@ struct Operators: Sendable {
   let softmaxes: Softmaxes = Softmaxes()
   let rowNorms: RowNorms = RowNorms()
   let batchNorms: BatchNorms = BatchNorms()
+  let losses: Losses = Losses()
+  let crossEntropies: CrossEntropies = CrossEntropies()
 }
 
 let ops: Operators = Operators()
