@@ -81,7 +81,8 @@ class Judge:
         value = tensor.detach().resolve_conj().resolve_neg().contiguous()
         at = len(self.out)
         if value.numel():
-            self.out += value.reshape(-1).view(torch.uint8).numpy().tobytes()
+            # A single element counts as contiguous with any stride, but only a stride of 1 can be seen as bytes.
+            self.out += value.as_strided((value.numel(),), (1,)).view(torch.uint8).numpy().tobytes()
         return {"dtype": str(tensor.dtype)[6:], "shape": list(tensor.shape), "strides": list(tensor.stride()),
                 "requires_grad": tensor.requires_grad, "at": at}
 

@@ -146,7 +146,7 @@ extension Tensor {
     let site = CallSite(file, line)
     let refused = refusal("masked_select", [mask], site) { () throws(TensorError) in
       guard mask.dtype == .bool else { throw .dtype("masked_select: expected BoolTensor for mask") }
-      _ = try Shape.broadcast(shape, mask.shape)
+      _ = try Shape.broadcast(mask.shape, shape)
     }
     if let refused { return refused }
     let both = try! Shape.broadcast(shape, mask.shape)

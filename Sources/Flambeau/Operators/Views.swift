@@ -159,7 +159,12 @@ extension Layout {
 
   /// The layout stretched to `target`, with torch's sentences where that cannot be.
   func expanded(to target: Shape, _ dtype: DType) throws(TensorError) -> Layout {
-    if let wide = broadcast(to: target) { return wide }
+    let isNegative = target.contains { $0 < 0 }
+    if !isNegative { _ = try target.checkedElementCount() }
+    if let wide = broadcast(to: target) {
+      if isNegative { _ = try target.checkedElementCount() }
+      return wide
+    }
     guard target.count >= rank else {
       throw .shape(
         "expand(torch.\(dtype.torchScalarName)Tensor{\(shape)}, size=\(target)): the number of sizes provided "
