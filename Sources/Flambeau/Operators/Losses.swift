@@ -38,10 +38,14 @@ struct Losses: Sendable {
       let distance = abs(x[0] - x[1])
       return select(le(distance, s[0]), 0.5 * square(distance), s[0] * (distance - 0.5 * s[0]))
     }, refusal: Losses.integers("huber_cpu"),
-    each: .binary("F.huber_loss(a, b, reduction='none', delta=0.7)") { $0.huberLoss($1, reduction: .none, delta: 0.7) },
+    each: Losses.pair("F.huber_loss(a, b, reduction='none', delta=0.7)", -2...2, -2...2) {
+      $0.huberLoss($1, reduction: .none, delta: 0.7)
+    },
     samples: [
-      .binary("F.huber_loss(a, b)") { $0.huberLoss($1) },
-      .binary("F.huber_loss(a, b, reduction='sum', delta=1.5)") { $0.huberLoss($1, reduction: .sum, delta: 1.5) },
+      Losses.pair("F.huber_loss(a, b)", -2...2, -2...2) { $0.huberLoss($1) },
+      Losses.pair("F.huber_loss(a, b, reduction='sum', delta=1.5)", -2...2, -2...2) {
+        $0.huberLoss($1, reduction: .sum, delta: 1.5)
+      },
     ])
 
   /// Logits and targets, then a weight, a weight of positives, or both.
@@ -195,14 +199,14 @@ extension Tensor {
   /// The squared differences from `target`. Torch's `mse_loss`.
   public func mseLoss(
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.losses.mse(Few(self, target), reduction, at: CallSite(file, line)) }
+  ) -> Tensor { ops.losses.mse(promoted(with: target), reduction, at: CallSite(file, line)) }
 
   /// The absolute differences from `target`. Torch's `l1_loss`.
   public func l1Loss(
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    if dtype.isFloatingPoint || target.dtype.isFloatingPoint {
-      return ops.losses.l1(Few(self, target), reduction, at: CallSite(file, line))
+    if dtype.promoted(with: target.dtype).isFloatingPoint && dtype != .bool && target.dtype != .bool {
+      return ops.losses.l1(promoted(with: target), reduction, at: CallSite(file, line))
     }
     // Integers wrap before their absolute value is taken.
     let distances = (self - target).abs()
@@ -221,8 +225,8 @@ extension Tensor {
     let site = CallSite(file, line)
     return checked("smooth_l1_loss", at: site) { _ throws(TensorError) in
       guard beta >= 0 else { throw .argument("smooth_l1_loss does not support negative values for beta.") }
-      if beta == 0 { return ops.losses.l1(Few(self, target), reduction, at: site) }
-      return ops.losses.smoothL1(Few(self, target), reduction, Scalars(Number(beta)), at: site)
+      if beta == 0 { return l1Loss(target, reduction: reduction, file: file, line: line) }
+      return ops.losses.smoothL1(promoted(with: target), reduction, Scalars(Number(beta)), at: site)
     }
   }
 
@@ -234,7 +238,7 @@ extension Tensor {
     let site = CallSite(file, line)
     return checked("huber_loss", at: site) { _ throws(TensorError) in
       guard delta > 0 else { throw .argument("huber_loss does not support non-positive values for delta.") }
-      return ops.losses.huber(Few(self, target), reduction, Scalars(Number(delta)), at: site)
+      return ops.losses.huber(promoted(with: target), reduction, Scalars(Number(delta)), at: site)
     }
   }
 
@@ -310,6 +314,14 @@ extension Tensor {
   ) -> Tensor {
     let row = logTarget ? ops.losses.klDivLog : ops.losses.klDiv
     return row(Few(self, target), reduction, at: CallSite(file, line))
+  }
+}
+
+extension Tensor {
+  /// Both in the dtype that holds both; scalars count as much as others.
+  fileprivate func promoted(with other: Tensor) -> Few<Tensor> {
+    let common = dtype.promoted(with: other.dtype)
+    return Few(to(common), other.to(common))
   }
 }
 
