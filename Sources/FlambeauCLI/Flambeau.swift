@@ -4,5 +4,6 @@ import ArgumentParser
 @main
 struct FlambeauCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "flambeau", abstract: "Tensors, training and models in Swift.", subcommands: [Train.self, Predict.self, Devices.self, Bench.self])
+    commandName: "flambeau", abstract: "Tensors, training and models in Swift.",
+    subcommands: [Train.self, Predict.self, Devices.self, Bench.self])
 }

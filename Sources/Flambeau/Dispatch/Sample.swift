@@ -70,6 +70,15 @@ struct SampleOperand: Sendable {
 
   let shape: Shape
   let values: Values
+  /// A gradient is asked for it, if its dtype has one.
+  private(set) var isDifferentiable = true
+
+  /// One whose gradient torch has not.
+  var withoutGradient: SampleOperand {
+    var result = self
+    result.isDifferentiable = false
+    return result
+  }
 
   static func real(_ shape: Shape, _ range: ClosedRange<Double> = -2...2) -> SampleOperand {
     SampleOperand(shape: shape, values: .real(range))

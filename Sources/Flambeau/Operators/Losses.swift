@@ -109,12 +109,12 @@ struct Losses: Sendable {
     ),
     Losses.bce(
       weight: true,
-      each: Sample("F.binary_cross_entropy(a, b, c.detach(), reduction='none')", Losses.probabilities) {
-        $0[0].binaryCrossEntropy($0[1], weight: $0[2].detach(), reduction: .none)
+      each: Sample("F.binary_cross_entropy(a, b, c, reduction='none')", Losses.probabilities) {
+        $0[0].binaryCrossEntropy($0[1], weight: $0[2], reduction: .none)
       },
       [
-        Sample("F.binary_cross_entropy(a, b, c.detach())", Losses.probabilities) {
-          $0[0].binaryCrossEntropy($0[1], weight: $0[2].detach())
+        Sample("F.binary_cross_entropy(a, b, c)", Losses.probabilities) {
+          $0[0].binaryCrossEntropy($0[1], weight: $0[2])
         }
       ]),
   ]
@@ -174,11 +174,11 @@ extension Losses {
   ) -> Sample { Sample(torch, [.real([3, 4], a), .real([3, 4], b)]) { call($0[0], $0[1]) } }
 
   private static func rows(_ weight: Shape) -> [SampleOperand] {
-    [.real([3, 4]), .real([3, 4], 0...1), .real(weight, 0.5...2)]
+    [.real([3, 4]), .real([3, 4], 0...1), .real(weight, 0.5...2).withoutGradient]
   }
-  private static let last: [SampleOperand] = [.real([4], 0.5...2)]
+  private static let last: [SampleOperand] = [.real([4], 0.5...2).withoutGradient]
   private static let probabilities: [SampleOperand] = [
-    .real([3, 4], 0.1...0.9), .real([3, 4], 0...1), .real([4], 0.5...2),
+    .real([3, 4], 0.1...0.9), .real([3, 4], 0...1), .real([4], 0.5...2).withoutGradient,
   ]
 
   /// Throws unless all elements are between 0 and 1.

@@ -30,7 +30,9 @@ struct PointwiseTotal: Sendable {
       name, saves: gradients.saves,
       forward: { (operands, arguments) throws(TensorError) in
         let dtype = DType.common(operands)
-        if let sentence = refusal(dtype) { throw .dtype(sentence) }
+        for operand in operands {
+          if let operand, let sentence = refusal(operand.dtype) { throw .dtype(sentence) }
+        }
         if arguments.isMean && !dtype.isFloatingPoint { throw Reductions.meanRefusal("Input", dtype) }
         let shape = try Pointwise.broadcastShape(operands)
         var scalars = arguments.pointwise.scalars

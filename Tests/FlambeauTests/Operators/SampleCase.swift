@@ -28,7 +28,7 @@ struct SampleCase {
           operands[i], shapes?[i] ?? operands[i].shape, dtypes[i % dtypes.count], layout: layouts == 0 ? 0 : layouts + i)
       }
       let needs = operands.indices.map { i in
-        if case .real = operands[i].values { tensors[i].dtype.isFloatingPoint } else { false }
+        if case .real = operands[i].values { operands[i].isDifferentiable && tensors[i].dtype.isFloatingPoint } else { false }
       }
       cases.append(
         SampleCase(

@@ -192,8 +192,8 @@ import Testing
       let classes = (0..<count).map { _ in Int.random(in: 0..<width, using: &random) }
       let weights = (0..<count).map { $0 % 3 == 1 ? 0.0 : 1 + Double($0 % 2) }
       let targets = Self.numbers(shape, .int64, classes.enumerated().map { $0 % 3 == 1 ? -100 : Double($1) })
-      let peaks = Self.numbers(shape, .float32, weights.map { $0 * (1 - smoothing) })
-      let spreads = Self.numbers(shape, .float32, weights.map { $0 * smoothing / Double(width) })
+      let peaks = Self.numbers(shape, .float64, weights.map { $0 * (1 - smoothing) })
+      let spreads = Self.numbers(shape, .float64, weights.map { $0 * smoothing / Double(width) })
       let loss = ProgramSample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * count)
       let gradient = ProgramSample(shape, dtype, stretches: false, using: &random)
       RowInterpreter.run(
