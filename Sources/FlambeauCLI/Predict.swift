@@ -10,7 +10,7 @@ struct Predict: ParsableCommand {
     abstract: "Show test images beside a trained model's guesses and their probabilities.")
 
   @Argument(help: ArgumentHelp("The folder a training run wrote.", valueName: "RUN_DIR"))
-  var run: String
+  var folder: String
   @Option(help: "How many images.")
   var count = 5
   @Option(help: "The first image's number in the test set.")
@@ -19,7 +19,7 @@ struct Predict: ParsableCommand {
   var data: String?
 
   func run() throws {
-    let path = "\(run)/model.safetensors"
+    let path = "\(folder)/model.safetensors"
     let about = try Safetensors.metadata(of: path)
     let task: ImageTask
     switch about["dataset"] {

@@ -33,8 +33,7 @@ public enum Init {
 
   @discardableResult
   public static func constant_(_ tensor: Tensor, _ value: Double) -> Tensor {
-    tensor.overwrite(with: value)
-    return tensor
+    noGrad { tensor.fill_(value) }
   }
 
   @discardableResult
@@ -48,28 +47,51 @@ public enum Init {
   public static func uniform_(
     _ tensor: Tensor, from: Double = 0, to: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    guard accepts(tensor, "uniform_", file, line) else { return tensor }
-    guard from <= to else {
-      let problem = "uniform_ expects to return a [from, to) range, but found from=\(from) > to=\(to)"
-      Core.refuse(.argument, problem, operation: "uniform_", file: file, line: line)
-      return tensor
-    }
-    tensor.overwriteUniform(from: from, to: to)
-    return tensor
+    noGrad { tensor.uniform_(from: from, to: to, file: file, line: line) }
   }
 
   @discardableResult
   public static func normal_(
     _ tensor: Tensor, mean: Double = 0, std: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    guard accepts(tensor, "normal_", file, line) else { return tensor }
-    guard std >= 0 else {
-      Core.refuse(
-        .argument, "normal expects std >= 0.0, but found std \(std)", operation: "normal_", file: file, line: line)
+    noGrad { tensor.normal_(mean: mean, std: std, file: file, line: line) }
+  }
+
+  /// Normal numbers between `a` and `b`: those outside are drawn again.
+  @discardableResult
+  public static func truncNormal_(
+    _ tensor: Tensor, mean: Double = 0, std: Double = 1, a: Double = -2, b: Double = 2, file: StaticString = #fileID,
+    line: UInt = #line
+  ) -> Tensor {
+    func share(below x: Double) -> Double { (1 + erf((x - mean) / std / 2.0.squareRoot())) / 2 }
+    // A poor share of normal numbers would be kept: uniform ones are taken as often as the density says.
+    let isRich = share(below: b) - share(below: a) > 0.3
+    func inDtype(_ number: Double) -> Double { Tensor(number).to(tensor.dtype).item() }
+    let (low, high) = (inDtype(a), inDtype(b))
+    let mode = Swift.max(a, Swift.min(mean, b))
+    let peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std)
+    let scratch = noGrad { Tensor.zeros(tensor.shape, dtype: tensor.dtype) }
+
+    /// Fresh numbers for every place, and where they are refused.
+    func draw(into numbers: Tensor) -> Tensor {
+      if isRich {
+        normal_(numbers, mean: mean, std: std, file: file, line: line)
+        return (numbers .< low).logicalOr(numbers .> high)
+      }
+      uniform_(numbers, from: a, to: b, file: file, line: line)
+      let density = ((numbers - mean) / std).square() * -0.5 - peak
+      return scratch.uniform_().log_() .> density
+    }
+    return noGrad {
+      var refused = draw(into: tensor)
+      let again = Tensor.zeros(tensor.shape, dtype: tensor.dtype)
+      while !Context.current.isFailed && refused.any().item() != 0 {
+        let refusedAgain = draw(into: again)
+        tensor.copy_(.where(refused, again, tensor))
+        refused = refused.logicalAnd(refusedAgain)
+      }
       return tensor
     }
-    tensor.overwriteNormal(mean: mean, std: std)
-    return tensor
   }
 
   /// Uniform, with the variance 2·gain² / (fan in + fan out) (Glorot and Bengio, 2010).
@@ -128,22 +150,14 @@ public enum Init {
   private static func fans(
     _ weight: Tensor, _ operation: String, _ file: StaticString, _ line: UInt
   ) -> (in: Int, out: Int)? {
-    if Core.hasFailed { return nil }
+    if Context.current.isFailed { return nil }
     guard weight.ndim >= 2 else {
-      Core.refuse(
-        .shape, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions", operation: operation,
+      Door.fail(
+        TensorError(.shape, "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"), in: operation,
         file: file, line: line)
       return nil
     }
     let field = weight.shape.dropFirst(2).reduce(1, *)
     return (weight.shape[1] * field, weight.shape[0] * field)
-  }
-
-  private static func accepts(_ tensor: Tensor, _ operation: String, _ file: StaticString, _ line: UInt) -> Bool {
-    if Core.hasFailed { return false }
-    if tensor.dtype.isFloatingPoint { return true }
-    let problem = "expected a floating-point tensor, but got \(tensor.dtype)"
-    Core.refuse(.dtype, problem, operation: operation, file: file, line: line)
-    return false
   }
 }

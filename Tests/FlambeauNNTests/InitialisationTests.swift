@@ -47,8 +47,13 @@ extension Tensor {
   static let modules: [(name: String, make: @Sendable () -> any Module)] = [
     ("Linear(10, 7)", { Linear(10, 7) }),
     ("Linear(3, 2, bias=False)", { Linear(3, 2, bias: false) }),
-    // What stands between takes no part in the drawing.
-    ("Sequential(Linear(4, 5), ReLU(), Linear(5, 3))", { Sequential(Linear(4, 5), Identity(), Linear(5, 3)) }),
+    ("Sequential(Linear(4, 5), ReLU(), Linear(5, 3))", { Sequential(Linear(4, 5), ReLU(), Linear(5, 3)) }),
+    ("Conv2d(3, 8, 3)", { Conv2d(3, 8, 3) }),
+    (
+      "Conv2d(4, 8, (3, 1), groups=2, bias=False)", { Conv2d(4, 8, [3, 1], groups: 2, bias: false) }
+    ),
+    ("LayerNorm(6)", { LayerNorm(6) }), ("RMSNorm(6)", { RMSNorm(6) }), ("BatchNorm2d(4)", { BatchNorm2d(4) }),
+    ("MultiheadAttention(16, 4)", { MultiheadAttention(16, 4) }),
   ]
 
   @Test(arguments: modules.indices) func modulesStartAsInTorch(_ index: Int) throws {
@@ -77,6 +82,26 @@ extension Tensor {
     let filled = withGenerator(Generator(seed: golden.seed)) { run(tensor) }
     #expect(filled.isSame(as: tensor))
     #expect(tensor.hex() == golden.result!.bits)
+  }
+
+  /// Both ways of refusing, few and many numbers.
+  @Test(.enabled(if: Torch.python != nil)) func truncatedNormalNumbersAreTorchs() throws {
+    let cases: [(shape: Shape, mean: Double, std: Double, a: Double, b: Double)] = [
+      ([5, 3], 0, 1, -2, 2), ([40, 7], 0.5, 2, -1, 1.5), ([300], 0, 0.02, -0.04, 0.04), ([7], 0, 1, 2, 3),
+      ([60, 9], 1, 3, -0.5, 0.25), ([33], 0, 1, -5, -4),
+    ]
+    let seed = Int.random(in: 0..<1 << 40)
+    let questions = cases.map { test in
+      let call = "nn.init.trunc_normal_(torch.empty(\(test.shape)), \(test.mean), \(test.std), \(test.a), \(test.b))"
+      return Torch.Question(expression: "\(call) + 0 * a", input: .zeros([]), seed: seed)
+    }
+    for (test, answer) in zip(cases, try Torch.judge(questions)) {
+      let ours = withGenerator(Generator(seed: seed)) {
+        Init.truncNormal_(.zeros(test.shape), mean: test.mean, std: test.std, a: test.a, b: test.b)
+      }
+      #expect(ours.bits == answer.output.bits, "seed \(seed)")
+      #expect(ours.floats.allSatisfy { Double($0) >= test.a && Double($0) <= test.b })
+    }
   }
 
   @Test func gainsAreTorchs() {

@@ -260,7 +260,7 @@ struct OptimizerTraining: Encodable {
     let (plain, transposed, strided) = (
       Parameter(rows.T.contiguous()), Parameter(rows.T), Parameter(wide.narrow(0, start: 0, length: 3))
     )
-    noGrad { strided.tensor.overwrite(with: plain.tensor) }
+    noGrad { _ = strided.tensor.copy_(plain.tensor) }
     let rest = wide.narrow(0, start: 3, length: 3).floats
     for parameter in [plain, transposed, strided] {
       let optimizer = Adam([parameter], lr: 0.1)
@@ -378,7 +378,7 @@ struct OptimizerTraining: Encodable {
       train(test.make(whole), whole, 0..<4)
       let first = test.make(half)
       train(first, half, 0..<2)
-      for (a, b) in zip(rest, half) { a.tensor.overwrite(with: b.tensor) }
+      for (a, b) in zip(rest, half) { noGrad { _ = a.tensor.copy_(b.tensor) } }
       let second = test.make(rest)
       second.setLr(77, ofGroup: 0)
       try second.loadStateDict(first.stateDict())

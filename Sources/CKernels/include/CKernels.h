@@ -62,6 +62,21 @@ typedef void (*fb_transpose)(void *to, ptrdiff_t to_stride, const void *from, pt
 /// A copy that goes past the caches: for results too big to be read again soon.
 typedef void (*fb_stream_copy)(void *to, const void *from, ptrdiff_t bytes);
 
+/// Rows and columns of values, each of which belongs to the element of a table that its row, its column and a position
+/// choose: table[row · table_row + column · table_column + position · step]. Strides count elements.
+typedef struct fb_index_walk {
+  ptrdiff_t rows, columns;
+  ptrdiff_t index_row, index_column, value_row, value_column, table_row, table_column, step;
+} fb_index_walk;
+
+/// Reads the table into the values, writes the values into the table, or adds them to it, row by row, column by column.
+/// Values and table do not overlap; positions have been checked.
+typedef void (*fb_index_move)(const fb_index_walk *walk, void *value, void *table, const int64_t *index);
+/// Where the first index lies that is not in low ..< high; -1 if all are.
+typedef ptrdiff_t (*fb_index_check)(const int64_t *index, ptrdiff_t n, int64_t low, int64_t high);
+/// offsets[i] += index[i] · stride, negative ones counted from `size`.
+typedef void (*fb_index_offsets)(int64_t *offsets, const int64_t *index, ptrdiff_t n, int64_t size, int64_t stride);
+
 /// Element sizes 1, 2, 4, 8 index their tables by their logarithm.
 enum { fb_size_count = 4 };
 
@@ -84,6 +99,11 @@ typedef struct fb_table {
   /// Null for integers.
   fb_sgd_step sgd[fb_dtype_count];
   fb_adam_step adam[fb_dtype_count];
+  fb_index_move index_read[fb_size_count];
+  fb_index_move index_write[fb_size_count];
+  fb_index_move index_add[fb_class_count];
+  fb_index_check index_check;
+  fb_index_offsets index_offsets;
 } fb_table;
 
 /// The best instruction set this machine has.

@@ -16,10 +16,10 @@ final class CopySlicesNode: Node, @unchecked Sendable {
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
-    var passed = try write.backward(Few(ops.views.strided(gradient, place)))
+    var passed = try write.backward(Few(ops.stridedViews.read(gradient, place)))
     if needs(0) {
       let inside = passed[0] ?? .zeros(place.view.shape, dtype: gradient.dtype)
-      passed[0] = ops.views.stridedScatter(gradient, inside, place)
+      passed[0] = ops.stridedViews.replace(gradient, inside, place)
     }
     return passed
   }

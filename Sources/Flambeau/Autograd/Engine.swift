@@ -75,6 +75,7 @@ struct Engine {
       if let gradient = gradients[0] { leaves.append((accumulator, gradient)) }
       return
     }
+    node.isInLastPass = !retainGraph
     let passed = try node.backward(gradients)
     if !retainGraph { node.releaseSaved() }
     for i in 0..<passed.count {

@@ -16,6 +16,8 @@ class Node: @unchecked Sendable {
   final var saved = Few<SavedTensor>()
   /// Saved values were given up after a backward pass.
   final var isReleased = false
+  /// The pass that visits the node is the graph's last: what it saved is given up afterwards.
+  final var isInLastPass = false
   final private(set) var hooks: [GradientHook] = []
 
   private static let counter = Atomic<UInt64>(1)

@@ -13,12 +13,6 @@ final class StridedViewNode: Node, @unchecked Sendable {
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
-    return Few(ops.views.stridedBackward(gradient, StridedView(base: base, view: view)))
+    return Few(ops.stridedViews.place(gradient, StridedView(base: base, view: view)))
   }
-}
-
-/// A view's layout within its base's memory.
-struct StridedView: Sendable {
-  let base: Layout
-  let view: Layout
 }

@@ -53,7 +53,7 @@ public struct Layout: Sendable, Hashable {
   var dense: Layout {
     var strides = shape
     var step = 1
-    for i in dimensionsByStride() {
+    for i in dimensionsByNesting() {
       strides.at(i, put: step)
       step *= Swift.max(shape.at(i), 1)
     }
@@ -69,6 +69,24 @@ public struct Layout: Sendable, Hashable {
       expected *= shape.at(i)
     }
     return true
+  }
+
+  /// Dimensions from the innermost to the outermost, as torch sorts them: those with a stride of 0 stay where they are, and of
+  /// equal strides the smaller size is inside.
+  private func dimensionsByNesting() -> [Int] {
+    var order = Array((0..<rank).reversed())
+    for i in 1..<Swift.max(rank, 1) {
+      var moving = i
+      for other in (0..<i).reversed() {
+        let (a, b) = (order[other], order[moving])
+        let (x, y) = (abs(strides.at(a)), abs(strides.at(b)))
+        if x == 0 || y == 0 || x == y && shape.at(a) <= shape.at(b) { continue }
+        if x < y { break }
+        order.swapAt(other, moving)
+        moving = other
+      }
+    }
+    return order
   }
 
   /// Dimensions from the smallest stride to the largest.
@@ -105,7 +123,10 @@ public struct Layout: Sendable, Hashable {
 
 // Views: each returns the layout of the same elements seen another way.
 extension Layout {
-  func dimension(_ dim: Int) throws(TensorError) -> Int {
+  func dimension(_ dim: Int) throws(TensorError) -> Int { try dimension(dim, rank: rank) }
+
+  /// `dim`, counted from either end of `rank` dimensions, as a position.
+  func dimension(_ dim: Int, rank: Int) throws(TensorError) -> Int {
     let bound = Swift.max(rank, 1)
     guard dim >= -bound && dim < bound else { throw .dimensionRange(dim, rank: rank) }
     return dim < 0 ? dim + bound : dim

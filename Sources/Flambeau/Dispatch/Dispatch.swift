@@ -75,6 +75,9 @@ extension Operator {
         value = try Value(plan.layout, plan.dtype)
       }
       try fill(operands, attributes, plan, value.elements)
+    case .edits(let edit):
+      value = try operands.firstToEdit(except: saved.operands)
+      try edit(operands, attributes, value.elements)
     }
     guard records && value.dtype.isFloatingPoint else { return (value, nil) }
     let node = try node(operands, attributes, needs, saved)
@@ -95,7 +98,7 @@ extension Operator {
     _ operands: Few<Tensor>, _ attributes: Attributes, _ needs: OperandSet, _ plan: SavePlan
   ) throws(TensorError) -> OperatorNode<Attributes> {
     var edges = Few<Edge>(count: operands.count)
-    for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]!.body.edge }
+    for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]?.body.edge }
     let node = OperatorNode(self, attributes, edges: edges, operandShapes: OperandShapes(operands))
     if plan.isEmpty { return node }
     var saved = Few<SavedTensor>(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))

@@ -13,4 +13,9 @@ extension Door {
   ) -> Tensor {
     refuse(error, operation, Few(operand), at: CallSite(file, line))
   }
+
+  /// The same where the caller's line is not known: it is looked for on the stack if the program ends.
+  package static func refuse(_ error: TensorError, in operation: String, _ operand: Tensor) -> Tensor {
+    refuse(error, operation, Few(operand), at: nil)
+  }
 }

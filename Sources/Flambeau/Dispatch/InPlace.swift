@@ -13,7 +13,7 @@ extension Operator {
       let plan = records ? saves(needs) : SavePlan()
       let node = records ? try node(operands.keeping(target, plan), attributes, needs, plan) : nil
       try target.body.storage.whileWriting(self) { () throws(TensorError) in
-        try compute(operands.separated(from: target), attributes, into: target.body)
+        try compute(operands.separated(from: target, isEdit: isEdit), attributes, into: target.body)
       }
       target.body.storage.version.wrappingAdd(1, ordering: .relaxed)
       if let node {
@@ -24,6 +24,10 @@ extension Operator {
     } catch {
       return Door.refuse(error, name + (name.hasSuffix("_") ? "" : "_"), operands, at: site)
     }
+  }
+
+  private var isEdit: Bool {
+    if case .edits = body { true } else { false }
   }
 
   private func compute(
@@ -38,12 +42,14 @@ extension Operator {
       let plan = try plan(operands, attributes)
       try target.checkAccepts(plan.layout.shape, plan.dtype)
       try fill(operands, attributes, plan, target.elements)
+    case .edits(let edit):
+      try edit(operands, attributes, target.elements)
     }
   }
 }
 
 extension TensorBody {
-  fileprivate func checkWritable(_ context: Context, recording: Bool) throws(TensorError) {
+  func checkWritable(_ context: Context, recording: Bool) throws(TensorError) {
     if isInference && !context.inference {
       throw .autograd(
         "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
@@ -105,14 +111,14 @@ extension Few where Element == Tensor {
   }
 
   /// Operands whose memory crosses the target's without being the same elements in the same order are read from a copy;
-  /// torch's refusal where both lie dense.
-  fileprivate func separated(from target: Tensor) throws(TensorError) -> Few {
+  /// torch's refusal where both lie dense. An edit reads no operand element by element as it writes.
+  fileprivate func separated(from target: Tensor, isEdit: Bool) throws(TensorError) -> Few {
     var result = self
     for i in 1..<Swift.max(count, 1) {
       guard let body = self[i]?.body, body.storage === target.body.storage, let mine = body.bytes,
         let written = target.body.bytes, mine.overlaps(written)
       else { continue }
-      if body.layout == target.body.layout && body.dtype == target.dtype { continue }
+      if !isEdit && body.layout == target.body.layout && body.dtype == target.dtype { continue }
       if body.layout.isDense && target.body.layout.isDense && body.layout.elementCount > 1 {
         throw .argument(
           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "

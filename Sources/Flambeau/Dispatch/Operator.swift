@@ -21,6 +21,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   typealias Forward = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> Value
   typealias Plan = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> ResultPlan
   typealias Fill = @Sendable (Few<Tensor>, Attributes, ResultPlan, Elements) throws(TensorError) -> Void
+  typealias Edit = @Sendable (Few<Tensor>, Attributes, Elements) throws(TensorError) -> Void
   typealias Backward = @Sendable (Call<Attributes>, Tensor) throws(TensorError) -> Few<Tensor>
 
   enum Body: Sendable {
@@ -29,6 +30,9 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     /// Fills elements it is given: fresh ones, those of an operand nobody else holds, or those of a tensor that is written.
     /// Each is filled after the elements of the operands at its place were read.
     case fills(Plan, Fill)
+    /// Changes some of the elements it is given, which are the first operand's own or a copy of them. It has refused before
+    /// it writes.
+    case edits(Edit)
   }
 
   let body: Body
@@ -60,6 +64,17 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     auxiliaryCount = 0
     super.init(name, samples: samples)
   }
+
+  init(
+    _ name: String, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() }, edit: @escaping Edit,
+    backward: Backward? = nil, samples: [Sample] = []
+  ) {
+    body = .edits(edit)
+    self.backward = backward
+    self.saves = saves
+    auxiliaryCount = 0
+    super.init(name, samples: samples)
+  }
 }
 
 /// The elements a call results in, before they exist.
@@ -71,11 +86,12 @@ struct ResultPlan: Sendable {
   var compute: DType
 }
 
-/// A set of operand positions.
+/// A set of operand positions. Those from the last bit's on are in it together: a list of any length is joined by few rows.
 struct OperandSet: OptionSet, Sendable {
   let rawValue: UInt64
-  static func operand(_ i: Int) -> OperandSet { OperandSet(rawValue: 1 << UInt64(i)) }
-  func contains(_ i: Int) -> Bool { rawValue >> UInt64(i) & 1 == 1 }
+  static func operand(_ i: Int) -> OperandSet { OperandSet(rawValue: 1 << UInt64(Swift.min(i, 63))) }
+  static func operands(from i: Int) -> OperandSet { OperandSet(rawValue: .max << UInt64(Swift.min(i, 63))) }
+  func contains(_ i: Int) -> Bool { rawValue >> UInt64(Swift.min(i, 63)) & 1 == 1 }
 }
 
 /// What a derivative reads: operands, the result, the results after the first.
@@ -105,6 +121,13 @@ struct Call<Attributes: Sendable> {
   func result() throws(TensorError) -> Tensor { try unpack(node.edges.count) }
   /// A result after the first, if the row saves them.
   func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try unpack(node.edges.count + 1 + i) }
+
+  /// The same, out of the node's hands if this is the graph's last pass, so that its memory may become a gradient's.
+  func takenAuxiliary(_ i: Int) throws(TensorError) -> Tensor {
+    let tensor = try auxiliary(i)
+    if node.isInLastPass { node.saved[node.edges.count + 1 + i] = nil }
+    return tensor
+  }
 
   private func unpack(_ slot: Int) throws(TensorError) -> Tensor {
     if node.isReleased { throw .backwardTwice }

@@ -10,6 +10,16 @@ extension Few where Element == Tensor {
     return nil
   }
 
+  /// The first operand's elements, if nobody else can see them and they are not of `saved`, or a copy of them.
+  mutating func firstToEdit(except saved: OperandSet) throws(TensorError) -> Value {
+    let (layout, dtype) = (first!.body.layout, first!.dtype)
+    let plan = ResultPlan(layout: layout, dtype: dtype, compute: dtype)
+    if layout.isDense, !saved.contains(0), let storage = solelyHeld(0, as: plan) { return Value(storage, layout, dtype) }
+    let copy = try Value(layout.dense, dtype)
+    first!.body.elements.copy(to: copy.elements)
+    return copy
+  }
+
   /// A body alone is not enough: a view or a saved value may share its storage.
   private mutating func solelyHeld(_ i: Int, as plan: ResultPlan) -> Storage? {
     switch i {

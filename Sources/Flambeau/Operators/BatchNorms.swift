@@ -132,28 +132,6 @@ extension BatchNorms {
   }
 }
 
-extension Value {
-  /// A vector of `numbers`.
-  fileprivate init(_ numbers: [Double], _ dtype: DType) throws(TensorError) {
-    self = try Value(Layout([numbers.count]), dtype)
-    let target = elements
-    numbers.withUnsafeBytes {
-      guard let start = $0.baseAddress else { return }
-      Elements(UnsafeMutableRawPointer(mutating: start), Layout([numbers.count]), .float64).copy(to: target)
-    }
-  }
-}
-
-extension TensorBody {
-  /// The elements of a vector.
-  fileprivate func numbers() throws(TensorError) -> [Double] {
-    let wide = try Value(Layout(layout.shape), .float64)
-    elements.copy(to: wide.elements)
-    let start = wide.storage.pointer.assumingMemoryBound(to: Double.self)
-    return withExtendedLifetime(wide) { Array(UnsafeBufferPointer(start: start, count: layout.elementCount)) }
-  }
-}
-
 extension Tensor {
   /// The shape that a vector of the channels of [n, c, *] broadcasts from.
   fileprivate var eachChannel: Shape { Shape([shape.at(1)] + Array(repeating: 1, count: ndim - 2)) }
@@ -192,7 +170,7 @@ extension Tensor {
           ("running_mean", mean.body), ("running_var", variance.body), ("weight", weight?.body), ("bias", bias?.body),
         ])
       let wide = dtype.computeClass.dtype
-      let inverse = ops.rowNorms.inverseRoot(variance.to(wide), eps)
+      let inverse = (variance.to(wide) + eps).rsqrt()
       let scale = weight.map { inverse * $0 } ?? inverse
       let moved = mean.to(wide) * scale
       let shift = bias.map { $0 - moved } ?? -moved

@@ -1,16 +1,28 @@
 import CKernels
 
+struct CopyArguments: Sendable {
+  let dtype: DType
+  /// Else the dimensions nest as the operand's do.
+  var isRowMajor = false
+}
+
 struct Conversions: Sendable {
-  /// Row-major elements of a dtype.
-  let copy: Operator<DType> = Operator(
+  /// Elements of a dtype in memory of their own, without gaps.
+  let copy: Operator<CopyArguments> = Operator(
     "to",
-    forward: { (operands, dtype) throws(TensorError) in
+    forward: { (operands, at) throws(TensorError) in
       let source = operands[0]!.body
-      let result = try Value(Layout(source.layout.shape), dtype)
+      let result = try Value(at.isRowMajor ? Layout(source.layout.shape) : source.layout.dense, at.dtype)
       source.elements.copy(to: result.elements)
       return result
     },
-    backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.dtype(0))) })
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.dtype(0))) },
+    samples: [
+      Sample("a.to(torch.float64)", [.real([2, 3])]) { $0[0].to(.float64) },
+      Sample("a.to(torch.int16)", [.real([2, 3], -9...9)]) { $0[0].to(.int16) },
+      Sample("a.contiguous()", [.real([2, 3, 2])]) { $0[0].contiguous() },
+      Sample("a.clone()", [.real([2, 3, 2])]) { $0[0].clone() },
+    ])
 }
 
 extension Elements {
@@ -35,14 +47,16 @@ extension Value {
 extension Tensor {
   /// The elements as `dtype`; the same tensor if they are already. Floats truncate to integers, integers wrap.
   public func to(_ dtype: DType) -> Tensor {
-    dtype == self.dtype ? self : ops.conversions.copy(self, dtype)
+    dtype == self.dtype ? self : ops.conversions.copy(self, CopyArguments(dtype: dtype))
   }
 
   /// The tensor itself if row-major without gaps, else a copy that is. Torch's `contiguous`.
-  public func contiguous() -> Tensor { isContiguous ? self : ops.conversions.copy(self, dtype) }
+  public func contiguous() -> Tensor { isContiguous ? self : rowMajorCopy() }
 
-  /// A copy with storage of its own. Torch's `clone`.
-  public func clone() -> Tensor { ops.conversions.copy(self, dtype) }
+  /// A copy with storage of its own, whose dimensions nest in memory as these do. Torch's `clone`.
+  public func clone() -> Tensor { ops.conversions.copy(self, CopyArguments(dtype: dtype)) }
+
+  func rowMajorCopy() -> Tensor { ops.conversions.copy(self, CopyArguments(dtype: dtype, isRowMajor: true)) }
 
   /// Summed over what broadcasting stretched, and converted: a gradient for an operand of `shape` and `dtype`.
   func fitted(to shape: Shape, _ dtype: DType) -> Tensor {

@@ -262,11 +262,7 @@ extension Tensor {
   private func paddedAfter(_ dim: Int, _ count: Int) -> Tensor {
     if count == 0 || body.poison != nil { return self }
     let size = shape.at(dim)
-    return ops.views.sliceBackward(
-      self,
-      SliceScatter(
-        shape: shape.replacing(dim, with: size + count),
-        slice: SliceArguments(dim: dim, start: 0, count: size, step: 1)))
+    return placed(in: shape.replacing(dim, with: size + count)) { $0.sliced(dim, start: 0, count: size) }
   }
 
   /// Runs `body` on images [n, c, h, w]; one image [c, h, w] becomes a batch and is taken out of the result again.

@@ -29,7 +29,7 @@ enum Normalization {
       let dtype = x.dtype.computeClass.dtype
       let (wide, g) = (x.to(dtype), gradient.to(dtype))
       let offset = centred ? wide - wide.mean(dim: dims, keepDim: true) : wide
-      let scale = ops.rowNorms.inverseRoot((offset * offset).mean(dim: dims, keepDim: true), eps)
+      let scale = ((offset * offset).mean(dim: dims, keepDim: true) + eps).rsqrt()
       let normal = offset * scale
       let slope = weight.map { g * $0.to(dtype) } ?? g
       let along = (slope * normal).mean(dim: dims, keepDim: true)
@@ -38,15 +38,6 @@ enum Normalization {
       self.weight = g * normal
       bias = g
     }
-  }
-
-  /// 1/√(x + ε)
-  static let inverseRoot = Program(inputs: 1, scalars: 1) { x, s in rsqrt(x[0] + s[0]) }
-}
-
-extension Operator where Attributes == PointwiseArguments {
-  func callAsFunction(_ x: Tensor, _ number: Double) -> Tensor {
-    self(x, PointwiseArguments(scalars: Scalars(Number(number))))
   }
 }
 

@@ -107,7 +107,7 @@ enum Pointwise {
 }
 
 /// The gradient of a pointwise row: a pointwise row for each operand, from the program's derivatives.
-private final class PointwiseGradients: Sendable {
+final class PointwiseGradients: Sendable {
   private let name: String
   private let program: Program
   private let lock = Lock()
@@ -145,14 +145,23 @@ private final class PointwiseGradients: Sendable {
   }
 
   func backward(_ call: Call<PointwiseArguments>, _ gradient: Tensor) throws(TensorError) -> Few<Tensor> {
+    try backward(call, call.attributes, gradient)
+  }
+
+  /// Of a call whose attributes hold those of the pointwise row.
+  func backward<Attributes: Sendable>(
+    _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
+  ) throws(TensorError) -> Few<Tensor> {
     var gradients = Few<Tensor>(count: program.inputCount)
     for i in 0..<program.inputCount where call.needs(i) {
-      gradients[i] = try self.gradient(i, call, gradient).fitted(to: call.shape(i), call.dtype(i))
+      gradients[i] = try self.gradient(i, call, arguments, gradient).fitted(to: call.shape(i), call.dtype(i))
     }
     return gradients
   }
 
-  private func gradient(_ i: Int, _ call: Call<PointwiseArguments>, _ gradient: Tensor) throws(TensorError) -> Tensor {
+  private func gradient<Attributes: Sendable>(
+    _ i: Int, _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
+  ) throws(TensorError) -> Tensor {
     let derivative = program.derivative(withRespectTo: i)
     if derivative.isZero { return gradient.zerosLike() }
     if derivative.isCotangent { return gradient }
@@ -164,7 +173,7 @@ private final class PointwiseGradients: Sendable {
       case .cotangent: operands.append(gradient)
       }
     }
-    return row(i, derivative).call(operands, call.attributes)
+    return row(i, derivative).call(operands, arguments)
   }
 
   private func row(_ i: Int, _ derivative: Derivative) -> Operator<PointwiseArguments> {

@@ -28,9 +28,7 @@ struct Reductions: Sendable {
       let x = operands[0]!
       let dtype = at.dtype ?? x.dtype
       guard dtype.isFloatingPoint else {
-        throw .dtype(
-          "mean(): could not infer output dtype. \(at.dtype == nil ? "Input" : "Optional") dtype must be either a "
-            + "floating point or complex dtype. Got: \(dtype.torchScalarName)")
+        throw meanRefusal(at.dtype == nil ? "Input" : "Optional", dtype)
       }
       return try Reductions.run(
         .sum, x, at, in: dtype.computeClass, scalars: Scalars(Number(at.count(x.shape))), finish: Reductions.divide,
@@ -138,6 +136,12 @@ struct Reductions: Sendable {
         let x = operands[0]!
         return try Reductions.run(kind, x, at, in: x.dtype.computeClass, as: x.dtype == .uint8 ? .uint8 : .bool)
       }, samples: samples)
+  }
+
+  static func meanRefusal(_ what: String, _ dtype: DType) -> TensorError {
+    .dtype(
+      "mean(): could not infer output dtype. \(what) dtype must be either a floating point or complex dtype. "
+        + "Got: \(dtype.torchScalarName)")
   }
 
   static let divide: Program = Program(inputs: 1, scalars: 1) { x, s in x[0] / s[0] }

@@ -68,10 +68,6 @@ struct RowNorms: Sendable {
       },
     ])
 
-  /// 1/√(x + a number)
-  let inverseRoot: Operator<PointwiseArguments> = .map(
-    "inverse_root_backward", .promoted, Normalization.inverseRoot)
-
   let groupNorm: [Sample] = [
     Sample("F.group_norm(a, 3, b, c)", [.real([2, 6, 4]), .real([6], 0.5...2), .real([6])]) {
       $0[0].groupNorm(3, weight: $0[1], bias: $0[2])

@@ -141,7 +141,6 @@ extension Tensor {
   /// Zeros of `shape`, with these elements from `start` on along `dim`.
   func placed(in shape: Shape, _ dim: Int, start: Int) -> Tensor {
     let count = body.layout.shape.at(dim)
-    return ops.views.sliceBackward(
-      self, SliceScatter(shape: shape, slice: SliceArguments(dim: dim, start: start, count: count, step: 1)))
+    return placed(in: shape) { $0.sliced(dim, start: start, count: count) }
   }
 }

@@ -27,7 +27,7 @@ struct Softmaxes: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let (g, y) = (try call.operand(0), try call.operand(1))
-      let dim = y.ndim == 0 ? [] : [call.attributes]
+      let dim = call.attributes
       var result = Few<Tensor>(count: 2)
       if call.needs(0) { result[0] = ops.softmaxes.softmaxBackward(gradient, y, call.attributes) }
       if call.needs(1) {
@@ -61,16 +61,12 @@ struct Softmaxes: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let (g, y) = (try call.operand(0), try call.operand(1))
-      let dim = y.ndim == 0 ? [] : [call.attributes]
-      let share = ops.softmaxes.timesExp(gradient, y, PointwiseArguments())
+      let dim = call.attributes
+      let share = gradient * y.exp()
       return Few(
         call.needs(0) ? gradient - share.sum(dim: dim, keepDim: true) : nil,
         call.needs(1) ? -(share * g.sum(dim: dim, keepDim: true)) : nil)
     })
-
-  /// x · eʸ
-  let timesExp: Operator<PointwiseArguments> = .map(
-    "times_exp_backward", .promoted, Program { x, y in x * exp(y) })
 }
 
 extension Softmaxes {

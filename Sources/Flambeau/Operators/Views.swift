@@ -7,6 +7,18 @@ struct SliceArguments: Sendable {
   let step: Int
 }
 
+/// One position of a dimension.
+struct Position: Sendable {
+  let dim: Int
+  let index: Int
+}
+
+struct DiagonalArguments: Sendable {
+  let offset: Int
+  let dim1: Int
+  let dim2: Int
+}
+
 struct Views: Sendable {
   let permute: Operator<[Int]> = Operator(
     "permute",
@@ -15,20 +27,25 @@ struct Views: Sendable {
       var inverse = call.attributes
       for (i, dim) in call.attributes.enumerated() { inverse[dim] = i }
       return Few(gradient.permute(inverse))
-    })
+    },
+    samples: [
+      Sample("a.permute(2, 0, 1)", [.real([2, 3, 4])]) { $0[0].permute([2, 0, -2]) },
+      Sample("a.transpose(0, 2)", [.real([2, 3, 4])]) { $0[0].transpose(0, -1) },
+      Sample("a.T", [.real([2, 3])]) { $0[0].T },
+    ])
 
   let expand: Operator<Shape> = Operator(
     "expand",
     forward: { (operands, shape) throws(TensorError) in
-      let layout = operands[0]!.body.layout
-      guard let wide = layout.broadcast(to: shape) else {
-        throw .shape(
-          "The expanded size of the tensor \(shape) must match the existing size \(layout.shape) at every dimension "
-            + "that is not 1, counted from the last.")
-      }
+      let wide = try operands[0]!.body.layout.expanded(to: shape, operands[0]!.dtype)
       return operands[0]!.body.viewed { _ in wide }
     },
-    backward: { (call, gradient) throws(TensorError) in Few(gradient.fitted(to: call.shape(0), call.dtype(0))) })
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.fitted(to: call.shape(0), call.dtype(0))) },
+    samples: [
+      Sample("a.expand(4, -1, 3)", [.real([2, 1])]) { $0[0].expand([4, -1, 3]) },
+      Sample("a.expand_as(b)", [.real([3]), .real([2, 3])]) { $0[0].expandAs($0[1]) },
+      Sample("a.broadcast_to((2, 3))", [.real([3])]) { $0[0].broadcastTo([2, 3]) },
+    ])
 
   let view: Operator<Shape> = Operator(
     "view",
@@ -40,86 +57,78 @@ struct Views: Sendable {
       }
       return operands[0]!.body.viewed { _ in layout }
     },
-    backward: { (call, gradient) throws(TensorError) in Few(gradient.reshape(call.shape(0))) })
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.reshape(call.shape(0))) },
+    samples: [
+      Sample("a.reshape(4, -1)", [.real([2, 3, 2])]) { $0[0].reshape([4, -1]) },
+      Sample("a.flatten(1)", [.real([2, 3, 2])]) { $0[0].flatten(startDim: 1) },
+      Sample("a.flatten()", [.real([2, 3])]) { $0[0].flatten() },
+      Sample("a.unflatten(1, (2, -1))", [.real([2, 4])]) { $0[0].unflatten(-1, [2, -1]) },
+      Sample("a.contiguous().view_as(b)", [.real([2, 3]), .real([6])]) { $0[0].contiguous().viewAs($0[1]) },
+      Sample("a.reshape_as(b)", [.real([2, 3]), .real([6])]) { $0[0].reshapeAs($0[1]) },
+    ])
 
   let slice: Operator<SliceArguments> = Operator(
     "slice",
-    forward: { (operands, at) throws(TensorError) in
-      operands[0]!.body.viewed { $0.sliced(at.dim, start: at.start, count: at.count, step: at.step) }
-    },
-    backward: { (call, gradient) throws(TensorError) in
-      Few(ops.views.sliceBackward(gradient, SliceScatter(shape: call.shape(0), slice: call.attributes)))
-    })
-
-  let sliceBackward: Operator<SliceScatter> = Operator(
-    "slice_backward",
-    forward: { (operands, at) throws(TensorError) in
-      let source = operands[0]!.body
-      let result = try Value(Layout(at.shape), source.dtype)
-      result.fillZero()
-      let place = result.layout.sliced(at.slice.dim, start: at.slice.start, count: at.slice.count, step: at.slice.step)
-      source.elements.copy(to: Elements(result.storage.pointer, place, source.dtype))
-      return result
-    },
-    backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes.slice
-      return Few(ops.views.slice(gradient, at))
-    })
-
-  /// The gradient of a base from that of a view with any layout: repeated elements add up.
-  let stridedBackward: Operator<StridedView> = Operator(
-    "as_strided_backward",
-    forward: { (operands, at) throws(TensorError) in
-      let gradient = operands[0]!.body
-      let bounds = at.base.bounds ?? 0...0
-      let memory = try Value(Layout([bounds.upperBound - bounds.lowerBound + 1]), gradient.dtype)
-      memory.fillZero()
-      let place = at.view.moved(to: at.view.offset - bounds.lowerBound)
-      gradient.elements.copy(to: Elements(memory.storage.pointer, place, gradient.dtype))
-      let base = at.base.moved(to: at.base.offset - bounds.lowerBound)
-      return Value(memory.storage, base, gradient.dtype)
-    },
-    backward: { (call, gradient) throws(TensorError) in Few(ops.views.strided(gradient, call.attributes)) })
-
-  /// What a view with any layout sees of a tensor laid out as the base is.
-  let strided: Operator<StridedView> = Operator(
-    "as_strided_copy_backward",
-    forward: { (operands, at) throws(TensorError) in
-      let source = operands[0]!.body
-      let bounds = at.base.bounds ?? 0...0
-      let memory = try Value(Layout([bounds.upperBound - bounds.lowerBound + 1]), source.dtype)
-      let base = at.base.moved(to: at.base.offset - bounds.lowerBound)
-      source.elements.copy(to: Elements(memory.storage.pointer, base, source.dtype))
-      return Value(memory.storage, at.view.moved(to: at.view.offset - bounds.lowerBound), source.dtype)
-    },
-    backward: { (call, gradient) throws(TensorError) in Few(ops.views.stridedBackward(gradient, call.attributes)) })
-
-  /// A tensor with what a view of its base's layout sees replaced.
-  let stridedScatter: Operator<StridedView> = Operator(
-    "as_strided_scatter_backward",
-    forward: { (operands, at) throws(TensorError) in
-      let bounds = at.base.bounds ?? 0...0
-      let (source, inside) = (operands[0]!.body, operands[1]!.body)
-      let memory = try Value(Layout([bounds.upperBound - bounds.lowerBound + 1]), source.dtype)
-      let base = at.base.moved(to: at.base.offset - bounds.lowerBound)
-      source.elements.copy(to: Elements(memory.storage.pointer, base, source.dtype))
-      let view = at.view.moved(to: at.view.offset - bounds.lowerBound)
-      inside.elements.copy(to: Elements(memory.storage.pointer, view, source.dtype))
-      return Value(memory.storage, base, source.dtype)
-    },
+    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.sliced(at) } },
     backward: { (call, gradient) throws(TensorError) in
       let at = call.attributes
-      return Few(
-        call.needs(0)
-          ? ops.views.stridedScatter(gradient, .zeros(at.view.shape, dtype: gradient.dtype), at) : nil,
-        call.needs(1) ? ops.views.strided(gradient, at) : nil)
-    })
-}
+      return Few(gradient.placed(in: call.shape(0)) { $0.sliced(at) })
+    },
+    samples: [
+      Sample("a.narrow(1, 1, 2)", [.real([2, 4])]) { $0[0].narrow(1, start: -3, length: 2) },
+      Sample("a[:, 1::2]", [.real([2, 5])]) { $0[0][0..., .slice(from: 1, step: 2)] },
+    ])
 
-/// A slice's gradient: zeros of `shape` with the slice filled.
-struct SliceScatter: Sendable {
-  let shape: Shape
-  let slice: SliceArguments
+  let select: Operator<Position> = Operator(
+    "select",
+    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.selected(at.dim, at.index) } },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes
+      return Few(gradient.placed(in: call.shape(0)) { $0.selected(at.dim, at.index) })
+    },
+    samples: [
+      Sample("a.select(1, 2)", [.real([2, 3, 4])]) { $0[0].select(dim: 1, index: -1) },
+      Sample("a.clone().select(0, 1).mul_(b)", [.real([2, 3]), .real([3])]) {
+        $0[0].clone().select(dim: 0, index: 1).mul_($0[1])
+      },
+    ])
+
+  let squeeze: Operator<[Int]> = Operator(
+    "squeeze",
+    forward: { (operands, dims) throws(TensorError) in
+      operands[0]!.body.viewed { layout in dims.reversed().reduce(layout) { $0.removed($1) } }
+    },
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.reshape(call.shape(0))) },
+    samples: [
+      Sample("a.squeeze()", [.real([1, 3, 1])]) { $0[0].squeeze() },
+      Sample("a.squeeze(-1)", [.real([1, 3, 1])]) { $0[0].squeeze(-1) },
+      Sample("a.squeeze(1)", [.real([1, 3, 1])]) { $0[0].squeeze(1) },
+      Sample("a.squeeze((0, 1))", [.real([1, 3, 1])]) { $0[0].squeeze([0, 1]) },
+    ])
+
+  let unsqueeze: Operator<Int> = Operator(
+    "unsqueeze",
+    forward: { (operands, dim) throws(TensorError) in operands[0]!.body.viewed { $0.inserted(dim) } },
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.reshape(call.shape(0))) },
+    samples: [
+      Sample("a.unsqueeze(1)", [.real([2, 3])]) { $0[0].unsqueeze(1) },
+      Sample("a.unsqueeze(-1)", [.real([])]) { $0[0].unsqueeze(-1) },
+    ])
+
+  let diagonal: Operator<DiagonalArguments> = Operator(
+    "diagonal",
+    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.diagonal(at) } },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes
+      return Few(gradient.placed(in: call.shape(0)) { $0.diagonal(at) })
+    },
+    samples: [
+      Sample("a.diagonal()", [.real([3, 4])]) { $0[0].diagonal() },
+      Sample("a.diagonal(-1, 0, 2)", [.real([3, 2, 4])]) { $0[0].diagonal(offset: -1, dim1: 0, dim2: -1) },
+      Sample("a.diagonal(1)", [.real([2, 4])]) { $0[0].diagonal(offset: 1) },
+      Sample("a.diag(1)", [.real([3, 3])]) { $0[0].diag(1) },
+      Sample("a.diag(-2)", [.real([3])]) { $0[0].diag(-2) },
+    ])
 }
 
 /// The attributes of a row that has none.
@@ -131,100 +140,36 @@ extension TensorBody {
   }
 }
 
-extension Tensor {
-  /// The dimensions in another order; a view. Torch's `permute`.
-  public func permute(_ dims: [Int], file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("permute", at: site) { layout throws(TensorError) in
-      let order = try dims.mapDimensions(layout)
-      guard Set(order).count == order.count, order.count == layout.rank else {
-        throw .shape("permute(dims) must name each of the \(layout.rank) dimensions once, but got \(dims)")
-      }
-      return ops.views.permute(self, order, at: site)
+extension Layout {
+  func sliced(_ at: SliceArguments) -> Layout { sliced(at.dim, start: at.start, count: at.count, step: at.step) }
+
+  /// The two dimensions become one, the last, that runs along both.
+  func diagonal(_ at: DiagonalArguments) -> Layout {
+    let (rows, columns) = (shape.at(at.dim1), shape.at(at.dim2))
+    let count = Swift.max(0, at.offset >= 0 ? Swift.min(rows, columns - at.offset) : Swift.min(rows + at.offset, columns))
+    let (step1, step2) = (strides.at(at.dim1), strides.at(at.dim2))
+    let start = count == 0 ? 0 : at.offset >= 0 ? at.offset * step2 : -at.offset * step1
+    let (first, second) = (Swift.max(at.dim1, at.dim2), Swift.min(at.dim1, at.dim2))
+    var shape = shape.removing(at: first).removing(at: second)
+    var strides = strides.removing(at: first).removing(at: second)
+    shape.append(count)
+    strides.append(step1 + step2)
+    return Layout(shape: shape, strides: strides, offset: offset + start)
+  }
+
+  /// The layout stretched to `target`, with torch's sentences where that cannot be.
+  func expanded(to target: Shape, _ dtype: DType) throws(TensorError) -> Layout {
+    if let wide = broadcast(to: target) { return wide }
+    guard target.count >= rank else {
+      throw .shape(
+        "expand(torch.\(dtype.torchScalarName)Tensor{\(shape)}, size=\(target)): the number of sizes provided "
+          + "(\(target.count)) must be greater or equal to the number of dimensions in the tensor (\(rank))")
     }
-  }
-
-  /// Two dimensions exchanged; a view. Torch's `transpose`.
-  public func transpose(_ a: Int, _ b: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("transpose", at: site) { layout throws(TensorError) in
-      var order = Array(0..<layout.rank)
-      let (a, b) = (try layout.dimension(a), try layout.dimension(b))
-      if !order.isEmpty { order.swapAt(a, b) }
-      return ops.views.permute(self, order, at: site)
-    }
-  }
-
-  /// A matrix transposed; a view. Torch's `t()`.
-  public var T: Tensor { ndim < 2 ? self : permute(Array((0..<ndim).reversed())) }
-
-  /// The tensor stretched to `shape` without a copy; -1 keeps a size. Torch's `expand`.
-  public func expand(_ shape: Shape, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    var target = shape
-    let lead = shape.count - ndim
-    for i in 0..<shape.count where shape.at(i) == -1 && i >= lead { target.at(i, put: body.layout.shape.at(i - lead)) }
-    return ops.views.expand(self, target, at: CallSite(file, line))
-  }
-
-  /// The same elements under another shape, without a copy; one size may be -1. Torch's `view`.
-  public func view(_ shape: Shape, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("view", at: site) { layout throws(TensorError) in
-      ops.views.view(self, try shape.resolved(for: layout.elementCount), at: site)
-    }
-  }
-
-  /// The same elements under another shape, copied only where a view is impossible. Torch's `reshape`.
-  public func reshape(_ shape: Shape, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("reshape", at: site) { layout throws(TensorError) in
-      let target = try shape.resolved(for: layout.elementCount)
-      return ops.views.view(layout.viewed(as: target) == nil ? contiguous() : self, target, at: site)
-    }
-  }
-
-  /// `length` positions of `dim` from `start` on; a view. Torch's `narrow`.
-  public func narrow(
-    _ dim: Int, start: Int, length: Int, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("narrow", at: site) { layout throws(TensorError) in
-      let dim = try layout.dimension(dim)
-      guard layout.rank > 0 else { throw .shape("narrow() cannot be applied to a 0-dim tensor.") }
-      let size = layout.shape.at(dim)
-      let first = start < 0 ? start + size : start
-      guard first >= 0, length >= 0, first + length <= size else {
-        throw .index("start (\(start)) + length (\(length)) exceeds dimension size (\(size)).")
-      }
-      return ops.views.slice(self, SliceArguments(dim: dim, start: first, count: length, step: 1), at: site)
-    }
-  }
-
-  /// A tensor of the same elements that gradients do not flow through. Torch's `detach`.
-  public func detach() -> Tensor {
-    if let poison = body.poison { return Door.poisoned(by: poison, .current) }
-    return Tensor(TensorBody(body.value, isInference: body.isInference))
-  }
-
-  /// Runs `body` with the layout, reporting what it throws as a refusal of `name`.
-  func checked(
-    _ name: String, at site: CallSite, _ body: (Layout) throws(TensorError) -> Tensor
-  ) -> Tensor {
-    if let poison = self.body.poison { return Door.poisoned(by: poison, .current) }
-    do throws(TensorError) {
-      return try body(self.body.layout)
-    } catch {
-      return Door.refuse(error, name, Few(self), at: site)
-    }
-  }
-}
-
-extension [Int] {
-  /// Dimensions counted from either end, as positions.
-  func mapDimensions(_ layout: Layout) throws(TensorError) -> [Int] {
-    var result: [Int] = []
-    for dim in self { result.append(try layout.dimension(dim)) }
-    return result
+    let lead = target.count - rank
+    let dim = (0..<rank).first { shape.at($0) != 1 && shape.at($0) != target.at($0 + lead) }!
+    throw .shape(
+      "The expanded size of the tensor (\(target.at(dim + lead))) must match the existing size (\(shape.at(dim))) at "
+        + "non-singleton dimension \(dim + lead).  Target sizes: \(target).  Tensor sizes: \(shape)")
   }
 }
 
@@ -239,7 +184,9 @@ extension Shape {
         open = i
       } else {
         guard at(i) >= 0 else { throw .shape("invalid shape dimension \(at(i))") }
-        known *= at(i)
+        let (product, overflow) = known.multipliedReportingOverflow(by: at(i))
+        guard !overflow else { throw .shape("shape '\(self)' is invalid for input of size \(elementCount)") }
+        known = product
       }
     }
     if let open {
@@ -255,5 +202,14 @@ extension Shape {
     }
     guard known == elementCount else { throw .shape("shape '\(self)' is invalid for input of size \(elementCount)") }
     return self
+  }
+}
+
+extension [Int] {
+  /// Dimensions counted from either end, as positions.
+  func mapDimensions(_ layout: Layout) throws(TensorError) -> [Int] {
+    var result: [Int] = []
+    for dim in self { result.append(try layout.dimension(dim)) }
+    return result
   }
 }

@@ -1,4 +1,9 @@
-// Rows that exist only in place: what was there does not matter.
+struct FillValue: Sendable {
+  let number: Number
+  let category: DType.Category
+}
+
+/// Rows that exist only in place: what was there does not matter.
 struct Writes: Sendable {
   /// The second operand, converted and broadcast, over the first.
   let copy: Operator<None> = Operator(
@@ -26,13 +31,14 @@ struct Writes: Sendable {
     ])
 
   /// One number everywhere.
-  let fill: Operator<Number> = Operator(
+  let fill: Operator<FillValue> = Operator(
     "fill_",
-    plan: { (operands, _) throws(TensorError) in
+    plan: { (operands, value) throws(TensorError) in
       let target = operands[0]!.body
+      _ = try target.dtype.element(value.number, value.category)
       return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
     },
-    fill: { (_, number, _, result) in result.fill(number) },
+    fill: { (_, value, _, result) in result.fill(value.number) },
     backward: { (_, _) throws(TensorError) in Few(nil) },
     samples: [
       Sample("a.clone().fill_(2)", [.real([2, 3])]) { $0[0].clone().fill_(2) },
@@ -45,9 +51,10 @@ extension Elements {
   func fill(_ number: Number) {
     var cell = (number.double, number.integer)
     withUnsafeMutableBytes(of: &cell) { bytes in
-      let source = dtype.isFloatingPoint ? bytes.baseAddress! : bytes.baseAddress! + 8
+      let isReal = dtype.isFloatingPoint || dtype == .bool
+      let source = isReal ? bytes.baseAddress! : bytes.baseAddress! + 8
       let one = Layout([]).broadcast(to: layout.shape)!
-      Elements(source, one, dtype.isFloatingPoint ? .float64 : .int64).copy(to: self)
+      Elements(source, one, isReal ? .float64 : .int64).copy(to: self)
     }
   }
 }
@@ -62,12 +69,17 @@ extension Tensor {
   /// `value` written over every element. Torch's `fill_`.
   @discardableResult
   public func fill_(_ value: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.writes.fill.write(Few(self), Number(value), at: CallSite(file, line))
+    ops.writes.fill.write(Few(self), FillValue(number: Number(value), category: .floatingPoint), at: CallSite(file, line))
+  }
+
+  @discardableResult
+  public func fill_(_ value: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.writes.fill.write(Few(self), FillValue(number: Number(value), category: .integer), at: CallSite(file, line))
   }
 
   /// 0 written over every element. Torch's `zero_`.
   @discardableResult
   public func zero_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.writes.fill.write(Few(self), 0, at: CallSite(file, line))
+    fill_(0, file: file, line: line)
   }
 }

@@ -98,27 +98,41 @@ extension RowProgram {
 }
 
 extension RowProgram {
-  /// logits, target class (index), row weight (0 ignores the row) and label smoothing → the row's loss; with `gradient`
-  /// also the loss's gradient, to be scaled by what arrives. Szegedy et al., 2015 (smoothing).
+  /// How a part of every target is spread over the classes.
+  enum Smoothing: Int, CaseIterable, Sendable { case none, even, weighted }
+
+  /// logits, target class (index), its weight p, with smoothing also the spread weight q, and if it is weighted the classes'
+  /// weights w (a row) → the row's loss p (−log softmax at the target) + q Σ w (−log softmax); with `gradient` also its
+  /// gradient, to be scaled by what arrives. Rows whose weights are 0 are ignored. Szegedy et al., 2015 (smoothing).
   ///
-  /// A target outside the row counts as ignored by the gradient's peak: check targets first.
-  static func crossEntropy(gradient: Bool, smoothing: Bool) -> RowProgram {
-    crossEntropies[gradient ? 1 : 0][smoothing ? 1 : 0]
+  /// A target outside the row has no peak in the gradient: check targets first.
+  static func crossEntropy(gradient: Bool, smoothing: Smoothing) -> RowProgram {
+    crossEntropies[gradient ? 1 : 0][smoothing.rawValue]
   }
 
   private static let crossEntropies = [false, true].map { gradient in
-    [false, true].map { smoothing in
-      RowProgram([.row, .index, .number], scalars: 1) { x, s, width in
-        let total = logSumExp(x[0])
-        let weight = x[2]
-        let peak = smoothing ? 1 - s[0] : 1
-        var loss = peak * (total - .pick(input: 0, index: 1))
-        if smoothing { loss = loss + s[0] * (total - rowSum(x[0]) / width) }
-        var outputs: [Output] = [.number(select(eq(weight, 0), 0, weight * loss))]
+    Smoothing.allCases.map { smoothing in
+      let inputs: [[Input]] = [[], [.number], [.number, .row]]
+      return RowProgram([.row, .index, .number] + inputs[smoothing.rawValue]) { x, _, width in
+        let largest = rowMax(x[0])
+        let total = largest + log(rowSum(exp(x[0] - largest)))
+        let peak = x[2]
+        var (loss, whole) = (peak * (total - .pick(input: 0, index: 1)), peak)
+        var flat: Scalar = 0
+        if smoothing == .even {
+          loss = loss + x[3] * (width * total - rowSum(x[0]))
+          whole = whole + x[3] * width
+          flat = x[3]
+        } else if smoothing == .weighted {
+          let weights = rowSum(x[4])
+          loss = loss + x[3] * (weights * total - rowSum(x[4] * x[0]))
+          whole = whole + x[3] * weights
+          flat = x[3] * x[4]
+        }
+        var outputs: [Output] = [.number(select(eq(whole, 0), 0, loss))]
         if gradient {
-          let share = exp(x[0] - total) * weight
-          let slope = smoothing ? share - s[0] * weight / width : share
-          outputs.append(.patched(slope, plus: -(weight * peak), at: 1))
+          let share = exp(x[0] - total) * whole
+          outputs.append(.patched(smoothing == .none ? share : share - flat, plus: -peak, at: 1))
         }
         return outputs
       }

@@ -18,12 +18,7 @@ public final class Linear: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    let rows = x.ndim == 2 ? x : x.reshape([-1, x.shape[-1]])
-    var y = rows.mm(weight.tensor.T)
-    if let bias { y = y + bias.tensor }
-    return x.ndim == 2 ? y : y.reshape(Shape(x.shape.dropLast() + [outFeatures]))
-  }
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias?.tensor) }
 
   public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }
 }

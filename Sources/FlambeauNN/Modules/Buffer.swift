@@ -6,9 +6,17 @@ public final class Buffer: Sendable {
   /// Whether the buffer is part of ``Module/stateDict()``.
   public let isPersistent: Bool
 
-  public init(_ tensor: Tensor, persistent: Bool = true) {
+  /// State dicts of old versions lack it; it keeps its value then.
+  let mayBeMissing: Bool
+
+  public convenience init(_ tensor: Tensor, persistent: Bool = true) {
+    self.init(tensor, persistent: persistent, mayBeMissing: false)
+  }
+
+  init(_ tensor: Tensor, persistent: Bool = true, mayBeMissing: Bool) {
     box = Guarded(tensor)
     isPersistent = persistent
+    self.mayBeMissing = mayBeMissing
   }
 
   public var tensor: Tensor {

@@ -14,13 +14,13 @@ extension Module {
   @discardableResult
   public func loadStateDict(_ state: StateDict, strict: Bool = true) throws(StateDictError) -> IncompatibleKeys {
     var keys = IncompatibleKeys()
-    if Core.hasFailed { return keys }
+    if Context.current.isFailed { return keys }
     let places = Inventory.of(self).state
     var mismatches: [StateDictError.Mismatch] = []
     var copies: [(target: Tensor, source: Tensor)] = []
     for (name, box) in places {
       guard let source = state[name] else {
-        keys.missingKeys.append(name)
+        if (box as? Buffer)?.mayBeMissing != true { keys.missingKeys.append(name) }
         continue
       }
       let target = box.tensor
@@ -39,7 +39,7 @@ extension Module {
       throw StateDictError(
         module: "\(type(of: self))", keys: strict ? keys : IncompatibleKeys(), mismatches: mismatches)
     }
-    for (target, source) in copies { target.overwrite(with: source) }
+    noGrad { for (target, source) in copies { target.copy_(source) } }
     return keys
   }
 }

@@ -48,7 +48,7 @@ extension Module {
   /// Lets everything in the module train, or be evaluated.
   @discardableResult
   public func train(_ isTraining: Bool = true) -> Self {
-    if Core.hasFailed { return self }
+    if Context.current.isFailed { return self }
     for mode in Inventory.of(self).modes { mode.isTraining = isTraining }
     return self
   }
@@ -82,10 +82,10 @@ extension Module {
   /// The floating-point parameters and buffers as `dtype`, in the same boxes. Torch's `to`.
   @discardableResult
   public func to(_ dtype: DType, file: StaticString = #fileID, line: UInt = #line) -> Self {
-    if Core.hasFailed { return self }
+    if Context.current.isFailed { return self }
     guard dtype.isFloatingPoint else {
-      Core.refuse(
-        .dtype, "Module.to only accepts floating point dtypes, but got desired dtype=\(dtype)", operation: "to", file: file,
+      Door.fail(
+        TensorError(.dtype, "Module.to only accepts floating point dtypes, but got desired dtype=\(dtype)"), in: "to", file: file,
         line: line)
       return self
     }

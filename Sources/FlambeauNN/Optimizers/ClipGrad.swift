@@ -15,16 +15,17 @@ public func clipGradNorm_(
 ) -> Tensor {
   let operation = "clip_grad_norm_"
   let gradients = parameters.compactMap(\.grad)
-  if !(normType > 0) && !Core.hasFailed {
-    Core.refuse(.argument, "normType must be positive, but got \(normType)", operation: operation, file: file, line: line)
+  if !(normType > 0) && !Context.current.isFailed {
+    Door.fail(TensorError(.argument, "normType must be positive, but got \(normType)"), in: operation, file: file, line: line)
   }
   guard let norm = GradientScaling.norm(of: gradients, order: normType, operation: operation) else { return .zeros([]) }
   if errorIfNonfinite && !norm.isFinite {
-    Core.refuse(
-      .argument,
-      "The total norm of order \(normType) for gradients from `parameters` is non-finite, so it cannot be clipped. To "
-        + "disable this error and scale the gradients by the non-finite norm anyway, set errorIfNonfinite: false",
-      operation: operation, file: file, line: line)
+    Door.fail(
+      TensorError(
+        .argument,
+        "The total norm of order \(normType) for gradients from `parameters` is non-finite, so it cannot be clipped. To "
+          + "disable this error and scale the gradients by the non-finite norm anyway, set errorIfNonfinite: false"),
+      in: operation, file: file, line: line)
   }
   let factor = maxNorm / (norm + 1e-6)
   if !(factor >= 1) { GradientScaling.scale(gradients, by: factor, operation: operation) }

@@ -10,9 +10,8 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
 
   init(_ parameters: [Parameter], _ rule: Rule, _ file: StaticString, _ line: UInt) {
     defaults = rule
-    if parameters.isEmpty && !Core.hasFailed {
-      Core.refuse(
-        .argument, "optimizer got an empty parameter list", operation: "\(type(of: self))", file: file, line: line)
+    if parameters.isEmpty && !Context.current.isFailed {
+      Door.fail(TensorError(.argument, "optimizer got an empty parameter list"), in: "\(type(of: self))", file: file, line: line)
     }
     addParamGroup(parameters, file: file, line: line)
   }
@@ -22,7 +21,7 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
   public func addParamGroup(
     _ parameters: [Parameter], file: StaticString = #fileID, line: UInt = #line, _ change: (inout Rule) -> Void = { _ in }
   ) {
-    if Core.hasFailed { return }
+    if Context.current.isFailed { return }
     var rule = defaults
     change(&rule)
     var known = Set(paramGroups.flatMap(\.parameters).map(ObjectIdentifier.init))
@@ -31,20 +30,20 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
       ?? (parameters.contains { known.contains(ObjectIdentifier($0)) }
         ? "some parameters appear in more than one parameter group" : nil)
     if let problem {
-      Core.refuse(.argument, problem, operation: "\(type(of: self))", file: file, line: line)
+      Door.fail(TensorError(.argument, problem), in: "\(type(of: self))", file: file, line: line)
       return
     }
     paramGroups.append(ParameterGroup(parameters.filter { known.insert(ObjectIdentifier($0)).inserted }, rule))
   }
 
   public func step() {
-    if Core.hasFailed { return }
+    if Context.current.isFailed { return }
     noGrad {
       let plans = paramGroups.map { $0.plan() }
       // Memory for new state may have been refused.
-      if Core.hasFailed { return }
+      if Context.current.isFailed { return }
       Rule.update(plans.flatMap { $0.map(\.update) })
-      if Core.hasFailed { return }
+      if Context.current.isFailed { return }
       for (group, plan) in zip(paramGroups, plans) {
         for planned in plan { group.states[planned.index] = planned.state }
       }
@@ -58,7 +57,7 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
   public var rates: [Rates] {
     get { paramGroups.map { Rates(lr: $0.rule.lr, initialLr: $0.initialLr, momentum: $0.rule.cycledMomentum) } }
     set {
-      if Core.hasFailed { return }
+      if Context.current.isFailed { return }
       for (group, rates) in zip(paramGroups, newValue) {
         group.rule.lr = rates.lr
         group.initialLr = rates.initialLr

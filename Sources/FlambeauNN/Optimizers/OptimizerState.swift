@@ -54,7 +54,7 @@ extension GroupedOptimizer {
   /// Takes over what ``stateDict()`` of an optimizer with groups of the same sizes gave: all of it, or nothing where it throws.
   /// Torch's `load_state_dict`.
   public func loadStateDict(_ saved: OptimizerState) throws(OptimizerStateError) {
-    if Core.hasFailed { return }
+    if Context.current.isFailed { return }
     guard saved.groups.count == paramGroups.count else {
       throw OptimizerStateError(description: "loaded state dict has a different number of parameter groups")
     }

@@ -33,16 +33,22 @@ open class LRScheduler {
     return nextRates(rates, baseLr: baseLr)
   }
 
+  /// How many steps may be taken; nil, the default, for any number.
+  open var totalSteps: Int? { nil }
+
   /// Sets the rates of the next epoch.
-  public func step() {
-    if Core.hasFailed { return }
-    advance()
+  public func step(file: StaticString = #fileID, line: UInt = #line) {
+    if Context.current.isFailed { return }
+    advance(file, line)
   }
 
-  func advance() {
+  func advance(_ file: StaticString, _ line: UInt) {
+    if let totalSteps, lastEpoch >= totalSteps {
+      let problem = "Tried to step \(lastEpoch + 1) times. The specified number of total steps is \(totalSteps)"
+      return Door.fail(TensorError(.argument, problem), in: "\(type(of: self)).step", file: file, line: line)
+    }
     lastEpoch += 1
     setRates { nextRates($0, baseLr: $1) }
-    if Core.hasFailed { lastEpoch -= 1 }
   }
 
   /// Sets the rates of epoch 0 from what they are.
@@ -58,9 +64,8 @@ open class LRScheduler {
   }
 
   private func setRates(_ change: (Rates, Double) -> Rates) {
-    let rates = zip(optimizer.rates, baseLrs).map(change)
-    if Core.hasFailed { return }
-    optimizer.rates = rates
+    if Context.current.isFailed { return }
+    optimizer.rates = zip(optimizer.rates, baseLrs).map(change)
     lastLr = optimizer.rates.map(\.lr)
   }
 

@@ -16,7 +16,8 @@ public final class OneCycleLR: LRScheduler {
     let momentum: Double
   }
 
-  private let totalSteps: Int
+  public override var totalSteps: Int? { steps }
+  private let steps: Int
   private let anneal: Anneal
   private let cyclesMomentum: Bool
   /// Where each phase ends and what it leads to, after the point of step 0.
@@ -42,7 +43,7 @@ public final class OneCycleLR: LRScheduler {
     Schedule.require(
       !cycleMomentum || optimizer.rates.allSatisfy { $0.momentum != nil },
       "optimizer must support momentum or beta1 with `cycleMomentum` option enabled", name, file, line)
-    self.totalSteps = totalSteps
+    steps = totalSteps
     self.anneal = anneal
     cyclesMomentum = cycleMomentum
     let initialLr = maxLr / divFactor
@@ -56,12 +57,6 @@ public final class OneCycleLR: LRScheduler {
   }
 
   public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates {
-    guard lastEpoch <= totalSteps else {
-      Core.refuse(
-        .argument,
-        "Tried to step \(lastEpoch) times. The specified number of total steps is \(totalSteps)", operation: "OneCycleLR")
-      return rates
-    }
     let step = Double(lastEpoch)
     var (from, begin) = (start, 0.0)
     var phase = 0

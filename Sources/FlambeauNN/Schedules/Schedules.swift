@@ -129,7 +129,9 @@ enum Schedule {
   static func require(
     _ condition: Bool, _ problem: String, _ operation: String, _ file: StaticString, _ line: UInt
   ) {
-    if !condition && !Core.hasFailed { Core.refuse(.argument, problem, operation: operation, file: file, line: line) }
+    if !condition && !Context.current.isFailed {
+      Door.fail(TensorError(.argument, problem), in: operation, file: file, line: line)
+    }
   }
 }
 

@@ -32,7 +32,7 @@ public final class SequentialLR: LRScheduler {
   }
 
   override func begin() {
-    if Core.hasFailed { return }
+    if Context.current.isFailed { return }
     // Making the schedules has moved the rates.
     for (i, lr) in baseLrs.enumerated() { optimizer.rates[i].lr = lr }
     lastEpoch = 0
@@ -46,9 +46,13 @@ public final class SequentialLR: LRScheduler {
     lastLr = current?.lastLr ?? baseLrs
   }
 
-  override func advance() {
+  override func advance(_ file: StaticString, _ line: UInt) {
     lastEpoch += 1
-    if milestones.contains(lastEpoch) { current?.restart() } else { current?.advance() }
+    if milestones.contains(lastEpoch) { current?.restart() } else { current?.advance(file, line) }
+    if Context.current.isFailed {
+      lastEpoch -= 1
+      return
+    }
     lastLr = current?.lastLr ?? baseLrs
   }
 

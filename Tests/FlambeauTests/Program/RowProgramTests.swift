@@ -192,12 +192,13 @@ import Testing
       let classes = (0..<count).map { _ in Int.random(in: 0..<width, using: &random) }
       let weights = (0..<count).map { $0 % 3 == 1 ? 0.0 : 1 + Double($0 % 2) }
       let targets = Self.numbers(shape, .int64, classes.enumerated().map { $0 % 3 == 1 ? -100 : Double($1) })
-      let weight = Self.numbers(shape, .float32, weights)
+      let peaks = Self.numbers(shape, .float32, weights.map { $0 * (1 - smoothing) })
+      let spreads = Self.numbers(shape, .float32, weights.map { $0 * smoothing / Double(width) })
       let loss = ProgramSample(Layout(Shape(shape.dropLast() + [1])), .float64, byteCount: 8 * count)
       let gradient = ProgramSample(shape, dtype, stretches: false, using: &random)
       RowInterpreter.run(
-        .crossEntropy(gradient: true, smoothing: smoothing > 0), in: computeClass,
-        inputs: [x.elements, targets.elements, weight.elements], scalars: Scalars(Number(smoothing)),
+        .crossEntropy(gradient: true, smoothing: smoothing > 0 ? .even : .none), in: computeClass,
+        inputs: [x.elements, targets.elements, peaks.elements] + (smoothing > 0 ? [spreads.elements] : []),
         into: [loss.elements, gradient.elements])
       let xs = Self.rows(x.values, width)
       let losses = (0..<count).map { r in

@@ -13,6 +13,7 @@ package enum GradientScaling {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
     let runs = arrays.map(Run.init)
     let pieces = Pieces(counts: runs.map(\.count))
+    if pieces.pieces.isEmpty { return 0 }
     // Partial results join in the order of the pieces, whoever computed them.
     let parts = [Double](unsafeUninitializedCapacity: pieces.pieces.count) { parts, count in
       count = pieces.pieces.count
@@ -56,11 +57,12 @@ package enum GradientScaling {
 
   /// Nil in a failed error scope, or when one is refused.
   private static func dense(_ tensors: [Tensor], _ operation: String, written: Bool) -> [DenseArray]? {
-    if Context.current.isFailed { return nil }
+    let context = Context.current
+    if context.isFailed { return nil }
     var arrays: [DenseArray] = []
     do throws(TensorError) {
       for tensor in tensors {
-        if written { try TensorError.checkWritable(tensor) }
+        if written { try tensor.body.checkWritable(context, recording: false) }
         arrays.append(try DenseArray(tensor))
       }
     } catch {

@@ -80,3 +80,6 @@ extension DType {
   var kernelType: fb_dtype { fb_dtype(rawValue: UInt32(rawValue)) }
   fileprivate var byteCountLogarithm: Int32 { Int32(byteCount.trailingZeroBitCount) }
 }
+
+/// The instruction set the CPU kernels were chosen for: `baseline`, `avx2` or `avx512`. FLAMBEAU_ISA overrides it.
+public var instructionSet: String { Kernels.instructionSet }

@@ -25,8 +25,10 @@ package struct ParameterStep: Sendable {
 
   /// Takes all steps in one pass over memory, or, where the error scope has failed or one is refused, none.
   package static func run(_ steps: [ParameterStep], operation: String) {
-    if Context.current.isFailed { return }
+    let context = Context.current
+    if context.isFailed { return }
     do throws(TensorError) {
+      for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
       for step in steps { arrays.append(try StepArrays(step)) }
       let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
@@ -93,7 +95,6 @@ private struct StepArrays {
   let state: (DenseArray?, DenseArray?, DenseArray?)
 
   init(_ step: ParameterStep) throws(TensorError) {
-    try TensorError.checkWritable(step.parameter)
     parameter = try DenseArray(step.parameter)
     gradient = try DenseArray(step.gradient)
     func array(_ i: Int) throws(TensorError) -> DenseArray? {

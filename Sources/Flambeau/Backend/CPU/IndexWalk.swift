@@ -1,0 +1,117 @@
+import CKernels
+
+/// A pass over values that each belong to an element of a table, chosen by a position: gather, scatter, and indexing by
+/// tensors.
+///
+/// Every dimension of the pass has a stride in the values, in the table and in the positions; a position stands for `step`
+/// elements of the table. Strides count elements.
+struct IndexWalk {
+  fileprivate struct Dimension {
+    var size: Int
+    var index: Int
+    var value: Int
+    var table: Int
+    /// No two places along it reach the same element of the table, so writers may share the work there.
+    var isFree: Bool
+  }
+
+  private var dims: [Dimension] = []
+  private let step: Int
+  private var isEmpty = false
+
+  init(step: Int) { self.step = step }
+
+  /// The next dimension inwards. Those that nest are walked as one.
+  mutating func append(size: Int, index: Int, value: Int, table: Int, isFree: Bool) {
+    if size == 0 { isEmpty = true }
+    if size == 1 { return }
+    if let last = dims.last, last.isFree == isFree, last.index == index * size, last.value == value * size,
+      last.table == table * size
+    {
+      dims[dims.count - 1] = Dimension(size: last.size * size, index: index, value: value, table: table, isFree: isFree)
+    } else {
+      dims.append(Dimension(size: size, index: index, value: value, table: table, isFree: isFree))
+    }
+  }
+
+  /// Values and table as their first elements.
+  struct Operands {
+    var value: UnsafeMutableRawPointer
+    var table: UnsafeMutableRawPointer
+    var index: UnsafePointer<Int64>
+    let dtype: DType
+  }
+
+  /// The values become what the table holds.
+  func read(_ operands: Operands) {
+    run(KernelAccess.indexRead[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: dims.indices.map { $0 })
+  }
+
+  /// The table takes the values. Of those that meet in one element the last stays.
+  func write(_ operands: Operands) {
+    run(KernelAccess.indexWrite[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: freeDimensions)
+  }
+
+  /// The values are added to the table, in their order. float32, float64 and int64 only.
+  func add(_ operands: Operands) {
+    run(KernelAccess.indexAdd[Int(operands.dtype.computeClass.rawValue)]!, operands, cutting: freeDimensions)
+  }
+
+  private var freeDimensions: [Int] { dims.indices.filter { dims[$0].isFree } }
+
+  private static let pieceElements = 1 << 14
+  private static let mostPieces = 64
+  /// Pieces of neighbouring columns are at least this wide, so that writers share no cache line but at their ends.
+  private static let leastColumns = 64
+
+  /// Runs the kernel over pieces of one of the dimensions `cutting`: the outermost that is long enough, else the longest.
+  private func run(_ kernel: fb_index_move, _ operands: Operands, cutting: [Int]) {
+    if isEmpty { return }
+    let count = dims.reduce(1) { $0 * $1.size }
+    let wanted = Swift.min(count / IndexWalk.pieceElements, IndexWalk.mostPieces)
+    let choice = cutting.first { dims[$0].size >= wanted } ?? cutting.max { dims[$0].size < dims[$1].size }
+    guard wanted > 1, let choice else { return runPiece(kernel, operands) }
+    let size = dims[choice].size
+    var length = (size + wanted - 1) / wanted
+    if choice == dims.count - 1 { length = Swift.max(length, IndexWalk.leastColumns) }
+    ThreadPool.run((size + length - 1) / length) { piece in
+      var walk = self
+      let start = piece * length
+      walk.dims[choice].size = Swift.min(length, size - start)
+      walk.runPiece(kernel, operands.advanced(by: start, walk.dims[choice]))
+    }
+  }
+
+  private func runPiece(_ kernel: fb_index_move, _ operands: Operands) {
+    let columns = dims.last ?? Dimension(size: 1, index: 0, value: 1, table: 1, isFree: true)
+    let rows = dims.count > 1 ? dims[dims.count - 2] : Dimension(size: 1, index: 0, value: 0, table: 0, isFree: true)
+    var plane = fb_index_walk(
+      rows: rows.size, columns: columns.size, index_row: rows.index, index_column: columns.index, value_row: rows.value,
+      value_column: columns.value, table_row: rows.table, table_column: columns.table, step: step)
+    let outer = Swift.max(dims.count - 2, 0)
+    var place = [Int](repeating: 0, count: outer)
+    var at = operands
+    while true {
+      kernel(&plane, at.value, at.table, at.index)
+      var dim = outer - 1
+      while dim >= 0 {
+        place[dim] += 1
+        at = at.advanced(by: 1, dims[dim])
+        if place[dim] < dims[dim].size { break }
+        at = at.advanced(by: -place[dim], dims[dim])
+        place[dim] = 0
+        dim -= 1
+      }
+      if dim < 0 { return }
+    }
+  }
+}
+
+extension IndexWalk.Operands {
+  fileprivate func advanced(by count: Int, _ dim: IndexWalk.Dimension) -> IndexWalk.Operands {
+    let bytes = dtype.byteCount
+    return IndexWalk.Operands(
+      value: value + count * dim.value * bytes, table: table + count * dim.table * bytes,
+      index: index + count * dim.index, dtype: dtype)
+  }
+}

@@ -1,0 +1,152 @@
+// Indexing by tensors of positions. Operand 0 is the table.
+
+struct IndexArguments: Sendable {
+  /// The dimensions that the index operands choose positions of, rising; counted from either end.
+  let dims: [Int]
+  /// A position whose elements get no gradient.
+  var padding: Int?
+}
+
+/// Rows that read a table: operand 1 and those that follow are the indices, one for each of the attribute's dimensions.
+struct Indexing: Sendable {
+  typealias Check = @Sendable (Few<Tensor>, IndexArguments) throws(TensorError) -> Void
+
+  let index: Operator<IndexArguments> = Indexing.reading(
+    "index", negative: true,
+    samples: [
+      Sample("a[b]", [.real([4, 3]), .integers([2, 3], -4...3)]) { $0[0][$0[1]] },
+      Sample("a[:, b]", [.real([2, 4, 3]), .integers([5], 0...3)]) { $0[0][0..., $0[1]] },
+      Sample("a[b, c]", [.real([3, 4, 2]), .integers([2, 1], 0...2), .integers([3], -4...3)]) { $0[0][$0[1], $0[2]] },
+      Sample("a[b, :, c]", [.real([3, 2, 4]), .integers([3], 0...2), .integers([2, 1], 0...3)]) {
+        $0[0][$0[1], 0..., $0[2]]
+      },
+      Sample("a[b, 1, c]", [.real([3, 2, 4]), .integers([3], 0...2), .integers([3], 0...3)]) { $0[0][$0[1], 1, $0[2]] },
+      Sample("a[..., None, b, 1:]", [.real([2, 3, 4]), .integers([2], 0...2)]) { $0[0][.ellipsis, .newAxis, $0[1], 1...] },
+      Sample("a[b]", [.real([3, 4]), .mask([3])]) { $0[0][$0[1]] },
+      Sample("a[b]", [.real([3, 4]), .mask([3, 4])]) { $0[0][$0[1]] },
+      Sample("a[:, b, c[:1]]", [.real([2, 3, 4]), .mask([3]), .integers([2], 0...3)]) {
+        $0[0][0..., $0[1], $0[2][..<1]]
+      },
+    ])
+
+  let indexSelect: Operator<IndexArguments> = Indexing.reading(
+    "index_select", negative: false,
+    samples: [
+      Sample("a.index_select(1, b)", [.real([2, 4, 3]), .integers([5], 0...3)]) { $0[0].indexSelect(dim: 1, index: $0[1]) },
+      Sample("a.index_select(-1, b.int())", [.real([2, 3]), .integers([4], 0...2)]) {
+        $0[0].indexSelect(dim: -1, index: $0[1].to(.int32))
+      },
+    ]
+  ) { (operands, _) throws(TensorError) in
+    try operands[1]!.checkIndexDType("index_select(): Expected dtype int32 or int64 for index")
+    guard operands[1]!.ndim == 1 else { throw .index("index_select(): Index is supposed to be a vector") }
+  }
+
+  let take: Operator<IndexArguments> = Indexing.reading(
+    "take", negative: true,
+    samples: [Sample("a.take(b)", [.real([2, 3]), .integers([2, 2], -6...5)]) { $0[0].take($0[1]) }]
+  ) { (operands, _) throws(TensorError) in
+    guard operands[1]!.dtype == .int64 else {
+      throw .dtype("take(): Expected a long tensor for index, but got \(operands[1]!.dtype.torchScalarName)")
+    }
+  }
+
+  let embedding: Operator<IndexArguments> = Indexing.reading(
+    "embedding", negative: false,
+    samples: [Sample("F.embedding(b, a)", [.real([5, 3]), .integers([2, 3], 0...4)]) { .embedding($0[1], weight: $0[0]) }]
+  ) { (operands, at) throws(TensorError) in
+    guard operands[0]!.ndim == 2 else { throw .shape("'weight' must be 2-D") }
+    guard operands[1]!.dtype == .int64 || operands[1]!.dtype == .int32 else {
+      throw .dtype(
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+          + "torch.\(operands[1]!.dtype.torchScalarName)Tensor instead (while checking arguments for embedding)")
+    }
+  }
+
+  private static func reading(
+    _ name: String, negative: Bool, samples: [Sample], check: @escaping Check = { (_, _) throws(TensorError) in }
+  ) -> Operator<IndexArguments> {
+    Operator(
+      name, saves: { _ in SavePlan(operands: .operands(from: 1)) },
+      forward: { (operands, at) throws(TensorError) in
+        try check(operands, at)
+        let table = operands[0]!.body
+        let layout = table.layout.atLeastVector
+        let indices = (1..<operands.count).map { operands[$0]!.body }
+        let place = try IndexedDimensions(layout, try at.dims.mapDimensions(layout), indices: indices.map(\.layout.shape))
+        let offsets = try place.offsets(indices, in: layout, negative: negative)
+        let result = try Value(Layout(place.shape), table.dtype)
+        withExtendedLifetime((table, offsets.storage)) {
+          place.walk(table: layout, value: result.layout).read(
+            IndexWalk.Operands(
+              value: result.elements.start, table: table.elements.start,
+              index: UnsafePointer(offsets.elements.start.assumingMemoryBound(to: Int64.self)), dtype: table.dtype))
+        }
+        return result
+      },
+      backward: { (call, gradient) throws(TensorError) in
+        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+        var sum = ops.scattering.indexPutSum.call(try call.indices(after: Few(zeros, gradient)), call.attributes)
+        if let padding = call.attributes.padding {
+          let index = Tensor([padding])
+          sum = (consume sum).indexFill(dim: call.attributes.dims[0], index: index, 0)
+        }
+        return Few(sum)
+      }, samples: samples)
+  }
+}
+
+extension Call where Attributes == IndexArguments {
+  /// The operands `first` and then this call's indices, which are its last operands.
+  func indices(after first: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
+    var operands = first
+    for i in operandCount - attributes.dims.count..<operandCount { operands.append(try operand(i)) }
+    return operands
+  }
+}
+
+extension Tensor {
+  fileprivate func checkIndexDType(_ sentence: String) throws(TensorError) {
+    guard dtype == .int64 || dtype == .int32 else { throw .dtype(sentence) }
+  }
+}
+
+extension Tensor {
+  /// The positions `index` of dimension `dim`, in that order. Torch's `index_select`.
+  ///
+  /// `index` is a vector of int64 or int32 positions from 0; a repeated one appears, and gets its gradient, as often.
+  public func indexSelect(dim: Int, index: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    let site = CallSite(file, line)
+    let vector = index.ndim == 0 ? index.reshape([1]) : index
+    guard ndim == 0 else { return ops.indexing.indexSelect(self, vector, IndexArguments(dims: [dim]), at: site) }
+    return checked("index_select", at: site) { layout throws(TensorError) in
+      guard vector.count == 1 else {
+        throw .index("index_select(): Index to scalar can have only 1 value, got \(vector.count) value(s)")
+      }
+      return ops.indexing.indexSelect(self, vector, IndexArguments(dims: [dim]), at: site).reshape([])
+    }
+  }
+
+  /// The elements at the positions `index` of all elements in a row, in the shape of `index`. Torch's `take`.
+  public func take(_ index: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.indexing.take(flatten(), index, IndexArguments(dims: [0]), at: CallSite(file, line))
+  }
+
+  /// The rows of the matrix `weight` that `indices` names, as a new last dimension. Torch's `functional.embedding`.
+  ///
+  /// `indices` are int64 or int32. The gradients of a row that appears more than once add up; row `paddingIndex`, counted
+  /// from the end if negative, gets none.
+  public static func embedding(
+    _ indices: Tensor, weight: Tensor, paddingIndex: Int? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let site = CallSite(file, line)
+    return weight.checked("embedding", at: site) { layout throws(TensorError) in
+      var padding = paddingIndex
+      if let index = padding, let rows = layout.rank > 0 ? layout.shape.at(0) : nil {
+        guard index >= -rows, index < rows else { throw .argument("Padding_idx must be within num_embeddings") }
+        padding = index < 0 ? index + rows : index
+      }
+      return ops.indexing.embedding(weight, indices, IndexArguments(dims: [0], padding: padding), at: site)
+    }
+  }
+}

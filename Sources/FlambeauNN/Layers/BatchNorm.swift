@@ -1,0 +1,115 @@
+import Flambeau
+
+/// What batch normalisations of all ranks have in common (Ioffe and Szegedy, 2015).
+///
+/// While training, channels are normalised by the batch's own mean and biased variance, and running statistics follow the mean
+/// and the unbiased variance; in evaluation the running ones are used, if they are kept.
+protocol BatchNormLayer: Layer {
+  var weight: Parameter? { get }
+  var bias: Parameter? { get }
+  var runningMean: Buffer? { get }
+  var runningVar: Buffer? { get }
+  /// The batches seen while training, int64.
+  var numBatchesTracked: Buffer? { get }
+  var mode: Mode { get }
+  var numFeatures: Int { get }
+  var eps: Double { get }
+  var momentum: Double? { get }
+  /// The numbers of dimensions an input may have, in words and as numbers.
+  static var ranks: (words: String, numbers: ClosedRange<Int>) { get }
+}
+
+extension BatchNormLayer {
+  func normalize(_ x: Tensor) -> Tensor {
+    guard Self.ranks.numbers.contains(x.ndim) || Context.current.isFailed else {
+      return Door.refuse(
+        TensorError(.shape, "expected \(Self.ranks.words) input (got \(x.ndim)D input)"), in: "\(type(of: self))", x)
+    }
+    if !mode.isTraining, let runningMean, let runningVar {
+      return x.batchNorm(
+        mean: runningMean.tensor, variance: runningVar.tensor, weight: weight?.tensor, bias: bias?.tensor, eps: eps)
+    }
+    let (y, mean, variance) = x.batchNorm(weight: weight?.tensor, bias: bias?.tensor, eps: eps)
+    if mode.isTraining, let runningMean, let runningVar, let numBatchesTracked {
+      noGrad {
+        let count = numBatchesTracked.tensor.add_(1)
+        let part = momentum ?? 1 / count.item()
+        for (running, batch) in [(runningMean.tensor, mean), (runningVar.tensor, variance)] {
+          running.lerp_(batch.to(running.dtype), part)
+        }
+      }
+    }
+    return y
+  }
+
+  var settings: String {
+    "\(numFeatures), eps: \(eps), momentum: \(momentum.map { "\($0)" } ?? "nil"), affine: \(weight != nil), "
+      + "trackRunningStats: \(runningMean != nil)"
+  }
+}
+
+/// Normalises the channels of [n, numFeatures] or [n, numFeatures, l]. Torch's `nn.BatchNorm1d`.
+public final class BatchNorm1d: BatchNormLayer {
+  public let weight: Parameter?
+  public let bias: Parameter?
+  public let runningMean: Buffer?
+  public let runningVar: Buffer?
+  public let numBatchesTracked: Buffer?
+  public let numFeatures: Int
+  public let eps: Double
+  public let momentum: Double?
+  let mode = Mode()
+  static let ranks = (words: "2D or 3D", numbers: 2...3)
+
+  /// - Parameters:
+  ///   - momentum: What a batch counts in the running statistics; nil for the average of all batches.
+  ///   - affine: Scale and move by learned numbers, which start as ones and zeros.
+  ///   - trackRunningStats: Keep running statistics for evaluation.
+  public init(
+    _ numFeatures: Int, eps: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true, trackRunningStats: Bool = true,
+    dtype: DType = .float32
+  ) {
+    (self.numFeatures, self.eps, self.momentum) = (numFeatures, eps, momentum)
+    weight = affine ? Parameter(.ones([numFeatures], dtype: dtype)) : nil
+    bias = affine ? Parameter(.zeros([numFeatures], dtype: dtype)) : nil
+    runningMean = trackRunningStats ? Buffer(.zeros([numFeatures], dtype: dtype)) : nil
+    runningVar = trackRunningStats ? Buffer(.ones([numFeatures], dtype: dtype)) : nil
+    numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public var configuration: String { settings }
+}
+
+/// Normalises the channels of [n, numFeatures, h, w]. Torch's `nn.BatchNorm2d`.
+public final class BatchNorm2d: BatchNormLayer {
+  public let weight: Parameter?
+  public let bias: Parameter?
+  public let runningMean: Buffer?
+  public let runningVar: Buffer?
+  public let numBatchesTracked: Buffer?
+  public let numFeatures: Int
+  public let eps: Double
+  public let momentum: Double?
+  let mode = Mode()
+  static let ranks = (words: "4D", numbers: 4...4)
+
+  /// - Parameters:
+  ///   - momentum: What a batch counts in the running statistics; nil for the average of all batches.
+  ///   - affine: Scale and move by learned numbers, which start as ones and zeros.
+  ///   - trackRunningStats: Keep running statistics for evaluation.
+  public init(
+    _ numFeatures: Int, eps: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true, trackRunningStats: Bool = true,
+    dtype: DType = .float32
+  ) {
+    (self.numFeatures, self.eps, self.momentum) = (numFeatures, eps, momentum)
+    weight = affine ? Parameter(.ones([numFeatures], dtype: dtype)) : nil
+    bias = affine ? Parameter(.zeros([numFeatures], dtype: dtype)) : nil
+    runningMean = trackRunningStats ? Buffer(.zeros([numFeatures], dtype: dtype)) : nil
+    runningVar = trackRunningStats ? Buffer(.ones([numFeatures], dtype: dtype)) : nil
+    numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public var configuration: String { settings }
+}

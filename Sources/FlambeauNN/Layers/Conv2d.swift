@@ -1,0 +1,86 @@
+import Flambeau
+
+/// A convolution of images with learned kernels. Torch's `nn.Conv2d`.
+///
+/// Input [n, inChannels, h, w] or [inChannels, h, w], output [n, outChannels, h', w'] or [outChannels, h', w']. The weight
+/// [outChannels, inChannels / groups, kernel height, kernel width] and the bias [outChannels] start uniform between
+/// ±1/√(inChannels / groups · kernel area).
+public final class Conv2d: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  public let inChannels: Int
+  public let outChannels: Int
+  public let kernelSize: Size2D
+  public let stride: Size2D
+  public let dilation: Size2D
+  public let groups: Int
+  private let border: Border
+
+  private enum Border: Sendable {
+    case zeros(Size2D)
+    case named(ConvolutionPadding)
+  }
+
+  /// - Parameters:
+  ///   - padding: Rows and columns of zeros on either side.
+  ///   - groups: Channels are cut into as many parts, each convolved for itself.
+  public convenience init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: Size2D = 0,
+    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    self.init(
+      inChannels, outChannels, kernelSize, stride, .zeros(padding), dilation, groups, bias, dtype, file, line)
+  }
+
+  /// With as much padding as its name says.
+  public convenience init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: ConvolutionPadding,
+    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    self.init(
+      inChannels, outChannels, kernelSize, stride, .named(padding), dilation, groups, bias, dtype, file, line)
+  }
+
+  private init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, _ stride: Size2D, _ border: Border, _ dilation: Size2D,
+    _ groups: Int, _ bias: Bool, _ dtype: DType, _ file: StaticString, _ line: UInt
+  ) {
+    let problem: String? =
+      groups <= 0
+      ? "groups must be a positive integer"
+      : inChannels % groups != 0
+        ? "in_channels must be divisible by groups"
+        : outChannels % groups != 0 ? "out_channels must be divisible by groups" : nil
+    if let problem { Door.fail(TensorError(.argument, problem), in: "Conv2d", file: file, line: line) }
+    (self.inChannels, self.outChannels, self.kernelSize) = (inChannels, outChannels, kernelSize)
+    (self.stride, self.border, self.dilation, self.groups) = (stride, border, dilation, groups)
+    let shape: Shape = [outChannels, inChannels / Swift.max(groups, 1), kernelSize.height, kernelSize.width]
+    weight = Parameter(.zeros(shape, dtype: dtype))
+    self.bias = bias ? Parameter(.zeros([outChannels], dtype: dtype)) : nil
+    Init.linear_(weight.tensor, bias: self.bias?.tensor)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    switch border {
+    case .zeros(let padding):
+      x.conv2d(
+        weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, dilation: dilation, groups: groups)
+    case .named(let padding):
+      x.conv2d(
+        weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, dilation: dilation, groups: groups)
+    }
+  }
+
+  public var configuration: String {
+    var text = "\(inChannels), \(outChannels), \(kernelSize), stride: \(stride)"
+    switch border {
+    case .zeros(let padding): if padding != 0 { text += ", padding: \(padding)" }
+    case .named(let padding): text += ", padding: .\(padding)"
+    }
+    if dilation != 1 { text += ", dilation: \(dilation)" }
+    if groups != 1 { text += ", groups: \(groups)" }
+    return bias == nil ? text + ", bias: false" : text
+  }
+}
