@@ -136,7 +136,7 @@ struct Sorting: Sendable {
       forward: { (operands, at) throws(TensorError) in
         let x = operands[0]!.body
         let reduction = at.reduction(x.layout.rank)
-        try reduction.checkNotEmpty(name == "nanmedian" ? "median" : name, x.layout.shape)
+        try reduction.checkNotEmpty(name, x.layout.shape)
         let (kept, shape) = (Layout(reduction.kept(x.layout.shape)), Layout(reduction.resultShape(x.layout.shape)))
         let (values, indices) = (try Value(kept, x.dtype), try Value(kept, .int64))
         if kept.elementCount > 0 {

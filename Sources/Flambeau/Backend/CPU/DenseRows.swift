@@ -40,7 +40,7 @@ enum DenseRows {
     }
   }
 
-  /// The same for one number for each row, or memory for them that nobody reads.
+  /// The same, or, without an output, room for `count` elements that nobody reads.
   static func write(
     _ output: Elements?, _ dim: Int?, _ count: Int, as dtype: DType, in computeClass: ComputeClass,
     _ body: (UnsafeMutableRawPointer) -> Void

@@ -2,7 +2,8 @@ import CKernels
 
 /// Sorting and selecting along a dimension, stable and with NaN last (descending: first).
 enum Sort {
-  /// The elements along `dim` in order, and their positions before; nil for what is not wanted. All have one shape, nothing is empty.
+  /// The elements along `dim` in order, unless nobody wants them, and their positions before. All have one shape; nothing is
+  /// empty.
   static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) {
     read(input, dim, values, indices) { rows, from, values, indices in
       rows.forEach { at, n in
