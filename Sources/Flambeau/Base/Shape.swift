@@ -101,21 +101,6 @@ public struct Shape: Sendable, Hashable {
     return product
   }
 
-  /// The number of elements; throws where a size is negative or they are more than can be counted.
-  func checkedElementCount() throws(TensorError) -> Int {
-    for i in 0..<count where at(i) < 0 {
-      throw .shape("Trying to create tensor with negative dimension \(at(i)): \(self)")
-    }
-    var product = 1
-    // Sizes are bounded even beside a 0, so that strides can be counted too.
-    for i in 0..<count {
-      let (next, overflow) = product.multipliedReportingOverflow(by: Swift.max(at(i), 1))
-      guard !overflow, next <= Int.max / 16 else { throw .shape("Storage size calculation overflowed with sizes=\(self)") }
-      product = next
-    }
-    return elementCount
-  }
-
   public static func == (a: Shape, b: Shape) -> Bool {
     guard a.count == b.count else { return false }
     for i in 0..<a.count where a.at(i) != b.at(i) { return false }

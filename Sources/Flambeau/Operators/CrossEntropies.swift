@@ -286,7 +286,7 @@ extension Tensor {
       let lines = layout.shape.replacing(dim, with: 1)
       let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64)))
       let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).reshape(lines)
-      let picked = ops.picks.take(self, index, dim, at: site)
+      let picked = ops.gathering.gather(self, index, dim, at: site)
       let losses = ops.crossEntropies.negativeLogLikelihood(picked, weights, PointwiseArguments(), at: site)
       switch reduction {
       case .none: return losses.reshape(layout.shape.removing(at: dim))

@@ -1,4 +1,5 @@
 // Rows that write random numbers over what was there.
+
 struct UniformArguments: Sendable {
   let from: Double
   let to: Double
@@ -9,25 +10,85 @@ struct NormalArguments: Sendable {
   let std: Double
 }
 
+/// Whole numbers of low..<high; those the dtype holds exactly, from 0 on, without bounds.
+struct IntegerArguments: Sendable {
+  var low: Int?
+  var high: Int?
+}
+
 struct Draws: Sendable {
   let uniform: Operator<UniformArguments> = draw(
     "uniform_",
-    sample("uniform_()") { $0.uniform_() }, sample("uniform_(-1.5, 2)") { $0.uniform_(from: -1.5, to: 2) }
+    sample("uniform_()") { $0.uniform_() }, sample("uniform_(-1.5, 2)") { $0.uniform_(from: -1.5, to: 2) },
+    check: { (dtype, at) throws(TensorError) in
+      try dtype.checkDraws("uniform_")
+      for (name, bound) in [("from", at.from), ("to", at.to)] {
+        guard Swift.abs(bound) <= dtype.largest else { throw .outOfBounds(name, dtype) }
+      }
+      guard at.from <= at.to else {
+        throw .argument("uniform_ expects to return a [from, to) range, but found from=\(at.from) > to=\(at.to)")
+      }
+      guard at.to - at.from <= dtype.largest else {
+        throw .argument(
+          "uniform_ expects to-from <= std::numeric_limits<\(dtype.torchScalarName)>::max(), but found to=\(at.to) and "
+            + "from=\(at.from) which result in to-from to exceed the limit")
+      }
+    }
   ) { generator, start, dtype, count, _, at in
     generator.fillUniform(start, dtype, count: count, from: at.from, to: at.to)
   }
+
   let normal: Operator<NormalArguments> = draw(
     "normal_",
-    sample("normal_()") { $0.normal_() }, sample("normal_(0.5, 3)") { $0.normal_(mean: 0.5, std: 3) }
+    sample("normal_()") { $0.normal_() }, sample("normal_(0.5, 3)") { $0.normal_(mean: 0.5, std: 3) },
+    check: { (dtype, at) throws(TensorError) in
+      try dtype.checkDraws("normal_")
+      guard at.std >= 0 else { throw .argument("normal expects std >= 0.0, but found std \(at.std)") }
+    }
   ) { generator, start, dtype, count, isContiguous, at in
     generator.fillNormal(start, dtype, count: count, mean: at.mean, std: at.std, contiguous: isContiguous)
   }
 
+  /// The attribute is the rate.
+  let exponential: Operator<Double> = draw(
+    "exponential_",
+    sample("exponential_()") { $0.exponential_() }, sample("exponential_(2.5)") { $0.exponential_(2.5) },
+    check: { (dtype, rate) throws(TensorError) in
+      guard dtype.isFloatingPoint else {
+        throw .dtype(
+          "Exponential distribution is a continuous probability distribution. dtype must be a floating point but you "
+            + "specified \(dtype.torchScalarName)")
+      }
+      guard rate > 0 else { throw .argument("exponential_ expects lambda > 0.0, but found lambda=\(rate)") }
+    }
+  ) { generator, start, dtype, count, _, rate in
+    generator.fillExponential(start, dtype, count: count, rate: rate)
+  }
+
   /// The attribute is the probability of 1.
   let bernoulli: Operator<Double> = draw(
-    "bernoulli_", isFloating: false, sample("bernoulli_(0.3)") { $0.bernoulli_(0.3) }
+    "bernoulli_", sample("bernoulli_(0.3)") { $0.bernoulli_(0.3) },
+    check: { (_, p) throws(TensorError) in
+      guard p >= 0, p <= 1 else { throw .argument("bernoulli_ expects p to be in [0, 1], but got p=\(p)") }
+    }
   ) { generator, start, dtype, count, _, p in generator.fillBernoulli(start, dtype, count: count, p: p) }
 
+  let integers: Operator<IntegerArguments> = draw(
+    "random_",
+    sample("random_()") { $0.random_() }, sample("random_(2)") { $0.random_(2) },
+    sample("random_(0, 2)") { $0.random_(from: 0, to: 2) },
+    check: { (dtype, at) throws(TensorError) in
+      if let low = at.low, let high = at.high { _ = try dtype.integerBounds(low, high) }
+    }
+  ) { generator, start, dtype, count, _, at in
+    if let low = at.low, let high = at.high, let bounds = try? dtype.integerBounds(low, high) {
+      generator.fillIntegers(start, dtype, count: count, low: bounds.low, high: bounds.high)
+    } else {
+      generator.fillWholeRange(start, dtype, count: count)
+    }
+  }
+
+  private typealias Check<Attributes> = @Sendable (DType, Attributes) throws(TensorError) -> Void
   private typealias Fill<Attributes> =
     @Sendable (
       Generator, _ start: UnsafeMutableRawPointer, DType, _ count: Int, _ isContiguous: Bool, Attributes
@@ -35,26 +96,20 @@ struct Draws: Sendable {
 
   /// Dense memory is filled in its own order, other memory through a copy of that order, as torch does.
   private static func draw<Attributes>(
-    _ name: String, isFloating: Bool = true, _ samples: Sample..., fill: @escaping Fill<Attributes>
+    _ name: String, _ samples: Sample..., check: @escaping Check<Attributes>, fill: @escaping Fill<Attributes>
   ) -> Operator<Attributes> {
     Operator(
       name,
-      plan: { (operands, _) throws(TensorError) in
+      plan: { (operands, at) throws(TensorError) in
         let target = operands[0]!.body
-        guard target.dtype.isFloatingPoint || !isFloating else {
-          throw .dtype("\"\(name)\" not implemented for '\(target.dtype.torchScalarName)'")
-        }
+        try check(target.dtype, at)
         return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
       },
       fill: { (operands, at, _, result) throws(TensorError) in
-        let (layout, dtype) = (result.layout, result.dtype)
-        if layout.isDense {
-          fill(.current, result.start, dtype, layout.elementCount, layout.isContiguous, at)
-          return
+        try result.fillDense { target in
+          fill(
+            .current, target.start, target.dtype, target.layout.elementCount, target.layout.isContiguous, at)
         }
-        let copy = try Value(layout.dense, dtype)
-        fill(.current, copy.storage.pointer, dtype, layout.elementCount, copy.layout.isContiguous, at)
-        withExtendedLifetime(copy.storage) { copy.elements.copy(to: result) }
       },
       backward: { (_, _) throws(TensorError) in Few(nil) }, samples: samples)
   }
@@ -67,37 +122,107 @@ struct Draws: Sendable {
   }
 }
 
-extension Tensor {
-  /// Uniform numbers in [from, to), from the current generator, over every element. Floating point only. Torch's `uniform_`.
-  @discardableResult
-  public func uniform_(
-    from: Double = 0, to: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor {
-    checked("uniform_", at: CallSite(file, line)) { _ throws(TensorError) in
-      guard from <= to else {
-        throw .argument("uniform_ expects to return a [from, to) range, but found from=\(from) > to=\(to)")
-      }
-      return ops.draws.uniform.write(Few(self), UniformArguments(from: from, to: to), at: CallSite(file, line))
+extension Elements {
+  /// Lets `fill` write dense memory: this if it is, else a copy of its order.
+  func fillDense(_ fill: (Elements) -> Void) throws(TensorError) {
+    if layout.isDense { return fill(self) }
+    let copy = try Value(layout.dense, dtype)
+    withExtendedLifetime(copy.storage) {
+      fill(copy.elements)
+      copy.elements.copy(to: self)
+    }
+  }
+}
+
+extension DType {
+  fileprivate func checkDraws(_ name: String) throws(TensorError) {
+    guard isFloatingPoint else { throw .dtype("\"\(name)\" not implemented for '\(torchScalarName)'") }
+  }
+
+  /// The bounds of a draw of low..<high, as the dtype holds them.
+  fileprivate func integerBounds(_ low: Int, _ high: Int) throws(TensorError) -> (low: Int64, high: Int64) {
+    guard low < high else {
+      throw .argument("random_ expects 'from' to be less than 'to', but got from=\(low) >= to=\(high)")
+    }
+    let bounds = isFloatingPoint ? (rounded(up: low), rounded(down: high)) : (low, high)
+    guard bounds.0 < bounds.1 else {
+      throw .argument(
+        "random_ expects 'from' casted to dtype to be less than 'to' casted to dtype, but got from=\(bounds.0) >= "
+          + "to=\(bounds.1)")
+    }
+    for (name, bound) in [("from", bounds.0), ("to - 1", bounds.1 - 1)] where !holds(bound) {
+      throw .outOfBounds(name, self)
+    }
+    return (Int64(bounds.0), Int64(bounds.1))
+  }
+
+  private func holds(_ bound: Int) -> Bool {
+    if isFloatingPoint { return Double(bound).magnitude <= largest }
+    let spare = 64 - byteCount * 8
+    if self == .bool { return bound == 0 || bound == 1 }
+    return isSigned
+      ? bound >= Int.min >> spare && bound <= Int.max >> spare : bound >= 0 && bound <= Int(UInt.max >> UInt(spare))
+  }
+
+  /// The digits of the significand.
+  private var digits: Int {
+    switch self {
+    case .float16: 11
+    case .bfloat16: 8
+    case .float32: 24
+    default: 53
     }
   }
 
-  /// Normal numbers, from the current generator, over every element. Floating point only. Torch's `normal_`.
-  @discardableResult
-  public func normal_(
-    mean: Double = 0, std: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor {
-    checked("normal_", at: CallSite(file, line)) { _ throws(TensorError) in
-      guard std >= 0 else { throw .argument("normal expects std >= 0.0, but found std \(std)") }
-      return ops.draws.normal.write(Few(self), NormalArguments(mean: mean, std: std), at: CallSite(file, line))
-    }
+  /// What `value` becomes as an element and back.
+  private func nearest(_ value: Int) -> Int {
+    let magnitude = Int(clamping: value.magnitude)
+    let excess = Swift.max(Int.bitWidth - magnitude.leadingZeroBitCount - digits, 0)
+    if excess == 0 { return value }
+    // Half to even.
+    let (kept, rest, half) = (magnitude >> excess, magnitude & (1 << excess - 1), 1 << (excess - 1))
+    let up = rest > half || rest == half && kept & 1 == 1
+    let (result, overflow) = (kept + (up ? 1 : 0)).multipliedReportingOverflow(by: 1 << excess)
+    return overflow ? (value < 0 ? .min : .max) : value < 0 ? -result : result
   }
 
-  /// 1 with the probability `p`, else 0, from the current generator, over every element. Torch's `bernoulli_`.
-  @discardableResult
-  public func bernoulli_(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    checked("bernoulli_", at: CallSite(file, line)) { _ throws(TensorError) in
-      guard p >= 0, p <= 1 else { throw .argument("bernoulli_ expects p to be in [0, 1], but got p=\(p)") }
-      return ops.draws.bernoulli.write(Few(self), p, at: CallSite(file, line))
+  /// The lower bound, no lower than asked where the dtype has gaps. As torch.
+  private func rounded(up low: Int) -> Int {
+    let next = nearest(low &+ 1)
+    return next < low ? next + gap(at: low &+ 1) : low
+  }
+
+  /// The upper bound, no higher than asked where the dtype has gaps. As torch.
+  private func rounded(down high: Int) -> Int {
+    let last = nearest(high &- 1)
+    return last >= high ? last - gap(at: high &- 1) : high
+  }
+
+  private func gap(at value: Int) -> Int {
+    1 << Swift.max(Int.bitWidth - 1 - Int(clamping: value.magnitude).leadingZeroBitCount - digits + 1, 0)
+  }
+}
+
+extension TensorError {
+  fileprivate static func outOfBounds(_ name: String, _ dtype: DType) -> TensorError {
+    .argument("\(name) is out of bounds for \(dtype.drawName)")
+  }
+}
+
+extension DType {
+  /// C++'s name of the element type, as torch's messages about draws have it.
+  fileprivate var drawName: String {
+    switch self {
+    case .bool: "bool"
+    case .uint8: "unsigned char"
+    case .int8: "signed char"
+    case .int16: "short"
+    case .int32: "int"
+    case .int64: "long"
+    case .float16: "c10::Half"
+    case .bfloat16: "c10::BFloat16"
+    case .float32: "float"
+    case .float64: "double"
     }
   }
 }

@@ -96,8 +96,8 @@ struct Extrema: Sendable {
         let values = try Value(places.layout, x.dtype)
         let kept = Layout(reduction.kept(x.shape))
         withExtendedLifetime((x, places.storage)) {
-          AlongDimension.take(
-            x.body.elements, at.dim!, Elements(places.storage.pointer, kept, .int64),
+          x.body.elements.read(
+            along: at.dim!, at: Elements(places.storage.pointer, kept, .int64),
             into: Elements(values.storage.pointer, kept, x.dtype))
         }
         var result = values
@@ -108,9 +108,8 @@ struct Extrema: Sendable {
         let shape = call.shape(0)
         let reduction = call.attributes.reduction(shape.count)
         return Few(
-          ops.picks.put(
-            gradient.restored(shape, reduction), try call.auxiliary(0).restored(shape, reduction),
-            PutArguments(dim: call.attributes.dim!, shape: shape)))
+          gradient.restored(shape, reduction).placed(
+            in: shape, dim: call.attributes.dim!, at: try call.auxiliary(0).restored(shape, reduction)))
       }, samples: samples)
   }
 

@@ -24,10 +24,7 @@ struct Gathering: Sendable {
       }
       try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false)
       withExtendedLifetime((table, positions.storage)) {
-        IndexWalk(along: dim, table: layout, index: place, value: result.layout.atLeastVector).read(
-          IndexWalk.Operands(
-            value: result.elements.start, table: table.elements.start,
-            index: UnsafePointer(positions.elements.start.assumingMemoryBound(to: Int64.self)), dtype: table.dtype))
+        table.elements.read(along: dim, at: positions.elements, into: result.elements)
       }
       return result
     },
@@ -135,6 +132,12 @@ extension Layout {
 }
 
 extension Tensor {
+  /// Zeros of `shape` with these elements at the positions `index` of `dim`, distinct on each line: the gradient of picking
+  /// elements.
+  func placed(in shape: Shape, dim: Int, at index: Tensor) -> Tensor {
+    ops.gathering.scatter(.zeros(shape, dtype: dtype), self, index, dim)
+  }
+
   /// The element at position `index[i, j, …]` of dimension `dim`, for every place of `index`, whose other positions it
   /// shares. Torch's `gather`.
   ///

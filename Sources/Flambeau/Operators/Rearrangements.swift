@@ -140,7 +140,7 @@ extension Tensor {
       case 1:
         let (side, overflow) = layout.elementCount.addingReportingOverflow(Int(clamping: diagonal.magnitude))
         let shape: Shape = [overflow ? .max : side, overflow ? .max : side]
-        _ = try shape.checkedElementCount()
+        _ = try shape.byteCount(of: dtype)
         return placed(in: shape) { $0.diagonal(DiagonalArguments(offset: diagonal, dim1: 0, dim2: 1)) }
       case 2: return self.diagonal(offset: diagonal, file: file, line: line).clone()
       default: throw .shape("diag(): Supports 1D or 2D tensors. Got \(layout.rank)D")
@@ -166,7 +166,7 @@ extension Tensor {
         wide.append(size)
         target.append(counts.at(i).multipliedReportingOverflow(by: size).overflow ? .max : counts.at(i) * size)
       }
-      _ = try target.checkedElementCount()
+      _ = try target.byteCount(of: dtype)
       return reshape(apart).expand(wide).rowMajorCopy().view(target)
     }
   }

@@ -38,8 +38,7 @@ struct Sorting: Sendable {
       return values
     },
     backward: { (call, gradient) throws(TensorError) in
-      let at = PutArguments(dim: call.attributes.dim, shape: call.shape(0))
-      return Few(ops.picks.put(gradient, try call.auxiliary(0), at))
+      Few(gradient.placed(in: call.shape(0), dim: call.attributes.dim, at: try call.auxiliary(0)))
     },
     samples: [
       .several("a.sort(stable=True, dim=0)", [.real([5, 4])]) { pair($0[0].sort(dim: 0)) },
@@ -83,8 +82,7 @@ struct Sorting: Sendable {
       return values
     },
     backward: { (call, gradient) throws(TensorError) in
-      let at = PutArguments(dim: call.attributes.dim, shape: call.shape(0))
-      return Few(ops.picks.put(gradient, try call.auxiliary(0), at))
+      Few(gradient.placed(in: call.shape(0), dim: call.attributes.dim, at: try call.auxiliary(0)))
     },
     samples: [
       // Torch names any of equal elements; these are apart in every dtype.
@@ -152,9 +150,8 @@ struct Sorting: Sendable {
         let shape = call.shape(0)
         let reduction = call.attributes.reduction(shape.count)
         return Few(
-          ops.picks.put(
-            gradient.restored(shape, reduction), try call.auxiliary(0).restored(shape, reduction),
-            PutArguments(dim: call.attributes.dim, shape: shape)))
+          gradient.restored(shape, reduction).placed(
+            in: shape, dim: call.attributes.dim, at: try call.auxiliary(0).restored(shape, reduction)))
       }, samples: samples)
   }
 

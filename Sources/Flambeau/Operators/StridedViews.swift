@@ -102,7 +102,7 @@ extension Tensor {
       guard !strides.contains(where: { $0 < 0 }) else {
         throw .argument("as_strided: Negative strides are not supported at the moment, got strides: \(strides)")
       }
-      _ = try shape.checkedElementCount()
+      _ = try shape.byteCount(of: dtype)
       guard !layout.overlapsItself else {
         throw .argument("some elements of the input tensor refer to a single memory location. Please clone() it before.")
       }

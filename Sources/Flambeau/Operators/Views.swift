@@ -160,9 +160,9 @@ extension Layout {
   /// The layout stretched to `target`, with torch's sentences where that cannot be.
   func expanded(to target: Shape, _ dtype: DType) throws(TensorError) -> Layout {
     let isNegative = target.contains { $0 < 0 }
-    if !isNegative { _ = try target.checkedElementCount() }
+    if !isNegative { _ = try target.byteCount(of: dtype) }
     if let wide = broadcast(to: target) {
-      if isNegative { _ = try target.checkedElementCount() }
+      if isNegative { _ = try target.byteCount(of: dtype) }
       return wide
     }
     guard target.count >= rank else {

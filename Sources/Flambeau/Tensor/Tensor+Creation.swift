@@ -1,21 +1,57 @@
+// Tensors made from nothing. Without a dtype, numbers with a point make float32, whole ones int64 and booleans bool.
 extension Tensor {
-  /// Elements of `shape` that all are `value`. Torch's `full`.
-  public static func full(_ shape: Shape, _ value: Double, dtype: DType = .float32) -> Tensor {
-    filled(shape, Number(value), dtype, "full")
+  /// Elements of `shape` that nobody has written yet. Torch's `empty`.
+  public static func empty(
+    _ shape: Shape, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    create("empty", at: CallSite(file, line)) { () throws(TensorError) in try Value(checked: shape, dtype) }
   }
 
-  /// Torch's `zeros`.
-  public static func zeros(_ shape: Shape, dtype: DType = .float32) -> Tensor { filled(shape, 0, dtype, "zeros") }
-  /// Torch's `ones`.
-  public static func ones(_ shape: Shape, dtype: DType = .float32) -> Tensor { filled(shape, 1, dtype, "ones") }
-  /// Zeros of this tensor's shape and dtype. Torch's `zeros_like`.
-  public func zerosLike() -> Tensor { .filled(shape, 0, dtype, "zeros_like") }
+  /// Elements of `shape` that all are `value`. Torch's `full`.
+  public static func full(
+    _ shape: Shape, _ value: Double, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { filled(shape, Number(value), .floatingPoint, dtype, "full", CallSite(file, line)) }
 
-  private static func filled(_ shape: Shape, _ number: Number, _ dtype: DType, _ name: String) -> Tensor {
-    create(name) { () throws(TensorError) in
-      _ = try shape.byteCount(of: dtype)
-      let value = try Value(Layout(shape), dtype)
-      if number == 0 { value.fillZero() } else { value.elements.fill(number) }
+  public static func full(
+    _ shape: Shape, _ value: Int, dtype: DType = .int64, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { filled(shape, Number(value), .integer, dtype, "full", CallSite(file, line)) }
+
+  public static func full(
+    _ shape: Shape, _ value: Bool, dtype: DType = .bool, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { filled(shape, Number(value), .bool, dtype, "full", CallSite(file, line)) }
+
+  /// Torch's `zeros`.
+  public static func zeros(
+    _ shape: Shape, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { filled(shape, 0, .integer, dtype, "zeros", CallSite(file, line)) }
+
+  /// Torch's `ones`.
+  public static func ones(
+    _ shape: Shape, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { filled(shape, 1, .integer, dtype, "ones", CallSite(file, line)) }
+
+  /// A matrix with ones on its diagonal; square unless `columns` is given. Torch's `eye`.
+  public static func eye(
+    _ rows: Int, _ columns: Int? = nil, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    create("eye", at: CallSite(file, line)) { () throws(TensorError) in
+      guard rows >= 0 else { throw .argument("n must be greater or equal to 0, got \(rows)") }
+      guard columns ?? 0 >= 0 else { throw .argument("m must be greater or equal to 0, got \(columns!)") }
+      let matrix = try Value(checked: [rows, columns ?? rows], dtype)
+      matrix.fillZero()
+      let diagonal = matrix.layout.diagonal(DiagonalArguments(offset: 0, dim1: 0, dim2: 1))
+      withExtendedLifetime(matrix.storage) { Elements(matrix.storage.pointer, diagonal, dtype).fill(1) }
+      return matrix
+    }
+  }
+
+  private static func filled(
+    _ shape: Shape, _ number: Number, _ category: DType.Category, _ dtype: DType, _ name: String, _ site: CallSite
+  ) -> Tensor {
+    create(name, at: site) { () throws(TensorError) in
+      let element = try dtype.element(number, category)
+      let value = try Value(checked: shape, dtype)
+      if number == 0 { value.fillZero() } else { value.elements.fill(element) }
       return value
     }
   }
@@ -50,6 +86,44 @@ extension Tensor {
 
   /// A scalar tensor.
   public init<Element: TensorElement>(_ number: Element) { self.init([number], shape: []) }
+}
+
+// Tensors like another one: of its shape, its dtype unless one is given, and its order of dimensions in memory.
+extension Tensor {
+  /// Elements that nobody has written yet. Torch's `empty_like`.
+  public func emptyLike(dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    if let poison = body.poison { return Door.poisoned(by: poison, .current) }
+    return .create("empty_like", at: CallSite(file, line)) { () throws(TensorError) in
+      try Value(body.layout.dense, dtype ?? self.dtype)
+    }
+  }
+
+  /// Torch's `zeros_like`.
+  public func zerosLike(dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    fullLike(0, dtype: dtype, file: file, line: line)
+  }
+
+  /// Torch's `ones_like`.
+  public func onesLike(dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    fullLike(1, dtype: dtype, file: file, line: line)
+  }
+
+  /// Elements that all are `value`. Torch's `full_like`.
+  public func fullLike(
+    _ value: Double, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { noGrad { emptyLike(dtype: dtype, file: file, line: line).fill_(value, file: file, line: line) } }
+
+  public func fullLike(
+    _ value: Int, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { noGrad { emptyLike(dtype: dtype, file: file, line: line).fill_(value, file: file, line: line) } }
+}
+
+extension Value {
+  /// Fresh row-major memory for a shape that a caller chose, contents undefined.
+  init(checked shape: Shape, _ dtype: DType) throws(TensorError) {
+    _ = try shape.byteCount(of: dtype)
+    try self.init(Layout(shape), dtype)
+  }
 }
 
 /// A Swift type that is a dtype's element in memory.

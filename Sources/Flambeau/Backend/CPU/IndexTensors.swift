@@ -151,6 +151,15 @@ extension IndexWalk {
 }
 
 extension Elements {
+  /// The elements at int64 positions `index` along `dim`, which lie within it; all three may be scalars.
+  func read(along dim: Int, at index: Elements, into value: Elements) {
+    let table = layout.atLeastVector
+    IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).read(
+      IndexWalk.Operands(
+        value: value.start, table: start, index: UnsafePointer(index.start.assumingMemoryBound(to: Int64.self)),
+        dtype: dtype))
+  }
+
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or added there. `walk` is the
   /// pass for a layout of the table and one of the values.
   func put(
