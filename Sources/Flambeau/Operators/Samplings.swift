@@ -51,7 +51,7 @@ struct Samplings: Sendable {
     "multinomial",
     forward: { (operands, at) throws(TensorError) in try Samplings.multinomial(operands[0]!.body, at) },
     samples: [
-      Sample("(torch.manual_seed(7), a.multinomial(3))[1]", [.real([2, 5], 0.1...1)]) { operands in
+      Sample("(torch.manual_seed(7), a.contiguous().multinomial(3))[1]", [.real([2, 5], 0.1...1)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].multinomial(3) }
       },
       Sample("(torch.manual_seed(7), a.multinomial(20, True))[1]", [.real([5], 0.1...1)]) { operands in
