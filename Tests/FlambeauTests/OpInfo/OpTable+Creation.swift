@@ -23,11 +23,23 @@ extension OpTable {
     one("zeros") { c in Tensor.zeros(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
     one("ones") { c in Tensor.ones(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
     one("full") { c in
-      Tensor.full(try Self.shape(c.input), try c.double("fill_value", 1), dtype: try c.dtype("dtype") ?? .float32)
+      let (shape, dtype) = (try Self.shape(c.input), try c.dtype("dtype"))
+      switch c.argument("fill_value", 1) {
+      case .int(let value)?: return Tensor.full(shape, value, dtype: dtype ?? .int64)
+      case .bool(let value)?: return Tensor.full(shape, value, dtype: dtype ?? .bool)
+      default: return Tensor.full(shape, try c.double("fill_value", 1), dtype: dtype ?? .float32)
+      }
     }
     one("zeros_like") { c in try c.x.zerosLike(dtype: try c.dtype("dtype")) }
     one("ones_like") { c in try c.x.onesLike(dtype: try c.dtype("dtype")) }
-    one("full_like") { c in try c.x.fullLike(try c.double("fill_value", 1), dtype: try c.dtype("dtype")) }
+    one("full_like") { c in
+      let (x, dtype) = (try c.x, try c.dtype("dtype"))
+      switch c.argument("fill_value", 1) {
+      case .int(let value)?: return x.fullLike(value, dtype: dtype)
+      case .bool(let value)?: return x.fullLike(value ? 1 : 0, dtype: dtype)
+      default: return x.fullLike(try c.double("fill_value", 1), dtype: dtype)
+      }
+    }
     random("empty") { c in Tensor.empty(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
     random("empty_like") { c in try c.x.emptyLike(dtype: try c.dtype("dtype")) }
     one("randn") { c in Tensor.randn(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
