@@ -45,17 +45,13 @@ struct Engine {
   private mutating func run(_ roots: [(Edge, Tensor)], retainGraph: Bool, createGraph: Bool) throws(TensorError) {
     let context = Context.current.with(gradEnabled: createGraph)
     for (edge, gradient) in roots { arrive(gradient, at: edge) }
-    var failure: TensorError?
-    Context.run(context) {
-      do throws(TensorError) {
-        while let node = queue.pop() {
-          if context.isFailed { return }
-          let task = tasks.removeValue(forKey: ObjectIdentifier(node))!
-          try visit(task, retainGraph: retainGraph)
-        }
-      } catch { failure = error }
+    try Context.attempt(context) { () throws(TensorError) in
+      while let node = queue.pop() {
+        if context.isFailed { return }
+        let task = tasks.removeValue(forKey: ObjectIdentifier(node))!
+        try visit(task, retainGraph: retainGraph)
+      }
     }
-    if let failure { throw failure }
   }
 
   private mutating func visit(_ task: Task, retainGraph: Bool) throws(TensorError) {
@@ -76,10 +72,20 @@ struct Engine {
       return
     }
     node.isInLastPass = !retainGraph
-    let passed = try node.backward(gradients)
+    let passed = try derivative(of: node, gradients)
     if !retainGraph { node.releaseSaved() }
     for i in 0..<passed.count {
       if let gradient = passed[i], let edge = node.edges[i] { arrive(gradient, at: edge) }
+    }
+  }
+
+  private func derivative(of node: Node, _ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
+    do throws(TensorError) {
+      let passed = try node.backward(gradients)
+      if let watch = Context.current.watch { try watch.check(passed, of: node) }
+      return passed
+    } catch {
+      throw node.record?.locating(error) ?? error
     }
   }
 

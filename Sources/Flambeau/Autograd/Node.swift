@@ -14,6 +14,8 @@ class Node: @unchecked Sendable {
   let sequence: UInt64
   final var edges: Few<Edge>
   final var saved = Few<SavedTensor>()
+  /// What was done with a watched call; nil where nobody watched.
+  final var record: CallRecord?
   /// Saved values were given up after a backward pass.
   final var isReleased = false
   /// The pass that visits the node is the graph's last: what it saved is given up afterwards.
@@ -39,6 +41,14 @@ class Node: @unchecked Sendable {
   func releaseSaved() {
     isReleased = saved.count > 0
     saved = Few()
+    record?.release()
+  }
+
+  /// A saved value, if nothing has written to it since.
+  final func unpack(_ slot: Int) throws(TensorError) -> Tensor {
+    if isReleased { throw .backwardTwice }
+    if let packed = record?.packed { return try packed[slot]!.unpacked(for: self) }
+    return try saved[slot]!.unpack(for: self)
   }
 
   final func addHook(_ hook: GradientHook) { hooks.append(hook) }

@@ -82,6 +82,7 @@ extension Operator {
     guard records && value.dtype.isFloatingPoint else { return (value, nil) }
     let node = try node(operands, attributes, needs, saved)
     node.saveResults(saved, value, after: operands.count)
+    if let watch = context.watch { try watch.record(node) }
     return (value, node)
   }
 

@@ -114,24 +114,19 @@ struct Call<Attributes: Sendable> {
   var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
-  func operand(_ i: Int) throws(TensorError) -> Tensor { try unpack(i) }
+  func operand(_ i: Int) throws(TensorError) -> Tensor { try node.unpack(i) }
   /// An operand that may be missing.
-  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try unpack(i) }
+  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try node.unpack(i) }
   /// The result, if the row saves it.
-  func result() throws(TensorError) -> Tensor { try unpack(node.edges.count) }
+  func result() throws(TensorError) -> Tensor { try node.unpack(node.edges.count) }
   /// A result after the first, if the row saves them.
-  func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try unpack(node.edges.count + 1 + i) }
+  func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try node.unpack(node.edges.count + 1 + i) }
 
   /// The same, out of the node's hands if this is the graph's last pass, so that its memory may become a gradient's.
   func takenAuxiliary(_ i: Int) throws(TensorError) -> Tensor {
     let tensor = try auxiliary(i)
     if node.isInLastPass { node.saved[node.edges.count + 1 + i] = nil }
     return tensor
-  }
-
-  private func unpack(_ slot: Int) throws(TensorError) -> Tensor {
-    if node.isReleased { throw .backwardTwice }
-    return try node.saved[slot]!.unpack(for: node)
   }
 }
 
