@@ -16,9 +16,10 @@ class Node: @unchecked Sendable {
 
   private static let counter = Atomic<UInt64>(1)
 
-  init(edges: Edges, isLeaf: Bool = false) {
+  @inline(__always)
+  init(edges: consuming Edges, isLeaf: Bool = false) {
     sequence = isLeaf ? 0 : Node.counter.wrappingAdd(1, ordering: .relaxed).oldValue
-    self.edges = edges
+    self.edges = consume edges
   }
 
   /// Torch's name without `Backward`, such as `Add`.

@@ -108,7 +108,7 @@ extension Operator {
   ) throws(TensorError) -> OperatorNode<Attributes> {
     var edges = Edges(count: operands.count)
     for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]?.body.edge }
-    let node = OperatorNode(self, attributes, edges: edges, operandShapes: OperandShapes(operands))
+    let node = OperatorNode(self, attributes, edges: consume edges, operandShapes: OperandShapes(operands))
     if plan.isEmpty { return node }
     node.saved = SavedValues(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))
     for i in 0..<operands.count where plan.operands.contains(i) {

@@ -155,11 +155,15 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   /// The shape and dtype of each operand, for its gradient.
   let operandShapes: OperandShapes
 
-  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Edges, operandShapes: OperandShapes) {
+  @inline(__always)
+  init(
+    _ row: Operator<Attributes>, _ attributes: Attributes, edges: consuming Edges,
+    operandShapes: consuming OperandShapes
+  ) {
     self.row = row
     self.attributes = attributes
-    self.operandShapes = operandShapes
-    super.init(edges: edges)
+    self.operandShapes = consume operandShapes
+    super.init(edges: consume edges)
   }
 
   override var name: String { row.nodeName }
