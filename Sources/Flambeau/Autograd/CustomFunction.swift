@@ -88,19 +88,19 @@ public final class FunctionCall: @unchecked Sendable {
   fileprivate func record(
     _ function: CustomFunction, _ inputs: [Tensor], _ outputs: [Tensor], _ context: Context
   ) throws(TensorError) -> [Tensor] {
-    let edges = zip(inputs, needsInputGradient).map { $1 ? $0.body.edge : nil }
-    let node = CustomNode(function, self, edges: Few(edges), inputs: inputs, outputs: outputs)
-    var saved = Few<SavedTensor>()
-    for tensor in kept {
+    var edges = Edges(count: inputs.count)
+    for (i, input) in inputs.enumerated() where needsInputGradient[i] { edges[i] = input.body.edge }
+    let node = CustomNode(function, self, edges: edges, inputs: inputs, outputs: outputs)
+    node.saved = SavedValues(count: kept.count)
+    for (i, tensor) in kept.enumerated() {
       guard !tensor.body.isInference else { throw .inferenceSaved }
       if let index = outputs.firstIndex(where: { $0.body === tensor.body }) {
-        saved.append(SavedTensor(result: tensor.body.value, index: index))
+        node.saved[i] = SavedTensor(result: tensor.body.value, index: index)
       } else {
-        saved.append(SavedTensor(operand: tensor.body))
+        node.saved[i] = SavedTensor(operand: tensor.body)
       }
     }
     node.savedShapes = kept.map { ($0.shape, $0.dtype) }
-    node.saved = saved
     kept = []
     self.node = node
     try context.watch?.record(node)
@@ -123,7 +123,7 @@ private final class CustomNode: Node, @unchecked Sendable {
   /// What reading a saved value threw while `backward` ran.
   var failure: TensorError?
 
-  init(_ function: CustomFunction, _ call: FunctionCall, edges: Few<Edge>, inputs: [Tensor], outputs: [Tensor]) {
+  init(_ function: CustomFunction, _ call: FunctionCall, edges: Edges, inputs: [Tensor], outputs: [Tensor]) {
     self.function = function
     self.call = call
     self.inputs = inputs.map { ($0.shape, $0.dtype) }

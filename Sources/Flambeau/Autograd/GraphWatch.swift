@@ -36,7 +36,7 @@ final class CallRecord: @unchecked Sendable {
     var trace: Backtrace?
   #endif
 
-  func pack(_ saved: inout Few<SavedTensor>, _ hooks: SavedTensorHooks) throws(TensorError) {
+  func pack(_ saved: inout SavedValues, _ hooks: SavedTensorHooks) throws(TensorError) {
     var packed: [PackedTensor?] = []
     for i in 0..<saved.count {
       packed.append(try saved[i].map { value throws(TensorError) in try value.packed(hooks) })
