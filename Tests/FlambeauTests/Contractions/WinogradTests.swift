@@ -17,6 +17,7 @@ import Testing
     ConvolutionCase(1, 3, 5, 290, 4, kernel: (3, 3), padding: (0, 1)),
     ConvolutionCase(1, 150, 6, 5, 20, kernel: (3, 3), padding: (1, 1)),
     ConvolutionCase(9, 2, 5, 20, 3, kernel: (3, 3), padding: (1, 1)),
+    ConvolutionCase(1, 1, 160, 160, 40, kernel: (3, 3), padding: (1, 1)),
   ]
 
   /// Numbers that are no sums of few powers of two.
@@ -40,9 +41,11 @@ import Testing
     let (xs, ws, dys) = (x.values, w.values, dy.values)
     var y = (0..<one.outputCount).map { bias[$0 / g.output.area % g.outChannels] }
     var dx = [Double](repeating: 0, count: one.inputCount)
+    var dw = [Double](repeating: 0, count: one.weightCount)
     one.forEachProduct { i, k, o in
       y[o] += xs[i] * ws[k]
       dx[i] += dys[o] * ws[k]
+      dw[k] += dys[o] * xs[i]
     }
     for table in GemmTable.all {
       let name = "instruction set \(table.pointer.pointee.isa.rawValue), \(g)"
@@ -50,6 +53,7 @@ import Testing
       let backward = Winograd(forced: Convolution(geometry: g.reversed, dtype: .float32, table: table))
       var output = Values(.float32, count: one.outputCount, filledWith: .nan)
       var inputGradient = Values(.float32, count: one.inputCount, filledWith: .nan)
+      var weightGradient = Values(.float32, count: one.weightCount, filledWith: .nan)
       w.bytes.withUnsafeBytes { w in
         x.bytes.withUnsafeBytes { x in
           bias.bytes.withUnsafeBytes { b in
@@ -66,10 +70,16 @@ import Testing
               input: dy.baseAddress!, weights: WinogradWeights(w.baseAddress!, of: g, reversed: true),
               output: $0.baseAddress!, bias: nil)
           }
+          x.bytes.withUnsafeBytes { x in
+            weightGradient.bytes.withUnsafeMutableBytes {
+              forward.weightGradient(input: x.baseAddress!, outputGradient: dy.baseAddress!, weightGradient: $0.baseAddress!)
+            }
+          }
         }
       }
       expectClose(output.values, y, "output, \(name)")
       expectClose(inputGradient.values, dx, "input gradient, \(name)")
+      expectClose(weightGradient.values, dw, "weight gradient, \(name)")
     }
   }
 

@@ -123,6 +123,9 @@ extension Convolution {
       return
     }
     if g.isDepthwise { return depthwiseWeightGradient(input, outputGradient, weightGradient) }
+    if let winograd = Winograd(self), winograd.isWorthItForWeights {
+      return winograd.weightGradient(input: input, outputGradient: outputGradient, weightGradient: weightGradient)
+    }
     // Slices of the batch by shape, each summed on its own and then added in order.
     let slices = Swift.max(1, Swift.min(g.batch, 16, (32 << 20) / (count * bytes)))
     let columns = Cut(g.taps, panel: Int(table.compute(dtype).pointee.tile_columns), target: 256)

@@ -35,7 +35,7 @@ struct WinogradTiles {
   var count: Int { batch * rows * columns }
 
   /// The tiles before a run.
-  private func start(_ run: Int) -> Int { run / parts * columns + columns * (run % parts) / parts }
+  func start(_ run: Int) -> Int { run / parts * columns + columns * (run % parts) / parts }
 
   /// The runs cut into blocks of about `target` tiles.
   func blocks(_ target: Int) -> [Range<Int>] {
@@ -82,8 +82,8 @@ struct Winograd {
   let dtype: DType
   let table: GemmTable
   let tiles: WinogradTiles
-  private let kernels: UnsafePointer<fb_gemm_class>
-  private let transforms: UnsafePointer<fb_winograd_type>
+  let kernels: UnsafePointer<fb_gemm_class>
+  let transforms: UnsafePointer<fb_winograd_type>
 
   /// Nil where a direct convolution is as fast, or the only one.
   init?(_ convolution: Convolution) {
@@ -101,15 +101,15 @@ struct Winograd {
     transforms = table.winograd(dtype)
   }
 
-  private static let bytes = MemoryLayout<Float>.size
+  static let bytes = MemoryLayout<Float>.size
   /// Numbers of the transformed input of a block of tiles: they stay in a core's second cache.
   private static let blockNumbers = 160 << 10
-  private var panel: Int { Int(kernels.pointee.tile_rows) }
-  private var lanes: Int { Int(kernels.pointee.tile_columns) / 2 }
-  private func padded(_ tiles: Int) -> Int { (tiles + lanes - 1) / lanes * lanes }
+  var panel: Int { Int(kernels.pointee.tile_rows) }
+  var lanes: Int { Int(kernels.pointee.tile_columns) / 2 }
+  func padded(_ tiles: Int) -> Int { (tiles + lanes - 1) / lanes * lanes }
   /// Numbers from one plane of a matrix to the next: not a multiple of what crowds the cache's sets.
-  private func plane(_ numbers: Int) -> Int { (numbers + 15) / 16 * 16 + 80 }
-  private func scratch(_ tiles: Int) -> Int { 12 * (4 * tiles + 8 * lanes) }
+  func plane(_ numbers: Int) -> Int { (numbers + 15) / 16 * 16 + 80 }
+  func scratch(_ tiles: Int) -> Int { 12 * (4 * tiles + 8 * lanes) }
 
   /// output = input ⋆ weights + bias
   func run(
@@ -135,7 +135,7 @@ struct Winograd {
   }
 
   /// Transformed input channels of some runs.
-  private func transformInput(
+  func transformInput(
     _ runs: Range<Int>, _ group: Int, _ channels: Range<Int>, _ input: UnsafeRawPointer, to: UnsafeMutableRawPointer,
     row: Int, plane: Int
   ) {
@@ -144,8 +144,23 @@ struct Winograd {
     let from = input + (group * g.groupIn + channels.lowerBound) * g.input.area * dtype.byteCount
     Scratch.withBytes(scratch(window.tiles) * Self.bytes) { memory in
       transforms.pointee.input(
-        to + channels.lowerBound * row * Self.bytes, row, plane, from, g.inChannels * g.input.area, channels.count, &window,
+        to, row, plane, from, g.inChannels * g.input.area, channels.count, &window,
         memory)
+    }
+  }
+
+  /// Transformed output gradients of some channels and runs.
+  func transformGradient(
+    _ runs: Range<Int>, _ group: Int, _ channels: Range<Int>, _ gradient: UnsafeRawPointer, to: UnsafeMutableRawPointer,
+    row: Int, plane: Int
+  ) {
+    let g = geometry
+    let count = g.batch * g.outChannels * g.output.area
+    let tensor = UnsafeRawBufferPointer(start: gradient, count: count * dtype.byteCount)
+    var window = tiles.window(runs, plane: g.output, tensor: tensor)
+    let from = gradient + (group * g.groupOut + channels.lowerBound) * g.output.area * dtype.byteCount
+    Scratch.withBytes(scratch(window.tiles) * Self.bytes) { memory in
+      transforms.pointee.gradient(to, row, plane, from, g.outChannels * g.output.area, channels.count, &window, memory)
     }
   }
 
@@ -249,7 +264,8 @@ struct Winograd {
         let step = Swift.max(1, Swift.min(16, g.groupIn * count / 512))
         forEach((g.groupIn + step - 1) / step, parallel: g.isParallel) { i in
           let channels = (i * step)..<Swift.min((i + 1) * step, g.groupIn)
-          transformInput(runs, group, channels, input, to: spread, row: row, plane: inPlane)
+          transformInput(
+            runs, group, channels, input, to: spread + channels.lowerBound * row * Self.bytes, row: row, plane: inPlane)
         }
         forEach(panels, parallel: g.isParallel) { i in
           let rows = (i * panel)..<Swift.min((i + 1) * panel, g.groupOut)
