@@ -28,6 +28,7 @@ struct Operators: Sendable {
   let scans: Scans = Scans()
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let attentions: Attentions = Attentions()
   let convolutions: Convolutions = Convolutions()
   let poolings: Poolings = Poolings()
   let softmaxes: Softmaxes = Softmaxes()
