@@ -17,7 +17,9 @@ let package = Package(
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    // `swift package generate-documentation`.
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
   targets: [
     .target(
@@ -38,6 +40,8 @@ let package = Package(
         "Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(
+      name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),

@@ -62,6 +62,7 @@ final class CallRecord: @unchecked Sendable {
 /// program has debug information. Slow: for finding such a call. Torch's `detect_anomaly`.
 ///
 /// Both the calls and the backward pass have to be inside.
+@discardableResult
 public func detectAnomaly<R>(_ body: () throws -> R) rethrows -> R {
   let context = Context.current
   let watch = GraphWatch(hooks: context.watch?.hooks, isAnomalyMode: true)

@@ -36,6 +36,7 @@ struct PackedTensor: Sendable {
 /// - Parameters:
 ///   - pack: Called with each saved tensor, detached; not recorded.
 ///   - unpack: Returns a tensor of the shape and dtype that was packed; called for each backward pass.
+@discardableResult
 public func savedTensorHooks<Packed: Sendable, R>(
   pack: @escaping @Sendable (Tensor) -> Packed, unpack: @escaping @Sendable (Packed) -> Tensor, _ body: () throws -> R
 ) rethrows -> R {
