@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+@testable import Flambeau
+
+/// Random calls of every row beside torch: sizes, dtypes and layouts the samples do not have. A few seconds in every run;
+/// FLAMBEAU_FUZZ_SECONDS for longer, FLAMBEAU_FUZZ_SEED to repeat one. What differs is shrunk before it is shown.
+@Suite struct DifferentialFuzzTests {
+  private static let batch = 300
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch")) func randomCallsAgree() throws {
+    let environment = ProcessInfo.processInfo.environment
+    let seconds = Double(environment["FLAMBEAU_FUZZ_SECONDS"] ?? "") ?? 2
+    let seed = UInt64(environment["FLAMBEAU_FUZZ_SEED"] ?? "") ?? UInt64.random(in: 0..<1_000_000)
+    var draw = Draw(state: seed)
+    let end = ContinuousClock.now + .seconds(seconds)
+    var (tried, findings): (Int, [String: String]) = (0, [:])
+    repeat {
+      let calls = (0..<Self.batch).map { _ in RandomCall(&draw) }
+      for (call, failure) in try zip(calls, RandomCall.failures(calls)) where failure != nil {
+        let key = call.entry.sample.torch
+        if findings[key] == nil { findings[key] = try call.shrunk().report }
+      }
+      tried += calls.count
+    } while ContinuousClock.now < end
+    print("\(tried) random calls beside torch, \(findings.count) expressions differ, seed \(seed)")
+    #expect(findings.isEmpty, "seed \(seed)\n\(findings.values.sorted().joined(separator: "\n"))")
+  }
+}
+
+/// A row's sample with everything about its operands drawn anew.
+private struct RandomCall {
+  private static let sizes = [0, 1, 1, 2, 2, 3, 4, 5, 7, 8, 16, 17, 33]
+
+  let entry: TableEntry
+  /// What each size of the sample's shapes becomes; equal sizes stay equal.
+  private var renamed: [Int: Int]
+  private var dtypes: [DType]
+  private var layouts: [Int]
+  private let seed: UInt64
+  private var isSecondOrder: Bool
+
+  init(_ draw: inout Draw) {
+    entry = Table.entries[draw.integer(0...Table.entries.count - 1)]
+    let operands = entry.sample.operands
+    renamed = [:]
+    for size in Set(operands.flatMap { Array($0.shape) }).sorted() {
+      renamed[size] = draw.integer(0...2) == 0 ? size : Self.sizes[draw.integer(0...Self.sizes.count - 1)]
+    }
+    let first = DType.allCases[draw.integer(0...DType.allCases.count - 1)]
+    let isMixed = entry.sample.isPointwise && draw.integer(0...3) == 0
+    dtypes = operands.map { _ in isMixed ? DType.allCases[draw.integer(0...DType.allCases.count - 1)] : first }
+    layouts = operands.map { _ in draw.integer(0...3) }
+    seed = UInt64(draw.integer(0...1 << 30))
+    isSecondOrder = draw.integer(0...2) == 0
+  }
+
+  private var sampleCase: SampleCase {
+    var draw = Draw(state: seed)
+    let operands = entry.sample.operands
+    let tensors = operands.indices.map { i in
+      draw.tensor(operands[i], Shape(operands[i].shape.map { renamed[$0]! }), dtypes[i], layout: layouts[i])
+    }
+    let needs = zip(operands, tensors).map { operand, tensor in
+      if case .real = operand.values { operand.isDifferentiable && tensor.dtype.isFloatingPoint } else { false }
+    }
+    return SampleCase(
+      entry: entry, variant: "fuzzed", operands: tensors, requiresGrad: needs,
+      isSecondOrder: isSecondOrder && needs.contains(true) && !dtypes.contains { $0.isHalf })
+  }
+
+  /// What differs, call by call.
+  static func failures(_ calls: [RandomCall]) throws -> [String?] {
+    let cases = calls.map(\.sampleCase)
+    let answers = try Torch.ask(cases.map(\.question))
+    return zip(cases, answers.answers).map { Comparison($0, $1, answers).failure() }
+  }
+
+  /// The simplest call reached by single steps that differs still.
+  func shrunk() throws -> RandomCall {
+    var call = self
+    while true {
+      let simpler = call.simplifications
+      guard let index = try Self.failures(simpler).firstIndex(where: { $0 != nil }) else { return call }
+      call = simpler[index]
+    }
+  }
+
+  private var simplifications: [RandomCall] {
+    var found: [RandomCall] = []
+    func add(_ change: (inout RandomCall) -> Void) {
+      var changed = self
+      change(&changed)
+      found.append(changed)
+    }
+    if isSecondOrder { add { $0.isSecondOrder = false } }
+    for i in layouts.indices where layouts[i] != 0 { add { $0.layouts[i] = 0 } }
+    for i in dtypes.indices where dtypes[i] != .float32 && dtypes[i] != dtypes[0] { add { $0.dtypes[i] = dtypes[0] } }
+    if dtypes.contains(where: { $0 != .float64 }) { add { $0.dtypes = $0.dtypes.map { _ in .float64 } } }
+    for (size, now) in renamed.sorted(by: { $0.key < $1.key }) {
+      for smaller in [1, now / 2, now - 1] where smaller > 0 && smaller < now { add { $0.renamed[size] = smaller } }
+      if now == 0 { add { $0.renamed[size] = size } }
+    }
+    return found
+  }
+
+  var report: String {
+    let failure = (try? Self.failures([self])[0]) ?? "gone"
+    let operands = sampleCase.operands.map { "\($0.summary) strides \($0.strides)" }
+    return "\(entry.sample.torch) of \(operands.joined(separator: ", "))\(isSecondOrder ? ", second order" : ""): \(failure)"
+  }
+}
