@@ -50,6 +50,12 @@ public struct CallSite: Sendable, CustomStringConvertible {
   }
 
   public var description: String { "\(file):\(line)" }
+
+  /// A line of this package, between the operation and who used it.
+  var isInLibrary: Bool {
+    let module = description.prefix { $0 != "/" }
+    return module.hasPrefix("Flambeau") && !module.hasSuffix("Tests")
+  }
 }
 
 // Sentences that several operations share.

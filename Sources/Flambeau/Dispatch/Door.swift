@@ -16,12 +16,14 @@ package enum Door {
 
   /// Ends the program with the sentence of `error`.
   static func stop(_ error: TensorError) -> Never {
-    var text = error.description
-    if error.site == nil, let caller = callerFromBacktrace() { text += " at \(caller)" }
-    fatalError(text)
+    var error = error
+    guard error.site?.isInLibrary ?? true, let caller = callerFromBacktrace() else { fatalError(error.description) }
+    error.site = nil
+    fatalError("\(error) at \(caller)")
   }
 
-  /// The first line outside this library on the stack; operators and collection subscripts cannot receive `#line`.
+  /// The first line outside this package's libraries on the stack: operators and collection subscripts cannot receive `#line`,
+  /// and a layer's line is not its caller's.
   private static func callerFromBacktrace() -> String? {
     #if os(Linux)
       return (try? Backtrace.capture(limit: 64))?.callerOutsideFlambeau
@@ -39,7 +41,7 @@ package enum Door {
       guard let trace = symbolicated() else { return nil }
       for frame in trace.frames {
         guard let place = frame.symbol?.sourceLocation, place.line > 0 else { continue }
-        if !place.path.hasPrefix(library) && !place.path.hasPrefix("/<compiler-generated>") {
+        if !place.path.hasPrefix(library) && !place.path.hasSuffix("<compiler-generated>") {
           return "\(place.path):\(place.line)"
         }
       }

@@ -56,3 +56,66 @@ extension Tensor {
     }
   }
 }
+
+/// What a pointwise row makes of its numbers before it computes in a dtype. Number by number, as torch does.
+enum NumberRule: Sendable {
+  /// Nothing.
+  case exact
+  /// Integers wrap, as elements do.
+  case wrapped
+  /// Integers wrap, and half types round.
+  case element
+  /// The same, of what the dtype can hold; other numbers are refused in torch's words.
+  case checked
+  /// Integers are checked, floating-point numbers computed with as they are.
+  case checkedInteger
+
+  fileprivate func refuses(in dtype: DType) -> Bool { self == .checked || self == .checkedInteger && !dtype.isFloatingPoint }
+  fileprivate func rounds(in dtype: DType) -> Bool { self == .element || self == .checked || !dtype.isFloatingPoint }
+}
+
+extension DType {
+  /// `scalars` of category `category`, by `rule`; without a category, whole numbers are integers.
+  @inline(__always)
+  func taking(_ scalars: Scalars, _ rule: NumberRule, _ category: Category?) throws(TensorError) -> Scalars {
+    rule == .exact ? scalars : try held(scalars, rule, category)
+  }
+
+  private func held(_ scalars: Scalars, _ rule: NumberRule, _ category: Category?) throws(TensorError) -> Scalars {
+    var held = Scalars()
+    for i in 0..<scalars.count {
+      let number = scalars[i]
+      if rule.refuses(in: self) {
+        let isWhole = number.double == number.double.rounded(.towardZero) && number.double.isFinite
+        _ = try element(number, category ?? (isWhole ? .integer : .floatingPoint))
+      }
+      held.append(rule.rounds(in: self) ? nearest(number) : number)
+    }
+    return held
+  }
+
+  /// `number` as one of its elements is.
+  private func nearest(_ number: Number) -> Number {
+    switch self {
+    case .bool: Number(number.double != 0)
+    case .uint8: Number(Int64(UInt8(truncatingIfNeeded: number.integer)))
+    case .int8: Number(Int64(Int8(truncatingIfNeeded: number.integer)))
+    case .int16: Number(Int64(Int16(truncatingIfNeeded: number.integer)))
+    case .int32: Number(Int64(Int32(truncatingIfNeeded: number.integer)))
+    case .float16, .bfloat16: Number(roundedToHalf(number.double))
+    case .int64, .float32, .float64: number
+    }
+  }
+
+  /// `number` as the half types hold it.
+  private func roundedToHalf(_ number: Double) -> Double {
+    var element: UInt16 = 0
+    return withUnsafeMutableBytes(of: &element) { bytes in
+      let place = Elements(bytes.baseAddress!, Layout([]), self)
+      place.fill(Number(number))
+      var wide = 0.0
+      withUnsafeMutableBytes(of: &wide) { place.copy(to: Elements($0.baseAddress!, Layout([]), .float64)) }
+      return wide
+    }
+  }
+}

@@ -8,6 +8,9 @@ public enum GELUApproximation: Sendable {
   case tanh
 }
 
+private let seluScale: Scalar = 1.0507009873554804934193349852946
+private let seluSlope: Scalar = 1.6732632423543772848170429916717
+
 // What neural networks put between their layers. Those with parameters take them as scalars.
 struct Activations: Sendable {
   let relu: Operator<PointwiseArguments> = .map(
@@ -37,7 +40,7 @@ struct Activations: Sendable {
       clamp(x[0], s[0], s[1])
     } derivatives: { x, s, _, g in
       [select(and(gt(x[0], s[0]), lt(x[0], s[1])), g, 0)]
-    },
+    }, numbers: .checked,
     refusal: { $0 == .bool ? "Bool inputs not supported for hardtanh" : nil },
     samples: [
       .unary("F.hardtanh(a)") { $0.hardtanh() }, .unary("F.hardtanh(a, 0, 1)") { $0.hardtanh(min: 0, max: 1) },
@@ -55,7 +58,7 @@ struct Activations: Sendable {
     Program(inputs: 1) { x, _ in
       x[0] * clamp(x[0] + 3, 0, 6) / 6
     } derivatives: { x, _, _, g in
-      [select(le(x[0], -3), 0, select(lt(x[0], 3), g * (x[0] / 3 + 0.5), g))]
+      [select(le(x[0], -3), 0, select(ge(x[0], 3), g, g * (x[0] / 3 + 0.5)))]
     }, [.unary("F.hardswish(a)", -5...5) { $0.hardswish() }])
   let leakyReLU: Operator<PointwiseArguments> = real(
     "leaky_relu", Program(inputs: 1, scalars: 1) { x, s in select(gt(x[0], 0), x[0], x[0] * s[0]) },
@@ -63,30 +66,27 @@ struct Activations: Sendable {
       .unary("F.leaky_relu(a)") { $0.leakyReLU() }, .unary("F.leaky_relu(a, 0.3)") { $0.leakyReLU(negativeSlope: 0.3) },
     ])
   // elu's slope is e^x itself: the value plus α, which expm1's rule gives, loses it where it is small.
-  private static let (seluScale, seluAlpha): (Scalar, Scalar) = (
-    1.0507009873554804934193349852946, 1.6732632423543772848170429916717
-  )
   let elu: Operator<PointwiseArguments> = real(
     "elu",
     Program(inputs: 1, scalars: 1) { x, s in
-      select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0)))
+      select(gt(x[0], 0), x[0], s[0] * expm1(min(0, x[0])))
     } derivatives: { x, s, _, g in
-      [select(gt(x[0], 0), g, g * s[0] * exp(min(x[0], 0)))]
+      [select(gt(x[0], 0), g, g * s[0] * exp(min(0, x[0])))]
     },
     [.unary("F.elu(a)") { $0.elu() }, .unary("F.elu(a, 0.7)") { $0.elu(alpha: 0.7) }])
   let selu: Operator<PointwiseArguments> = real(
     "selu",
     Program(inputs: 1) { x, _ in
-      Self.seluScale * select(gt(x[0], 0), x[0], Self.seluAlpha * expm1(min(x[0], 0)))
+      seluScale * select(gt(x[0], 0), x[0], seluSlope * expm1(min(0, x[0])))
     } derivatives: { x, _, _, g in
-      [g * Self.seluScale * select(gt(x[0], 0), 1, Self.seluAlpha * exp(min(x[0], 0)))]
+      [seluScale * select(gt(x[0], 0), g, g * seluSlope * exp(min(0, x[0])))]
     }, [.unary("F.selu(a)") { $0.selu() }])
   let celu: Operator<PointwiseArguments> = real(
     "celu",
     Program(inputs: 1, scalars: 1) { x, s in
-      select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0) / s[0]))
+      select(gt(x[0], 0), x[0], s[0] * expm1(min(0, x[0]) / s[0]))
     } derivatives: { x, s, _, g in
-      [select(gt(x[0], 0), g, g * exp(min(x[0], 0) / s[0]))]
+      [select(gt(x[0], 0), g, g * exp(min(0, x[0]) / s[0]))]
     },
     [.unary("F.celu(a)") { $0.celu() }, .unary("F.celu(a, 0.5)") { $0.celu(alpha: 0.5) }])
   let logSigmoid: Operator<PointwiseArguments> = real(
@@ -97,7 +97,12 @@ struct Activations: Sendable {
     "tanhshrink", .floating, Program { x in x - tanh(x) }, refusal: Refusal.subtraction,
     samples: [.unary("F.tanhshrink(a)") { $0.tanhshrink() }])
   let hardshrink: Operator<PointwiseArguments> = real(
-    "hardshrink", Program(inputs: 1, scalars: 1) { x, s in select(le(abs(x[0]), s[0]), 0, x[0]) },
+    "hardshrink",
+    Program(inputs: 1, scalars: 1) { x, s in
+      select(le(abs(x[0]), s[0]), 0, x[0])
+    } derivatives: { x, s, _, g in
+      [select(gt(abs(x[0]), s[0]), g, 0)]
+    }, numbers: .checked,
     [.unary("F.hardshrink(a)") { $0.hardshrink() }, .unary("F.hardshrink(a, 0.8)") { $0.hardshrink(lambda: 0.8) }])
   let softshrink: Operator<PointwiseArguments> = real(
     "softshrink",
@@ -107,6 +112,7 @@ struct Activations: Sendable {
     [.unary("F.softshrink(a)") { $0.softshrink() }, .unary("F.softshrink(a, 0.8)") { $0.softshrink(lambda: 0.8) }])
   let threshold: Operator<PointwiseArguments> = .map(
     "threshold", .promoted, Program(inputs: 1, scalars: 2) { x, s in select(le(x[0], s[0]), s[1], x[0]) },
+    numbers: .checkedInteger,
     samples: [.unary("F.threshold(a, 0.1, 20)") { $0.threshold(0.1, value: 20) }])
   let prelu: Operator<PointwiseArguments> = real(
     "prelu", Program { x, w in select(gt(x, 0), x, w * x) },
@@ -116,9 +122,11 @@ struct Activations: Sendable {
     ])
 
   /// A row that takes floating-point operands only.
-  private static func real(_ name: String, _ program: Program, _ samples: [Sample]) -> Operator<PointwiseArguments> {
+  private static func real(
+    _ name: String, _ program: Program, numbers: NumberRule = .exact, _ samples: [Sample]
+  ) -> Operator<PointwiseArguments> {
     .map(
-      name, .promoted, program,
+      name, .promoted, program, numbers: numbers,
       refusal: { $0.isFloatingPoint ? nil : "\"\(name)\" not implemented for '\($0.torchScalarName)'" }, samples: samples)
   }
 }

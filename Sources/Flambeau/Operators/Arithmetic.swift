@@ -5,23 +5,27 @@ struct BinaryRow: Sendable {
   let numberLeft: Operator<PointwiseArguments>
 
   init(
-    _ name: String, _ rule: TypeRule = .promoted, refusal: @escaping @Sendable (DType) -> String? = { _ in nil },
-    samples: [Sample] = [], _ body: (Scalar, Scalar) -> Scalar
+    _ name: String, _ rule: TypeRule = .promoted, numbers: NumberRule = .element, divides: Bool = false,
+    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = [], _ body: (Scalar, Scalar) -> Scalar
   ) {
     self.init(
-      name, rule, refusal: refusal, samples: samples, Program { a, b in body(a, b) },
+      name, rule, numbers: numbers, divides: divides, refusal: refusal, samples: samples, Program { a, b in body(a, b) },
       numberRight: Program(inputs: 1, scalars: 1) { x, s in body(x[0], s[0]) },
       numberLeft: Program(inputs: 1, scalars: 1) { x, s in body(s[0], x[0]) })
   }
 
-  /// From programs of two tensors, of a tensor and a number, and of a number and a tensor.
+  /// From programs of two tensors, of a tensor and a number, and of a number and a tensor. `divides`: integers are divided by
+  /// the second.
   init(
-    _ name: String, _ rule: TypeRule = .promoted, refusal: @escaping @Sendable (DType) -> String? = { _ in nil },
-    samples: [Sample] = [], _ both: Program, numberRight: Program, numberLeft: Program
+    _ name: String, _ rule: TypeRule = .promoted, numbers: NumberRule = .element, divides: Bool = false,
+    refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = [], _ both: Program, numberRight: Program,
+    numberLeft: Program
   ) {
-    tensors = .map(name, rule, both, refusal: refusal, samples: samples)
-    self.numberRight = .map(name, rule, numberRight, refusal: refusal, samples: samples)
-    self.numberLeft = .map(name, rule, numberLeft, refusal: refusal, samples: samples)
+    tensors = .map(name, rule, both, divisor: divides ? .operand(1) : nil, refusal: refusal, samples: samples)
+    self.numberRight = .map(
+      name, rule, numberRight, numbers: numbers, divisor: divides ? .number : nil, refusal: refusal, samples: samples)
+    self.numberLeft = .map(
+      name, rule, numberLeft, numbers: numbers, divisor: divides ? .operand(0) : nil, refusal: refusal, samples: samples)
   }
 
   @inline(__always)
@@ -72,14 +76,14 @@ struct Arithmetic: Sendable {
     ]
   ) { $0 - $1 }
   let mul: BinaryRow = BinaryRow(
-    "mul",
+    "mul", numbers: .exact,
     samples: [
       .binary("a * b") { $0 * $1 }, .unary("a * 3") { $0 * 3 }, .unary("0.75 * a") { 0.75 * $0 },
       .binary("a.clone().mul_(b)") { $0.clone().mul_($1) },
     ]
   ) { $0 * $1 }
   let div: BinaryRow = BinaryRow(
-    "div", .floating,
+    "div", .floating, numbers: .exact,
     samples: [
       .binary("a / b", -2...2, 0.25...2) { $0 / $1 }, .unary("a / 3") { $0 / 3 },
       .unary("0.75 / a", 0.25...2) { 0.75 / $0 },

@@ -1,7 +1,7 @@
 // Functions of two numbers beyond arithmetic.
 struct Binary: Sendable {
   let pow: BinaryRow = BinaryRow(
-    "pow", .promoted,
+    "pow", .promoted, numbers: .checked,
     samples: [
       .binary("torch.pow(a, b)", 0.3...2, -2...2) { $0.pow($1) },
       .unary("torch.pow(a, 2)", 0.3...2) { $0.pow(2) },
@@ -10,7 +10,7 @@ struct Binary: Sendable {
     ]
   ) { Flambeau.pow($0, $1) }
   let remainder: BinaryRow = BinaryRow(
-    "remainder", .promoted,
+    "remainder", .promoted, divides: true,
     samples: [
       .binary("torch.remainder(a, b)", -3...3, 0.6...2) { $0.remainder($1) },
       .unary("torch.remainder(a, 2)", -3...3) { $0.remainder(2) },
@@ -19,7 +19,7 @@ struct Binary: Sendable {
     ]
   ) { Flambeau.remainder($0, $1) }
   let fmod: BinaryRow = BinaryRow(
-    "fmod", .promoted,
+    "fmod", .promoted, divides: true,
     samples: [
       .binary("torch.fmod(a, b)", -3...3, 0.6...2) { $0.fmod($1) },
       .unary("torch.fmod(a, 2)", -3...3) { $0.fmod(2) },
@@ -28,7 +28,7 @@ struct Binary: Sendable {
     ]
   ) { Flambeau.fmod($0, $1) }
   let floorDivide: BinaryRow = BinaryRow(
-    "floor_divide", .promoted,
+    "floor_divide", .promoted, numbers: .wrapped, divides: true,
     samples: [
       .binary("torch.floor_divide(a, b)", -3...3, 0.6...2) { $0.floorDivide($1) },
       .unary("torch.floor_divide(a, 2)", -3...3) { $0.floorDivide(2) },
@@ -72,8 +72,14 @@ struct Binary: Sendable {
     samples: [
       .binary("torch.hypot(a, b)", 0.3...2, 0.3...2) { $0.hypot($1) },
       .binary("a.clone().hypot_(b)", 0.3...2, 0.3...2) { $0.clone().hypot_($1) },
-    ]
-  ) { sqrt(square($0) + square($1)) }
+    ],
+    Program(inputs: 2) { x, _ in
+      Binary.length(x[0], x[1])
+    } derivatives: { x, _, y, g in
+      [g * (x[0] / y), g * (x[1] / y)]
+    },
+    numberRight: Program(inputs: 1, scalars: 1) { x, s in Binary.length(x[0], s[0]) },
+    numberLeft: Program(inputs: 1, scalars: 1) { x, s in Binary.length(s[0], x[0]) })
   let copysign: BinaryRow = BinaryRow(
     "copysign", .floating,
     samples: [
@@ -96,8 +102,22 @@ struct Binary: Sendable {
       .unary("torch.xlogy(a, 2)", -2...2) { $0.xlogy(2) },
       .unary("torch.xlogy(a, 1.5)", -2...2) { $0.xlogy(1.5) },
       .binary("a.clone().xlogy_(b)", -2...2, 0.3...2) { $0.clone().xlogy_($1) },
-    ]
-  ) { select(isNaN($1), $1, select(eq($0, 0), 0, $0 * log($1))) }
+    ],
+    Program(inputs: 2) { x, _ in
+      Binary.timesLog(x[0], x[1])
+    } derivatives: { x, _, _, g in
+      [Binary.logSlope(x[0], x[1], g), g * (x[0] / x[1])]
+    },
+    numberRight: Program(inputs: 1, scalars: 1) { x, s in
+      Binary.timesLog(x[0], s[0])
+    } derivatives: { x, s, _, g in
+      [Binary.logSlope(x[0], s[0], g)]
+    },
+    numberLeft: Program(inputs: 1, scalars: 1) { x, s in
+      Binary.timesLog(s[0], x[0])
+    } derivatives: { x, s, _, g in
+      [g * (s[0] / x[0])]
+    })
   let bitwiseAnd: BinaryRow = BinaryRow(
     "bitwise_and",
     samples: [
@@ -133,6 +153,23 @@ struct Binary: Sendable {
       .binary("a.clone().bitwise_right_shift_(b)", -2...2, 0...3) { $0.clone().bitwiseRightShift_($1) },
     ]
   ) { shiftRight($0, $1) }
+
+  /// x log y, 0 where x is 0 and y a number.
+  private static func timesLog(_ x: Scalar, _ y: Scalar) -> Scalar {
+    select(isNaN(y), y, select(eq(x, 0), 0, x * log(y)))
+  }
+
+  /// Its gradient for x.
+  private static func logSlope(_ x: Scalar, _ y: Scalar, _ g: Scalar) -> Scalar {
+    select(and(eq(x, 0), le(y, 0)), 0, timesLog(g, y))
+  }
+
+  /// Without overflow on the way; infinite beside an infinity, even where the other is NaN.
+  private static func length(_ a: Scalar, _ b: Scalar) -> Scalar {
+    let (high, low) = (max(abs(a), abs(b)), min(abs(a), abs(b)))
+    let ratio = select(eq(high, 0), 0, low / high)
+    return select(or(isInf(a), isInf(b)), .infinity, high * sqrt(1 + square(ratio)))
+  }
 
   /// log(eᵃ + eᵇ); equal infinities have no difference.
   private static func logSum(_ a: Scalar, _ b: Scalar) -> Scalar {

@@ -21,6 +21,10 @@ struct Losses: Sendable {
     Program(inputs: 2, scalars: 1) { x, s in
       let distance = abs(x[0] - x[1])
       return select(lt(distance, s[0]), 0.5 * square(distance) / s[0], distance - 0.5 * s[0])
+    } derivatives: { x, s, _, g in
+      let distance = x[0] - x[1]
+      let slope = select(le(distance, -s[0]), -g, select(ge(distance, s[0]), g, g * distance / s[0]))
+      return [slope, -slope]
     }, refusal: Losses.integers("smooth_l1_cpu"),
     each: .binary("F.smooth_l1_loss(a, b, reduction='none', beta=0.7)") {
       $0.smoothL1Loss($1, reduction: .none, beta: 0.7)
@@ -37,6 +41,10 @@ struct Losses: Sendable {
     Program(inputs: 2, scalars: 1) { x, s in
       let distance = abs(x[0] - x[1])
       return select(le(distance, s[0]), 0.5 * square(distance), s[0] * (distance - 0.5 * s[0]))
+    } derivatives: { x, s, _, g in
+      let distance = x[0] - x[1]
+      let slope = select(le(distance, -s[0]), -g * s[0], select(gt(distance, s[0]), g * s[0], g * distance))
+      return [slope, -slope]
     }, refusal: Losses.integers("huber_cpu"),
     each: Losses.pair("F.huber_loss(a, b, reduction='none', delta=0.7)", -2...2, -2...2) {
       $0.huberLoss($1, reduction: .none, delta: 0.7)

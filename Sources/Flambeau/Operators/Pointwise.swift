@@ -10,12 +10,14 @@ struct PointwiseArguments: Sendable {
 }
 
 extension Operator where Attributes == PointwiseArguments {
-  /// `typedBy`: the operands that decide the dtype, all if nil. `refusal`: the dtypes of operands that the row does not take, as a sentence or nil.
+  /// `numbers`: what becomes of the scalars. `typedBy`: the operands that decide the dtype, all if nil. `refusal`: the dtypes of
+  /// operands that the row does not take, as a sentence or nil.
   static func map(
-    _ name: String, _ rule: TypeRule = .promoted, _ program: Program, typedBy: [Int]? = nil,
+    _ name: String, _ rule: TypeRule = .promoted, _ program: Program, numbers: NumberRule = .exact,
+    divisor: Divisor? = nil, typedBy: [Int]? = nil,
     refusal: @escaping @Sendable (DType) -> String? = { _ in nil }, samples: [Sample] = []
   ) -> Operator {
-    let gradients = PointwiseGradients(name, program)
+    let gradients = PointwiseGradients(name, program, numbers)
     return Operator(
       name, saves: gradients.saves,
       plan: { (operands, arguments) throws(TensorError) in
@@ -31,8 +33,10 @@ extension Operator where Attributes == PointwiseArguments {
         let layout = try Pointwise.resultLayout(operands)
         return ResultPlan(layout: layout, dtype: rule == .boolean ? .bool : dtype, compute: dtype)
       },
-      fill: { (operands, arguments, plan, result) in
-        Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
+      fill: { (operands, arguments, plan, result) throws(TensorError) in
+        let scalars = try plan.compute.taking(arguments.scalars, numbers, arguments.number)
+        if let divisor, !plan.compute.isFloatingPoint { try divisor.checkNotZero(operands, scalars) }
+        Pointwise.run(program, operands, scalars, in: plan.compute, into: result)
       },
       shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil },
       backward: rule == .boolean ? nil : gradients.backward, samples: samples)
@@ -46,6 +50,22 @@ extension Operator where Attributes == PointwiseArguments {
 
   /// Writes the result into `a`.
   func write(_ a: Tensor, at site: CallSite? = nil) -> Tensor { write(Few(a), PointwiseArguments(), at: site) }
+}
+
+/// What a row divides integers by.
+enum Divisor: Sendable {
+  case operand(Int)
+  /// The first of the scalars.
+  case number
+
+  fileprivate func checkNotZero(_ operands: Few<Tensor>, _ scalars: Scalars) throws(TensorError) {
+    let isZero =
+      switch self {
+      case .operand(let i): try operands[i]!.body.numbers().contains(0)
+      case .number: scalars[0].integer == 0
+      }
+    if isZero { throw .argument("ZeroDivisionError") }
+  }
 }
 
 enum Pointwise {
@@ -111,15 +131,17 @@ enum Pointwise {
 final class PointwiseGradients: Sendable {
   private let name: String
   private let program: Program
+  private let numbers: NumberRule
   private let lock = Lock()
   /// Guarded by the lock.
   nonisolated(unsafe) private var rows: [Int: Operator<PointwiseArguments>] = [:]
   /// What the derivatives of the first four operands read, 16 bits each: known, the result, operands from 0 on.
   private let reads = Atomic<UInt64>(0)
 
-  init(_ name: String, _ program: Program) {
+  init(_ name: String, _ program: Program, _ numbers: NumberRule = .exact) {
     self.name = name
     self.program = program
+    self.numbers = numbers
   }
 
   func saves(_ needs: OperandSet) -> SavePlan {
@@ -179,7 +201,7 @@ final class PointwiseGradients: Sendable {
 
   private func row(_ i: Int, _ derivative: Derivative) -> Operator<PointwiseArguments> {
     if let known = lock.withLock({ rows[i] }) { return known }
-    let new = Operator.map(name + "_backward", .promoted, derivative.program)
+    let new = Operator.map(name + "_backward", .promoted, derivative.program, numbers: numbers)
     lock.withLock { rows[i] = new }
     return new
   }

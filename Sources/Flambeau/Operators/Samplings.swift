@@ -51,8 +51,17 @@ struct Samplings: Sendable {
     "multinomial",
     forward: { (operands, at) throws(TensorError) in try Samplings.multinomial(operands[0]!.body, at) },
     samples: [
-      Sample("(torch.manual_seed(7), a.contiguous().multinomial(3))[1]", [.real([2, 5], 0.1...1)]) { operands in
+      Sample("(torch.manual_seed(7), a.multinomial(3))[1]", [.real([2, 5], 0.1...1)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].multinomial(3) }
+      },
+      Sample("(torch.manual_seed(7), a.t().multinomial(1))[1]", [.real([4, 5], 0.1...1)]) { operands in
+        withGenerator(Generator(seed: 7)) { operands[0].T.multinomial(1) }
+      },
+      Sample("(torch.manual_seed(7), a[:, 1:].multinomial(2))[1]", [.real([4, 5], 0.1...1)]) { operands in
+        withGenerator(Generator(seed: 7)) { operands[0].narrow(1, start: 1, length: 4).multinomial(2) }
+      },
+      Sample("(torch.manual_seed(7), a.t().multinomial(9, True))[1]", [.real([3, 2], 0.1...1)]) { operands in
+        withGenerator(Generator(seed: 7)) { operands[0].T.multinomial(9, replacement: true) }
       },
       Sample("(torch.manual_seed(7), a.multinomial(20, True))[1]", [.real([5], 0.1...1)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].multinomial(20, replacement: true) }
@@ -84,16 +93,18 @@ extension Samplings {
     p.elements.copy(to: weights.elements)
     let rows = rank == 1 ? 1 : p.layout.shape.at(0)
     try weights.checkWeights(rows: rows, categories: categories)
+    let order = p.layout.dense.strides
+    let strides = (row: rank == 1 ? 0 : order.at(0), category: order.at(rank - 1))
     withExtendedLifetime((weights.storage, result.storage)) {
       let (out, start) = (result.elements.start.assumingMemoryBound(to: Int64.self), weights.elements.start)
       if weights.dtype == .float64 {
         Generator.current.fillMultinomial(
           out, weights: UnsafePointer(start.assumingMemoryBound(to: Double.self)), rows: rows, categories: categories,
-          draws: at.draws, replacement: at.replacement)
+          strides: strides, draws: at.draws, replacement: at.replacement)
       } else {
         Generator.current.fillMultinomial(
           out, weights: UnsafePointer(start.assumingMemoryBound(to: Float.self)), rows: rows, categories: categories,
-          draws: at.draws, replacement: at.replacement)
+          strides: strides, draws: at.draws, replacement: at.replacement)
       }
     }
     return result

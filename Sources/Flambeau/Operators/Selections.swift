@@ -6,6 +6,8 @@ struct Selections: Sendable {
       Sample("torch.where(c, a, b)", [.real([3, 4]), .real([3, 4]), .mask([3, 4])]) { .where($0[2], $0[0], $0[1]) },
       Sample("torch.where(c, a, b)", [.real([2, 1, 4]), .real([3, 1]), .mask([4])]) { .where($0[2], $0[0], $0[1]) },
       Sample("a.where(b, 3)", [.real([3, 4]), .mask([3, 4])]) { .where($0[1], $0[0], 3) },
+      Sample("a.where(b, 2.5)", [.real([3, 4]), .mask([4])]) { .where($0[1], $0[0], 2.5) },
+      Sample("torch.where(b, -1, a)", [.real([3, 4]), .mask([3, 4])]) { .where($0[1], -1, $0[0]) },
     ])
 
   let clamp: Operator<PointwiseArguments> = held("clamp", ge, le) { x, s in Flambeau.clamp(x, s[0], s[1]) }
@@ -15,7 +17,7 @@ struct Selections: Sendable {
       select(lt(x[0], s[0]), s[0], x[0])
     } derivatives: { x, s, _, g in
       [select(ge(x[0], s[0]), g, 0)]
-    },
+    }, numbers: .checked,
     samples: [
       .unary("torch.clamp(a, min=0)") { $0.clamp(min: 0) }, .unary("torch.clamp(a, min=0.25)") { $0.clamp(min: 0.25) },
     ])
@@ -25,7 +27,7 @@ struct Selections: Sendable {
       select(gt(x[0], s[0]), s[0], x[0])
     } derivatives: { x, s, _, g in
       [select(le(x[0], s[0]), g, 0)]
-    },
+    }, numbers: .checked,
     samples: [
       .unary("torch.clamp(a, max=1)") { $0.clamp(max: 1) }, .unary("torch.clamp(a, max=0.25)") { $0.clamp(max: 0.25) },
       .unary("a.clone().clamp_(max=1)") { $0.clone().clamp_(max: 1) },
@@ -51,14 +53,14 @@ struct Selections: Sendable {
     ])
 
   let addcmul: Operator<PointwiseArguments> = .map(
-    "addcmul", .promoted, Program(inputs: 3, scalars: 1) { x, s in x[0] + s[0] * x[1] * x[2] },
+    "addcmul", .promoted, Program(inputs: 3, scalars: 1) { x, s in x[0] + s[0] * x[1] * x[2] }, numbers: .checkedInteger,
     samples: [
       .pointwise("torch.addcmul(a, b, c)", -2...2, -2...2, -2...2) { $0[0].addcmul($0[1], $0[2]) },
       .pointwise("torch.addcmul(a, b, c, value=2)", -2...2, -2...2, -2...2) { $0[0].addcmul($0[1], $0[2], value: 2) },
       .pointwise("a.clone().addcmul_(b, c)", -2...2, -2...2, -2...2) { $0[0].clone().addcmul_($0[1], $0[2]) },
     ])
   let addcdiv: Operator<PointwiseArguments> = .map(
-    "addcdiv", .promoted, Program(inputs: 3, scalars: 1) { x, s in x[0] + s[0] * (x[1] / x[2]) },
+    "addcdiv", .promoted, Program(inputs: 3, scalars: 1) { x, s in x[0] + s[0] * (x[1] / x[2]) }, numbers: .checkedInteger,
     samples: [
       .pointwise("torch.addcdiv(a, b, c)", -2...2, -2...2, 0.5...2) { $0[0].addcdiv($0[1], $0[2]) },
       .pointwise("torch.addcdiv(a, b, c, value=0.5)", -2...2, -2...2, 0.5...2) { $0[0].addcdiv($0[1], $0[2], value: 0.5) },
@@ -67,14 +69,15 @@ struct Selections: Sendable {
 
   /// add and sub with a factor on the second operand.
   let addScaled: Operator<PointwiseArguments> = .map(
-    "add", .promoted, Program(inputs: 2, scalars: 1) { x, s in x[0] + s[0] * x[1] },
+    "add", .promoted, Program(inputs: 2, scalars: 1) { x, s in x[0] + s[0] * x[1] }, numbers: .checked,
     samples: [
       .binary("torch.add(a, b, alpha=2)") { $0.add($1, alpha: 2) },
       .binary("a.clone().add_(b, alpha=2)") { $0.clone().add_($1, alpha: 2) },
     ])
 
   let subScaled: Operator<PointwiseArguments> = .map(
-    "sub", .promoted, Program(inputs: 2, scalars: 1) { x, s in x[0] - s[0] * x[1] }, refusal: Refusal.subtraction,
+    "sub", .promoted, Program(inputs: 2, scalars: 1) { x, s in x[0] - s[0] * x[1] }, numbers: .checked,
+    refusal: Refusal.subtraction,
     samples: [.binary("torch.sub(a, b, alpha=3)") { $0.sub($1, alpha: 3) }])
 
   private static func held(
@@ -87,7 +90,7 @@ struct Selections: Sendable {
         body(x[0], s)
       } derivatives: { x, s, _, g in
         [select(and(above(x[0], s[0]), below(x[0], s[1])), g, 0)]
-      },
+      }, numbers: .checked,
       samples: [
         .unary("torch.clamp(a, 0, 1)") { $0.clamp(min: 0, max: 1) },
         .unary("torch.clamp(a, -0.5, 0.75)") { $0.clamp(min: -0.5, max: 0.75) },
@@ -120,16 +123,26 @@ extension Tensor {
 
   public static func `where`(
     _ condition: Tensor, _ a: Tensor, _ b: Double, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { .where(condition, a, scalar(b, like: a), file: file, line: line) }
+  ) -> Tensor { .where(condition, a, a.beside(b), file: file, line: line) }
 
   public static func `where`(
     _ condition: Tensor, _ a: Double, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { .where(condition, scalar(a, like: b), b, file: file, line: line) }
+  ) -> Tensor { .where(condition, b.beside(a), b, file: file, line: line) }
 
-  /// A number beside a tensor: whole in an integer tensor if it is whole.
-  private static func scalar(_ value: Double, like other: Tensor) -> Tensor {
-    .full([], value, dtype: other.dtype.isFloatingPoint || value != value.rounded() ? .float32 : .int64).to(
-      other.dtype == .float64 ? .float64 : value != value.rounded() || other.dtype.isFloatingPoint ? .float32 : .int64)
+  public static func `where`(
+    _ condition: Tensor, _ a: Tensor, _ b: Int, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { .where(condition, a, a.beside(b, CallSite(file, line)), file: file, line: line) }
+
+  public static func `where`(
+    _ condition: Tensor, _ a: Int, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { .where(condition, b.beside(a, CallSite(file, line)), b, file: file, line: line) }
+
+  /// A number that the choice is between, as a scalar tensor that raises this dtype only if its category is higher.
+  private func beside(_ number: Double) -> Tensor { Tensor(number).to(dtype.isFloatingPoint ? dtype : .float32) }
+
+  private func beside(_ number: Int, _ site: CallSite) -> Tensor {
+    if dtype.isFloatingPoint { return Tensor(Double(number)).to(dtype) }
+    return dtype == .bool ? Tensor(number) : scalar(Number(number), .integer, "where", at: site)
   }
 
   /// x held between `min` and `max`, of which one may be missing. Torch's `clamp`.
@@ -260,18 +273,37 @@ extension Tensor {
   /// self + alpha · other. Torch's `add`.
   public func add(
     _ other: Tensor, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.selections.addScaled(self, other, .scaled(alpha), at: CallSite(file, line)) }
+  ) -> Tensor {
+    withoutAlpha("add", other, alpha, CallSite(file, line))
+      ?? ops.selections.addScaled(self, other, .scaled(alpha), at: CallSite(file, line))
+  }
 
   /// self − alpha · other. Torch's `sub`.
   public func sub(
     _ other: Tensor, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.selections.subScaled(self, other, .scaled(alpha), at: CallSite(file, line)) }
+  ) -> Tensor {
+    withoutAlpha("sub", other, alpha, CallSite(file, line))
+      ?? ops.selections.subScaled(self, other, .scaled(alpha), at: CallSite(file, line))
+  }
 
   /// Torch's `add_` with `alpha`.
   @discardableResult
   public func add_(
     _ other: Tensor, alpha: Double, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.selections.addScaled.write(Few(self, other), .scaled(alpha), at: CallSite(file, line)) }
+  ) -> Tensor {
+    withoutAlpha("add_", other, alpha, CallSite(file, line))
+      ?? ops.selections.addScaled.write(Few(self, other), .scaled(alpha), at: CallSite(file, line))
+  }
+
+  /// The refusal of a fraction of an integer.
+  private func withoutAlpha(_ name: String, _ other: Tensor, _ alpha: Double, _ site: CallSite) -> Tensor? {
+    guard alpha != alpha.rounded(), !dtype.isFloatingPoint, !other.dtype.isFloatingPoint, body.poison == nil,
+      other.body.poison == nil
+    else { return nil }
+    return Door.refuse(
+      .argument("For integral input tensors, argument alpha must not be a floating point number."), name, Few(self, other),
+      at: site)
+  }
 }
 
 extension PointwiseArguments {

@@ -68,8 +68,8 @@ extension fb_primitive {
       return [{ g * (x[1] * inverse) }, { -g * (x[0] * inverse) }]
     },
     fb_fmod: { x, _, g in [{ g }, { -g * trunc(x[0] / x[1]) }] },
-    fb_remainder: { x, _, g in [{ g }, { -g * floor(x[0] / x[1]) }] },
-    fb_copysign: { x, _, g in [{ g * (sign(x[0]) * copysign(1, x[1])) }, nil] },
+    fb_remainder: { x, _, g in [{ g }, { -g * floorDiv(x[0], x[1]) }] },
+    fb_copysign: { x, y, g in [{ g * select(eq(x[0], 0), 0, y / x[0]) }, nil] },
     fb_fma: { x, _, g in [{ g * x[1] }, { g * x[0] }, { g }] },
     fb_select: { x, _, g in [nil, { select(x[0], g, 0) }, { select(x[0], 0, g) }] },
   ]

@@ -15,7 +15,7 @@ extension RowProgram {
   }
 
   /// x → y
-  static let logSoftmax = RowProgram([.row]) { x, _, _ in [.row(x[0] - logSumExp(x[0]))] }
+  static let logSoftmax = RowProgram([.row]) { x, _, _ in [.row(x[0] - finite(logSumExp(x[0])))] }
 
   /// y, g → gx
   static let logSoftmaxBackward = RowProgram([.row, .row]) { x, _, _ in
@@ -30,6 +30,9 @@ extension RowProgram {
     let largest = rowMax(x)
     return largest + log(rowSum(exp(x - largest)))
   }
+
+  /// Infinities have no shares: where a row has one, all are NaN.
+  private static func finite(_ total: Scalar) -> Scalar { select(eq(total, .infinity), .nan, total) }
 }
 
 extension RowProgram {
@@ -114,8 +117,7 @@ extension RowProgram {
     Smoothing.allCases.map { smoothing in
       let inputs: [[Input]] = [[], [.number], [.number, .row]]
       return RowProgram([.row, .index, .number] + inputs[smoothing.rawValue]) { x, _, width in
-        let largest = rowMax(x[0])
-        let total = largest + log(rowSum(exp(x[0] - largest)))
+        let total = finite(logSumExp(x[0]))
         let peak = x[2]
         var (loss, whole) = (peak * (total - .pick(input: 0, index: 1)), peak)
         var flat: Scalar = 0

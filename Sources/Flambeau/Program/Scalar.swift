@@ -46,6 +46,9 @@ extension Scalar: ExpressibleByFloatLiteral, ExpressibleByIntegerLiteral {
 }
 
 extension Scalar {
+  static var nan: Scalar { Scalar(Double.nan) }
+  static var infinity: Scalar { Scalar(Double.infinity) }
+
   static func + (a: Scalar, b: Scalar) -> Scalar { .apply(fb_add, a, b) }
   static func - (a: Scalar, b: Scalar) -> Scalar { .apply(fb_sub, a, b) }
   static func * (a: Scalar, b: Scalar) -> Scalar { .apply(fb_mul, a, b) }

@@ -26,10 +26,11 @@ extension Generator {
   /// `torch.multinomial`: for each row of `weights` [rows, categories], `draws` categories into `out` [rows, draws].
   ///
   /// The caller has checked the weights (none negative, infinite or NaN, every row with a positive sum) and that
-  /// without replacement no row asks for more draws than it has categories.
+  /// without replacement no row asks for more draws than it has categories. `strides` say in which order numbers are drawn
+  /// for the weights without replacement: that of memory laid out so, without gaps.
   func fillMultinomial<Real: MultinomialElement>(
-    _ out: UnsafeMutablePointer<Int64>, weights: UnsafePointer<Real>, rows: Int, categories: Int, draws: Int,
-    replacement: Bool
+    _ out: UnsafeMutablePointer<Int64>, weights: UnsafePointer<Real>, rows: Int, categories: Int,
+    strides: (row: Int, category: Int), draws: Int, replacement: Bool
   ) {
     if rows <= 0 || categories <= 0 || draws <= 0 { return }
     // A single draw is the same either way, and torch takes the way without replacement.
@@ -52,10 +53,11 @@ extension Generator {
         }
       }
       if !drawn { return }
-      for i in ratios.indices { ratios[i] = weights[i] / ratios[i] }
       for row in 0..<rows {
-        let slice = ratios[row * categories..<(row + 1) * categories]
-        Generator.largest(slice, Swift.min(draws, categories), into: out + row * draws)
+        let ranked = (0..<categories).map {
+          weights[row * categories + $0] / ratios[row * strides.row + $0 * strides.category]
+        }
+        Generator.largest(ranked, Swift.min(draws, categories), into: out + row * draws)
       }
     }
   }
@@ -73,13 +75,13 @@ extension Generator {
 
   /// The positions of the largest values, largest first.
   private static func largest<Real: MultinomialElement>(
-    _ values: ArraySlice<Real>, _ count: Int, into out: UnsafeMutablePointer<Int64>
+    _ values: [Real], _ count: Int, into out: UnsafeMutablePointer<Int64>
   ) {
     if count == 1 {
-      out[0] = Int64(values.indices.max { values[$0] < values[$1] }! - values.startIndex)
+      out[0] = Int64(values.indices.max { values[$0] < values[$1] }!)
     } else {
       let order = values.indices.sorted { values[$0] > values[$1] }
-      for i in 0..<count { out[i] = Int64(order[i] - values.startIndex) }
+      for i in 0..<count { out[i] = Int64(order[i]) }
     }
   }
 }

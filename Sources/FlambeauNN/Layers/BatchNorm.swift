@@ -12,6 +12,8 @@ protocol BatchNormLayer: Layer {
   /// The batches seen while training, int64.
   var numBatchesTracked: Buffer? { get }
   var mode: Mode { get }
+  /// Held while the running statistics change.
+  var updates: Lock { get }
   var numFeatures: Int { get }
   var eps: Double { get }
   var momentum: Double? { get }
@@ -32,11 +34,8 @@ extension BatchNormLayer {
     let (y, mean, variance) = x.batchNorm(weight: weight?.tensor, bias: bias?.tensor, eps: eps)
     if mode.isTraining, let runningMean, let runningVar, let numBatchesTracked {
       noGrad {
-        let count = numBatchesTracked.tensor.add_(1)
-        let part = momentum ?? 1 / count.item()
-        for (running, batch) in [(runningMean.tensor, mean), (runningVar.tensor, variance)] {
-          running.lerp_(batch.to(running.dtype), part)
-        }
+        RunningStatistics(mean: runningMean.tensor, variance: runningVar.tensor, count: numBatchesTracked.tensor)
+          .add(mean: mean, variance: variance, momentum: momentum, under: updates, operation: "\(type(of: self))")
       }
     }
     return y
@@ -59,6 +58,7 @@ public final class BatchNorm1d: BatchNormLayer {
   public let eps: Double
   public let momentum: Double?
   let mode = Mode()
+  let updates = Lock()
   static let ranks = (words: "2D or 3D", numbers: 2...3)
 
   /// - Parameters:
@@ -92,6 +92,7 @@ public final class BatchNorm2d: BatchNormLayer {
   public let eps: Double
   public let momentum: Double?
   let mode = Mode()
+  let updates = Lock()
   static let ranks = (words: "4D", numbers: 4...4)
 
   /// - Parameters:

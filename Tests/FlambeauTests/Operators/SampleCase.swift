@@ -9,6 +9,8 @@ struct SampleCase {
   let requiresGrad: [Bool]
   /// Also the second order.
   let isSecondOrder: Bool
+  /// Of special numbers: small results and the signs of zeros count.
+  var isSpecial = false
 
   var question: Torch.Question {
     Torch.Question(
@@ -27,9 +29,7 @@ struct SampleCase {
         draw.tensor(
           operands[i], shapes?[i] ?? operands[i].shape, dtypes[i % dtypes.count], layout: layouts == 0 ? 0 : layouts + i)
       }
-      let needs = operands.indices.map { i in
-        if case .real = operands[i].values { operands[i].isDifferentiable && tensors[i].dtype.isFloatingPoint } else { false }
-      }
+      let needs = zip(operands, tensors).map { $0.needsGradient(in: $1.dtype) }
       cases.append(
         SampleCase(
           entry: entry, variant: variant, operands: tensors, requiresGrad: needs,
@@ -55,6 +55,13 @@ struct SampleCase {
     add("bool with float16", [.bool, .float16])
     add("float32 with 0-dim float64", [.float32, .float64], shapes: Array([[2, 3], [], []].prefix(count)))
     return cases
+  }
+}
+
+extension SampleOperand {
+  /// Whether its gradient is tried where it is drawn in `dtype`.
+  func needsGradient(in dtype: DType) -> Bool {
+    if case .real = values { isDifferentiable && dtype.isFloatingPoint } else { false }
   }
 }
 

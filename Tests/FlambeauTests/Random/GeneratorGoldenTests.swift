@@ -164,7 +164,7 @@ func fnv1a(_ bytes: [UInt8]) -> UInt64 {
       func draw(_ draws: Int, _ replacement: Bool) -> [Int] {
         Filled(2 * draws, .int64) { out in
           generator.fillMultinomial(
-            out.assumingMemoryBound(to: Int64.self), weights: weights, rows: 2, categories: 5, draws: draws,
+            out.assumingMemoryBound(to: Int64.self), weights: weights, rows: 2, categories: 5, strides: (5, 1), draws: draws,
             replacement: replacement)
         }.elements()
       }

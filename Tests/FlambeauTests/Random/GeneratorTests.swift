@@ -83,7 +83,8 @@ import Testing
         #expect(value == 7)
         #expect(generator.nextInt64() == 0)
         generator.fillMultinomial(
-          UnsafeMutablePointer<Int64>.allocate(capacity: 1), weights: [Float(1)], rows: 1, categories: 1, draws: 1,
+          UnsafeMutablePointer<Int64>.allocate(capacity: 1), weights: [Float(1)], rows: 1, categories: 1, strides: (1, 1),
+          draws: 1,
           replacement: false)
         generator.manualSeed(1)
         generator.state = Generator(seed: 9).state

@@ -196,4 +196,21 @@ import Testing
       #expect(x.array(of: Float.self)[0] == 2)
     }
   #endif
+
+  #if DEBUG
+    @Test func twoWritersOfOneStorageAreReported() throws {
+      let x = Tensor.zeros([8])
+      let half = x.narrow(0, start: 4, length: 4)
+      // As if another task were in the middle of add_.
+      try x.body.storage.whileWriting(ops.arithmetic.add.tensors) {
+        let error = #expect(throws: TensorError.self) { try withTensorErrors { half.mul_(2.0) } }
+        #expect(error?.kind == .concurrency && error?.operation == "mul_")
+        #expect(
+          error?.message == "two tasks write the same tensor at the same time, this one with mul and another with add. Give each "
+            + "task a tensor of its own, or let one wait for the other.")
+      }
+      half.add_(1.0)
+      #expect(x.array(of: Int.self) == [0, 0, 0, 0, 1, 1, 1, 1])
+    }
+  #endif
 }
