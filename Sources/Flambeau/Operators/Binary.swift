@@ -106,7 +106,7 @@ struct Binary: Sendable {
     Program(inputs: 2) { x, _ in
       Binary.timesLog(x[0], x[1])
     } derivatives: { x, _, _, g in
-      [Binary.logSlope(x[0], x[1], g), g * (x[0] / x[1])]
+      [Binary.logSlope(x[0], x[1], g), g * x[0] / x[1]]
     },
     numberRight: Program(inputs: 1, scalars: 1) { x, s in
       Binary.timesLog(x[0], s[0])
@@ -116,7 +116,7 @@ struct Binary: Sendable {
     numberLeft: Program(inputs: 1, scalars: 1) { x, s in
       Binary.timesLog(s[0], x[0])
     } derivatives: { x, s, _, g in
-      [g * (s[0] / x[0])]
+      [g * s[0] / x[0]]
     })
   let bitwiseAnd: BinaryRow = BinaryRow(
     "bitwise_and",
@@ -161,7 +161,9 @@ struct Binary: Sendable {
 
   /// Its gradient for x.
   private static func logSlope(_ x: Scalar, _ y: Scalar, _ g: Scalar) -> Scalar {
-    select(and(eq(x, 0), le(y, 0)), 0, timesLog(g, y))
+    let slope = log(y)
+    let isNothing = or(and(eq(x, 0), le(y, 0)), and(eq(g, 0), or(isInf(slope), lt(y, 0))))
+    return select(isNothing, 0, g * slope)
   }
 
   /// Without overflow on the way; infinite beside an infinity, even where the other is NaN.

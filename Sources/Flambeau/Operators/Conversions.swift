@@ -61,7 +61,8 @@ extension Tensor {
   /// Summed over what broadcasting stretched, and converted: a gradient for an operand of `shape` and `dtype`.
   func fitted(to shape: Shape, _ dtype: DType) -> Tensor {
     var result = self
-    if result.shape != shape {
+    // A poisoned gradient has no dimensions.
+    if result.shape != shape && body.poison == nil {
       let lead = result.ndim - shape.count
       var dims = Array(0..<lead)
       for i in 0..<shape.count where shape.at(i) == 1 && result.body.layout.shape.at(i + lead) != 1 { dims.append(i + lead) }

@@ -250,7 +250,8 @@ struct Unary: Sendable {
       return select(eq(x[0], 0), 1, Flambeau.sin(angle) / angle)
     } derivatives: { x, _, _, g in
       let angle = Scalar(Double.pi) * x[0]
-      return [g * select(eq(x[0], 0), 0, (Flambeau.cos(angle) * angle - Flambeau.sin(angle)) / (angle * x[0]))]
+      let square = angle * x[0]
+      return [select(eq(square, 0), 0, g * ((Flambeau.cos(angle) * angle - Flambeau.sin(angle)) / square))]
     },
     samples: [.unary("torch.sinc(a)", 0.2...0.8) { $0.sinc() }])
 }
