@@ -30,9 +30,11 @@ struct PlaneLayout {
     rowRemainders = Swift.min(w.stride_height, reachRows + 1)
     columnRemainders = Swift.min(w.stride_width, reachColumns + 1)
     let natural = width + reachColumns / w.stride_width
-    func rounded(_ count: Int) -> Int { (count + lanes - 1) / lanes * lanes }
-    isFlat = rounded((height - 1) * natural + width) <= height * rounded(width)
-    pitch = isFlat ? natural : Swift.max(natural, rounded(width))
+    func vectors(_ count: Int) -> Int { (count + lanes - 1) / lanes }
+    // A vector alone costs a little more than half a pair.
+    func cost(_ vectors: Int) -> Int { 4 * vectors + vectors % 2 }
+    isFlat = cost(vectors((height - 1) * natural + width)) <= height * cost(vectors(width))
+    pitch = isFlat ? natural : Swift.max(natural, vectors(width) * lanes)
     let size = (height + reachRows / w.stride_height) * pitch
     // Planes a power of two apart would share cache sets.
     plane = size % 256 == 0 ? size + 16 : size
