@@ -21,6 +21,36 @@ typedef struct fb_plane {
   ptrdiff_t height, width, row;
 } fb_plane;
 
+/// A rectangle of output pixels, and the planes of what they see: for each channel, remainder of input rows by the stride and
+/// remainder of columns, `plane` elements, of which rows follow each other `pitch` apart.
+typedef struct fb_rectangle {
+  ptrdiff_t y, x, height, width;
+  ptrdiff_t row_remainders, column_remainders;
+  ptrdiff_t plane_rows, pitch, plane;
+} fb_rectangle;
+
+/// C[m, n] (+)= A[m, k] B, where A's rows are packed and row p of B is `at[p]` elements into the planes. Whole vectors are read
+/// and written.
+typedef struct fb_plane_product {
+  ptrdiff_t m, n, k;
+  const void *a, *planes;
+  const ptrdiff_t *at;
+  void *c;
+  ptrdiff_t c_row;
+  int adds;
+} fb_plane_product;
+
+/// sums[tap][output] (+)= what tap `at[tap]` sees · gradients, over a rectangle's pixels. Gradients come in panels of outputs,
+/// [panel][pixel][output]; whole vectors are read and written.
+typedef struct fb_tap_product {
+  ptrdiff_t taps, outputs;
+  const void *planes, *gradients;
+  const ptrdiff_t *at;
+  void *sums;
+  ptrdiff_t sums_row;
+  int adds;
+} fb_tap_product;
+
 /// Winograd's tiles of 4×4 output pixels of 3×3 convolutions at stride 1, as runs of neighbours in a row of tiles.
 /// Runs are numbered over parts of a row, rows and images.
 typedef struct fb_tiles {
@@ -63,16 +93,24 @@ typedef struct fb_winograd_type {
 
 /// Convolution of one element type; sums are in its compute type.
 typedef struct fb_conv_type {
-  /// to[k - k0][p - p0] = the input element that output pixel p sees through tap k (channel, row, column), 0 outside.
-  void (*patch_rows)(void *to, ptrdiff_t to_row, const void *image, const fb_window *window, ptrdiff_t k0, ptrdiff_t k1,
-                     ptrdiff_t p0, ptrdiff_t p1);
+  /// Fills the planes of some channels.
+  void (*split_planes)(void *planes, ptrdiff_t channel_stride, const void *image, const fb_window *window,
+                       const fb_rectangle *rectangle, ptrdiff_t channels);
+  /// A rectangle of channels from rows `pitch` apart, plus bias[channel] of the compute type if there is one.
+  void (*crop_planes)(void *to, ptrdiff_t to_channel, ptrdiff_t to_row, const void *from, ptrdiff_t from_channel,
+                      const void *bias, ptrdiff_t channels, const fb_rectangle *rectangle);
+  /// to[column][row] = from[row][column], rounded from the compute type.
+  void (*turn)(void *to, ptrdiff_t to_row, const void *from, ptrdiff_t from_row, ptrdiff_t rows, ptrdiff_t columns);
   /// Fills a plane from a channel of the input.
   void (*pad_plane)(void *plane, const fb_plane *size, const void *channel, const fb_window *window);
 } fb_conv_type;
 
 /// Convolution in one compute type.
 typedef struct fb_conv_class {
-  /// The reverse of patch_rows: adds every element to the input pixel it came from. k0 is the first tap of a channel.
+  void (*plane_products)(const fb_plane_product *product);
+  void (*tap_products)(const fb_tap_product *product, const fb_rectangle *rectangle);
+  /// Adds from[k - k0][p - p0] to the input pixel that output pixel p sees through tap k (channel, row, column). k0 is the first
+  /// tap of a channel.
   void (*add_patch_rows)(void *image, const fb_window *window, const void *from, ptrdiff_t from_row, ptrdiff_t k0, ptrdiff_t k1,
                          ptrdiff_t p0, ptrdiff_t p1);
   /// out[oh][ow] = bias + taps over the plane.

@@ -19,11 +19,19 @@ typedef struct fb_span {
 typedef struct fb_pool {
   ptrdiff_t in_height, in_width, out_height, out_width;
   const fb_span *rows, *columns;
+  /// What the columns' spans are made of; a kernel of 0 where they are not alike.
+  ptrdiff_t kernel, stride, padding, dilation;
   /// Divides every sum of an average; 0 for the product of the spans' sizes.
   double divisor;
 } fb_pool;
 
-/// Pooling of one element type, a plane at a time. `scratch` holds three input rows of 8-byte elements.
+/// Columns of a row with what windows hang over its ends, and what whole vectors read past them.
+static inline ptrdiff_t fb_pool_row(const fb_pool *pool) {
+  ptrdiff_t seen = pool->kernel ? (pool->out_width - 1) * pool->stride + pool->dilation * (pool->kernel - 1) + 1 : 0;
+  return (seen > pool->in_width + pool->padding ? seen : pool->in_width + pool->padding) + 64;
+}
+
+/// Pooling of one element type, a plane at a time. `scratch` holds three rows of fb_pool_row 8-byte elements.
 typedef struct fb_pool_type {
   /// The largest element and its position in the plane, as torch: a NaN wins, then the first of equals.
   /// A window without elements gives -inf at position -1.

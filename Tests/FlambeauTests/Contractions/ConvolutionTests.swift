@@ -131,6 +131,10 @@ struct ConvolutionCase: CustomStringConvertible {
     ConvolutionCase(1, 2, 20, 34, 3, kernel: (3, 3), padding: (1, 1)),
     ConvolutionCase(0, 2, 4, 4, 3, kernel: (3, 3)),
     ConvolutionCase(2, 1, 3, 40, 2, kernel: (3, 7), stride: (1, 4)),
+    ConvolutionCase(1, 40, 9, 16, 20, kernel: (3, 3), padding: (1, 1)),
+    ConvolutionCase(1, 2, 4, 610, 3, kernel: (3, 3), padding: (1, 1)),
+    ConvolutionCase(1, 3, 5, 1300, 35, kernel: (2, 3), stride: (2, 2), padding: (0, 1), dilation: (1, 2)),
+    ConvolutionCase(2, 70, 4, 5, 70, kernel: (2, 2), stride: (3, 3), padding: (1, 1)),
   ]
   static let depthwise: [ConvolutionCase] = [
     ConvolutionCase(2, 3, 7, 7, 3, kernel: (3, 3), groups: 3, padding: (1, 1)),

@@ -159,6 +159,8 @@ struct PoolingCase: CustomStringConvertible {
       PoolingCase(rows: dilated, columns: wide, isDilated: true),
       PoolingCase(rows: wide, columns: plain, isDilated: true),
       PoolingCase(rows: plain, columns: plain, special: [.nan, .infinity, -.infinity, .nan, .nan]),
+      PoolingCase(rows: plain, columns: plain, dtype: .float64, special: [.nan, .infinity, -.infinity, .nan, .nan]),
+      PoolingCase(rows: plain, columns: plain, special: [Double](repeating: -.infinity, count: 60)),
       PoolingCase(rows: plain, columns: Self.axes[8], special: [Double](repeating: -.infinity, count: 60)),
       PoolingCase(rows: plain, columns: Self.axes[5], divisor: 5),
     ] {

@@ -4,6 +4,8 @@ import CKernels
 struct PoolingSpans {
   let inputSize: Int
   let spans: [fb_span]
+  /// Of windows alike: kernel, stride, padding, dilation.
+  fileprivate let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
   var count: Int { spans.count }
 
   /// Windows of one size, as `torch.nn.functional.max_pool2d` and `avg_pool2d`.
@@ -15,6 +17,7 @@ struct PoolingSpans {
     countsPadding: Bool = true
   ) {
     inputSize = input
+    window = (kernel, stride, padding, dilation)
     spans = (0..<Self.count(input, kernel, stride, padding, dilation, ceilMode)).map { i in
       let start = i * stride - padding
       let first = start >= 0 ? start : start + (-start + dilation - 1) / dilation * dilation
@@ -27,6 +30,7 @@ struct PoolingSpans {
   /// As many windows as asked for, of about equal size, as `torch.nn.functional.adaptive_avg_pool2d`.
   init(input: Int, adaptiveOutput output: Int) {
     inputSize = input
+    window = (0, 0, 0, 0)
     spans = (0..<output).map { i in
       let (first, end) = (i * input / output, ((i + 1) * input + output - 1) / output)
       return fb_span(first: first, end: end, step: 1, size: Double(end - first))
@@ -137,10 +141,12 @@ struct Pooling {
       columns.spans.withUnsafeBufferPointer { columnSpans in
         let pool = fb_pool(
           in_height: rows.inputSize, in_width: columns.inputSize, out_height: rows.count, out_width: columns.count,
-          rows: rowSpans.baseAddress, columns: columnSpans.baseAddress, divisor: Double(divisor ?? 0))
+          rows: rowSpans.baseAddress, columns: columnSpans.baseAddress, kernel: columns.window.kernel,
+          stride: columns.window.stride, padding: columns.window.padding, dilation: columns.window.dilation,
+          divisor: Double(divisor ?? 0))
         forEach((planes + batch - 1) / batch, parallel: true) { job in
           var pool = pool
-          Scratch.withBytes(3 * columns.inputSize * 8) { scratch in
+          Scratch.withBytes(3 * fb_pool_row(&pool) * 8) { scratch in
             for plane in (job * batch)..<Swift.min((job + 1) * batch, planes) { body(plane, &pool, scratch) }
           }
         }
