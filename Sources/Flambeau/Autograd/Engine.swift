@@ -75,12 +75,26 @@ struct Engine {
       if let gradient = gradients[0] { leaves.append((accumulator, gradient)) }
       return
     }
+    if node.selectsElements && addInPlace(gradients[0], through: node) { return }
     node.isInLastPass = !retainGraph
     let passed = try node.backward(gradients)
     if !retainGraph { node.releaseSaved() }
     for i in 0..<passed.count {
       if let gradient = passed[i], let edge = node.edges[i] { arrive(gradient, at: edge) }
     }
+  }
+
+  /// Adds the gradient of a view to what has arrived for the tensor that it is a view of. False where nothing has, or
+  /// somebody else sees it.
+  private mutating func addInPlace(_ gradient: Tensor?, through node: Node) -> Bool {
+    guard !Context.current.records, let gradient, let edge = node.edges[0] else { return false }
+    let id = ObjectIdentifier(edge.node)
+    guard var sum = tasks[id]?.gradients[edge.index], sum.dtype == gradient.dtype else { return false }
+    tasks[id]!.gradients[edge.index] = nil
+    let isAlone = sum.isAlone()
+    if isAlone { node.part(of: sum).add_(gradient) }
+    tasks[id]!.gradients[edge.index] = consume sum
+    return isAlone
   }
 
   private mutating func arrive(_ gradient: Tensor, at edge: Edge) {
@@ -124,9 +138,13 @@ struct Engine {
 extension Tensor {
   /// The elements in dense memory that no other tensor sees: their own where that is so, else a copy.
   fileprivate consuming func owned() -> Tensor {
-    var alone = self
-    let isAlone = isKnownUniquelyReferenced(&alone.body) && isKnownUniquelyReferenced(&alone.body.storage)
-    return isAlone && alone.body.storage.isOwned && alone.body.layout.isDense ? alone.detach() : alone.clone().detach()
+    var tensor = self
+    return tensor.isAlone() ? tensor.detach() : tensor.clone().detach()
+  }
+
+  /// Nothing else sees the elements, which are dense.
+  fileprivate mutating func isAlone() -> Bool {
+    isKnownUniquelyReferenced(&body) && isKnownUniquelyReferenced(&body.storage) && body.storage.isOwned && body.layout.isDense
   }
 }
 
