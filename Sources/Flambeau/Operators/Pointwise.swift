@@ -34,6 +34,7 @@ extension Operator where Attributes == PointwiseArguments {
       fill: { (operands, arguments, plan, result) in
         Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
       },
+      shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil },
       backward: rule == .boolean ? nil : gradients.backward, samples: samples)
   }
 }
