@@ -23,8 +23,7 @@ typedef struct fb_pool {
   double divisor;
 } fb_pool;
 
-/// Pooling of one element type, a plane at a time. `scratch` holds three input rows and three output rows of
-/// 8-byte elements.
+/// Pooling of one element type, a plane at a time. `scratch` holds three input rows of 8-byte elements.
 typedef struct fb_pool_type {
   /// The largest element and its position in the plane, as torch: a NaN wins, then the first of equals.
   /// A window without elements gives -inf at position -1.

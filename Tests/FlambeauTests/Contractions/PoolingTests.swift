@@ -132,8 +132,6 @@ struct PoolingCase: CustomStringConvertible {
     .window(11, kernel: 3, stride: 3, padding: 1, ceilMode: true),
     .window(10, kernel: 4, stride: 3, padding: 2, ceilMode: true, countsPadding: false),
     .window(40, kernel: 5, stride: 4, padding: 2),
-    .window(71, kernel: 3, stride: 2, padding: 1),
-    .window(41, kernel: 2, stride: 1),
     .adaptive(7, 3), .adaptive(12, 1), .adaptive(5, 8), .adaptive(33, 7),
   ]
 
@@ -147,7 +145,7 @@ struct PoolingCase: CustomStringConvertible {
   }
 
   @Test(arguments: [DType.float16, .bfloat16]) func halves(dtype: DType) {
-    for (rows, columns) in [(1, 6), (5, 2), (9, 7), (2, 8)] {
+    for (rows, columns) in [(1, 6), (5, 2), (7, 10)] {
       let one = PoolingCase(rows: Self.axes[rows], columns: Self.axes[columns], dtype: dtype)
       if let failure = one.failure() { Issue.record("\(one): \(failure)") }
     }
@@ -161,9 +159,7 @@ struct PoolingCase: CustomStringConvertible {
       PoolingCase(rows: dilated, columns: wide, isDilated: true),
       PoolingCase(rows: wide, columns: plain, isDilated: true),
       PoolingCase(rows: plain, columns: plain, special: [.nan, .infinity, -.infinity, .nan, .nan]),
-      PoolingCase(rows: plain, columns: .adaptive(12, 1), special: [Double](repeating: -.infinity, count: 60)),
-      PoolingCase(rows: plain, columns: Self.axes[7], special: (0..<97).map { [.nan, 3, 3, -.infinity, .infinity][$0 % 5] }),
-      PoolingCase(rows: Self.axes[2], columns: Self.axes[8], special: (0..<80).map { $0 % 7 == 0 ? .nan : 2 }),
+      PoolingCase(rows: plain, columns: Self.axes[8], special: [Double](repeating: -.infinity, count: 60)),
       PoolingCase(rows: plain, columns: Self.axes[5], divisor: 5),
     ] {
       if let failure = one.failure() { Issue.record("\(one): \(failure)") }

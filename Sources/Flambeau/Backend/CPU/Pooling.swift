@@ -140,7 +140,7 @@ struct Pooling {
           rows: rowSpans.baseAddress, columns: columnSpans.baseAddress, divisor: Double(divisor ?? 0))
         forEach((planes + batch - 1) / batch, parallel: true) { job in
           var pool = pool
-          Scratch.withBytes(3 * (columns.inputSize + columns.count) * 8) { scratch in
+          Scratch.withBytes(3 * columns.inputSize * 8) { scratch in
             for plane in (job * batch)..<Swift.min((job + 1) * batch, planes) { body(plane, &pool, scratch) }
           }
         }
