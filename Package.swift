@@ -12,6 +12,7 @@ let package = Package(
   products: [
     .library(name: "Flambeau", targets: ["Flambeau"]),
     .library(name: "FlambeauNN", targets: ["FlambeauNN"]),
+    .library(name: "FlambeauModels", targets: ["FlambeauModels"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
@@ -30,6 +31,7 @@ let package = Package(
       ]),
     .target(name: "Flambeau", dependencies: ["CKernels"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauNN", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
+    .target(name: "FlambeauModels", dependencies: ["Flambeau", "FlambeauNN"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
       name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
@@ -37,13 +39,14 @@ let package = Package(
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: [
-        "Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats",
+        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
+    .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
   ],

@@ -13,6 +13,7 @@ namespace fb_contract_baseline { TABLES }
 #if defined(__x86_64__)
 namespace fb_contract_avx2 { TABLES }
 namespace fb_contract_avx512 { TABLES }
+namespace fb_contract_avx512bf16 { extern const fb_gemm_pairs pairs; }
 #endif
 
 #if defined(__x86_64__)
@@ -28,3 +29,10 @@ namespace fb_contract_avx512 { TABLES }
 extern "C" const fb_gemm_table *fb_gemm(fb_isa isa) { PICK(isa, table) }
 extern "C" const fb_conv_table *fb_conv(fb_isa isa) { PICK(isa, conv_table) }
 extern "C" const fb_pool_table *fb_pooling(fb_isa isa) { PICK(isa, pool_table) }
+
+extern "C" const fb_gemm_pairs *fb_gemm_bfloat16_pairs(fb_isa isa) {
+#if defined(__x86_64__)
+  if (isa == fb_isa_avx512 && fb_best_isa() >= isa && __builtin_cpu_supports("avx512bf16")) return &fb_contract_avx512bf16::pairs;
+#endif
+  return nullptr;
+}

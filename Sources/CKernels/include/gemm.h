@@ -64,6 +64,13 @@ typedef struct fb_gemm_type {
   void (*integers)(const fb_gemm_small *product);
 } fb_gemm_type;
 
+/// Products of bfloat16 that add two steps of k at a time. Packed, a pair of steps is one element of four bytes, and counts as one
+/// in a block's k, b_row and b_panel; C is float32.
+typedef struct fb_gemm_pairs {
+  fb_pack pack_rows, pack_columns;
+  void (*multiply)(const fb_gemm_block *block);
+} fb_gemm_pairs;
+
 typedef struct fb_gemm_table {
   fb_isa isa;
   fb_gemm_class f32, f64;
@@ -77,6 +84,8 @@ static inline const fb_gemm_type *fb_gemm_type_of(const fb_gemm_table *table, in
 
 /// The products of an instruction set; null where this machine or this build lacks it.
 const fb_gemm_table *fb_gemm(fb_isa isa);
+/// Null where the processor has no instruction for them.
+const fb_gemm_pairs *fb_gemm_bfloat16_pairs(fb_isa isa);
 
 #ifdef __cplusplus
 }

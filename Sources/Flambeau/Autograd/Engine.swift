@@ -64,6 +64,7 @@ struct Engine {
         if let slot = wanted[WantedKey(node: ObjectIdentifier(node), index: i)] { found[slot] = gradients[i] }
       }
     }
+    if addInPlace(gradients[0], through: node) { return }
     node.isInLastPass = !retainGraph
     let passed = try derivative(of: node, gradients)
     if !retainGraph { node.releaseSaved() }
@@ -80,6 +81,14 @@ struct Engine {
     } catch {
       throw node.record?.locating(error) ?? error
     }
+  }
+
+  /// Adds the gradient of a view of some elements to what has arrived for the whole, where that can be.
+  private mutating func addInPlace(_ gradient: Tensor?, through node: Node) -> Bool {
+    guard node.selectsElements, watch == nil, !Context.current.records, let gradient, let edge = node.edges[0],
+      !edge.node.isLeaf
+    else { return false }
+    return queue.addInPlace(gradient, through: node, to: edge)
   }
 
   private mutating func visitLeaf(_ place: Int) {
@@ -129,9 +138,13 @@ struct Engine {
 extension Tensor {
   /// The elements in dense memory that no other tensor sees: their own where that is so, else a copy.
   fileprivate consuming func owned() -> Tensor {
-    var alone = self
-    let isAlone = isKnownUniquelyReferenced(&alone.body) && isKnownUniquelyReferenced(&alone.body.storage)
-    return isAlone && alone.body.storage.isOwned && alone.body.layout.isDense ? alone.detach() : alone.clone().detach()
+    var tensor = self
+    return tensor.isAlone() ? tensor.detach() : tensor.clone().detach()
+  }
+
+  /// Nothing else sees the elements, which are dense.
+  fileprivate mutating func isAlone() -> Bool {
+    isKnownUniquelyReferenced(&body) && isKnownUniquelyReferenced(&body.storage) && body.storage.isOwned && body.layout.isDense
   }
 }
 
@@ -177,6 +190,18 @@ private struct NodeQueue {
       tasks[task] = Task(node: edge.node, gradients: gradients)
     }
     order.insert(Place(sequence: sequence, task: task), at: place)
+  }
+
+  /// False where nothing has arrived yet, or somebody else sees it.
+  mutating func addInPlace(_ gradient: Tensor, through node: Node, to edge: Edge) -> Bool {
+    let place = position(of: edge.node.sequence)
+    guard place > 0, order[place - 1].sequence == edge.node.sequence else { return false }
+    let task = order[place - 1].task
+    guard var sum = tasks[task].gradients.take(edge.index) else { return false }
+    let fits = sum.dtype == gradient.dtype && sum.isAlone()
+    if fits { node.part(of: sum).add_(gradient) }
+    tasks[task].gradients[edge.index] = consume sum
+    return fits
   }
 
   mutating func pop() -> (Node, Few<Tensor>)? {

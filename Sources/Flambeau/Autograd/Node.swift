@@ -31,6 +31,11 @@ class Node: @unchecked Sendable {
   /// The gradients for the operands from those of the results; a missing one is zero.
   func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> { Few() }
 
+  /// The result is a view of some of the first operand's elements, none twice.
+  var selectsElements: Bool { false }
+  /// Those elements of a gradient of the first operand.
+  func part(of gradient: Tensor) -> Tensor { gradient }
+
   /// A leaf's accumulator.
   final var isLeaf: Bool { sequence == 0 }
 

@@ -42,14 +42,19 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let saves: @Sendable (_ needs: OperandSet) -> SavePlan
   /// How many results follow the first, such as indices. No gradient flows from them.
   let auxiliaryCount: Int
+  /// For a view of some of the first operand's elements, none twice: where they are. Gradients of several such views of one
+  /// tensor are added to one another in place.
+  let selects: (@Sendable (Layout, Attributes) -> Layout)?
   /// For pointwise rows.
   let shortcut: Shortcut?
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
-    forward: @escaping Forward, backward: Backward? = nil, samples: [Sample] = []
+    selects: (@Sendable (Layout, Attributes) -> Layout)? = nil, forward: @escaping Forward, backward: Backward? = nil,
+    samples: [Sample] = []
   ) {
     body = .makes(forward)
+    self.selects = selects
     self.backward = backward
     self.saves = saves
     self.auxiliaryCount = auxiliaryCount
@@ -65,6 +70,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     self.backward = backward
     self.saves = saves
     auxiliaryCount = 0
+    selects = nil
     self.shortcut = shortcut
     super.init(name, samples: samples)
   }
@@ -77,6 +83,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     self.backward = backward
     self.saves = saves
     auxiliaryCount = 0
+    selects = nil
     shortcut = nil
     super.init(name, samples: samples)
   }
@@ -166,6 +173,13 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
     return try row.backward!(Call(node: self), gradient)
+  }
+
+  override var selectsElements: Bool { row.selects != nil }
+
+  override func part(of gradient: Tensor) -> Tensor {
+    let body = gradient.body
+    return Tensor(TensorBody(Value(body.storage, row.selects!(body.layout, attributes), body.dtype)))
   }
 }
 

@@ -68,24 +68,14 @@ struct Views: Sendable {
     ])
 
   let slice: Operator<SliceArguments> = Operator(
-    "slice",
-    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.sliced(at) } },
-    backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes
-      return Few(gradient.placed(in: call.shape(0)) { $0.sliced(at) })
-    },
+    "slice", selects: { $0.sliced($1) },
     samples: [
       Sample("a.narrow(1, 1, 2)", [.real([2, 4])]) { $0[0].narrow(1, start: -3, length: 2) },
       Sample("a[:, 1::2]", [.real([2, 5])]) { $0[0][0..., .slice(from: 1, step: 2)] },
     ])
 
   let select: Operator<Position> = Operator(
-    "select",
-    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.selected(at.dim, at.index) } },
-    backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes
-      return Few(gradient.placed(in: call.shape(0)) { $0.selected(at.dim, at.index) })
-    },
+    "select", selects: { $0.selected($1.dim, $1.index) },
     samples: [
       Sample("a.select(1, 2)", [.real([2, 3, 4])]) { $0[0].select(dim: 1, index: -1) },
       Sample("a.clone().select(0, 1).mul_(b)", [.real([2, 3]), .real([3])]) {
@@ -116,12 +106,7 @@ struct Views: Sendable {
     ])
 
   let diagonal: Operator<DiagonalArguments> = Operator(
-    "diagonal",
-    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.diagonal(at) } },
-    backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes
-      return Few(gradient.placed(in: call.shape(0)) { $0.diagonal(at) })
-    },
+    "diagonal", selects: { $0.diagonal($1) },
     samples: [
       Sample("a.diagonal()", [.real([3, 4])]) { $0[0].diagonal() },
       Sample("a.diagonal(-1, 0, 2)", [.real([3, 2, 4])]) { $0[0].diagonal(offset: -1, dim1: 0, dim2: -1) },
@@ -129,6 +114,20 @@ struct Views: Sendable {
       Sample("a.diag(1)", [.real([3, 3])]) { $0[0].diag(1) },
       Sample("a.diag(-2)", [.real([3])]) { $0[0].diag(-2) },
     ])
+}
+
+extension Operator {
+  /// A view of some of the operand's elements.
+  fileprivate convenience init(
+    _ name: String, selects: @escaping @Sendable (Layout, Attributes) -> Layout, samples: [Sample]
+  ) {
+    self.init(
+      name, selects: selects,
+      forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { selects($0, at) } },
+      backward: { (call, gradient) throws(TensorError) in
+        Few(gradient.placed(in: call.shape(0)) { selects($0, call.attributes) })
+      }, samples: samples)
+  }
 }
 
 /// The attributes of a row that has none.

@@ -29,8 +29,7 @@ struct Bench: ParsableCommand {
         "no workload is called like \(only ?? ""); there are: \(Workload.all.map(\.name).joined(separator: ", "))")
     }
     for workload in measured {
-      let samples = Stopwatch.samples(of: workload.prepare())
-      let (median, fastest) = (workload.value(samples[samples.count / 2]), workload.value(samples[0]))
+      let (median, fastest) = try measure(workload)
       if json {
         print(
           "{\"workload\":\"\(workload.name)\",\"median\":\(median),\"min\":\(fastest),\"unit\":\"\(workload.unit.rawValue)\","
@@ -40,6 +39,19 @@ struct Bench: ParsableCommand {
           "\(workload.name.padded(to: 34))\(median.rounded(to: 4)) \(workload.unit.rawValue) (fastest \(fastest.rounded(to: 4)))")
       }
     }
+  }
+}
+
+extension Bench {
+  /// The median and the best of the repetitions, in the workload's unit.
+  private func measure(_ workload: Workload) throws -> (median: Double, fastest: Double) {
+    if let name = workload.peakOf {
+      let peak = try Process.peakMegabytes(
+        running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json"])
+      return (peak, peak)
+    }
+    let samples = Stopwatch.samples(of: workload.prepare())
+    return (workload.value(samples[samples.count / 2]), workload.value(samples[0]))
   }
 }
 

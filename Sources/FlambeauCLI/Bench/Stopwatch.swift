@@ -26,18 +26,3 @@ enum Stopwatch {
 extension Duration {
   var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
-
-enum Process {
-  /// The most memory this process has held, in MB.
-  static var peakMegabytes: Double {
-    var usage = rusage()
-    // Kilobytes on Linux, bytes on macOS.
-    #if os(Linux)
-      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-      return Double(usage.ru_maxrss) / 1024
-    #else
-      getrusage(RUSAGE_SELF, &usage)
-      return Double(usage.ru_maxrss) / 1_048_576
-    #endif
-  }
-}

@@ -10,6 +10,7 @@ struct Workload: Sendable {
     case nanoseconds = "ns"
     case steps = "steps/s"
     case images = "images/s"
+    case megabytes = "MB"
 
     /// Seconds; nil for rates.
     var seconds: Double? {
@@ -28,12 +29,21 @@ struct Workload: Sendable {
   let amount: Double
   /// Makes what is timed.
   let prepare: @Sendable () -> () -> Void
+  /// The workload of this name is run in a process of its own, and that process's peak memory is what is measured.
+  let peakOf: String?
 
   init(_ name: String, _ unit: Unit, _ amount: Double, _ prepare: @escaping @Sendable () -> () -> Void) {
     self.name = name
     self.unit = unit
     self.amount = amount
     self.prepare = prepare
+    peakOf = nil
+  }
+
+  /// The peak memory of the workload `name`.
+  init(peakOf name: String) {
+    (self.name, unit, amount, peakOf) = ("rss_\(name)", .megabytes, 1, name)
+    prepare = { {} }
   }
 
   func value(_ seconds: Double) -> Double {
@@ -42,5 +52,5 @@ struct Workload: Sendable {
   }
 
   static let all: [Workload] =
-    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings
+    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings + inferences + memories
 }

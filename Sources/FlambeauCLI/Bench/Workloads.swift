@@ -1,4 +1,5 @@
 import Flambeau
+import FlambeauModels
 import FlambeauNN
 
 private let mega = 1 << 20
@@ -167,28 +168,45 @@ extension Workload {
   }
 
   static let trainings: [Workload] = [
-    training("mlp_train", [128, 784]) {
+    training("mlp_train", numbers([128, 784]), classes(128, 10)) {
       Sequential(Linear(784, 512), ReLU(), Linear(512, 512), ReLU(), Linear(512, 10))
     },
-    training("lenet_train", [128, 1, 28, 28]) {
+    training("lenet_train", numbers([128, 1, 28, 28]), classes(128, 10)) {
       Sequential(
         Conv2d(1, 6, 5, padding: 2), ReLU(), MaxPool2d(2), Conv2d(6, 16, 5), ReLU(), MaxPool2d(2), Flatten(),
         Linear(400, 120), ReLU(), Linear(120, 84), ReLU(), Linear(84, 10))
     },
+    training("resnet18_train_b8", numbers([8, 3, 224, 224]), classes(8, 1000)) { ResNet.resnet18() },
+    training("gpt_baby_train", classes(8 * 256, 65).view([8, 256]), classes(8 * 256, 65), { AdamW($0) }) {
+      GPT2(GPT2.Config(vocabSize: 65, nPositions: 256, nEmbd: 384, nLayer: 6, nHead: 6, dropout: 0))
+    },
   ]
 
-  /// Steps of cross entropy with Adam; inputs and labels stay the same.
+  /// Steps of cross entropy; inputs and labels stay the same.
   private static func training(
-    _ name: String, _ inputs: Shape, _ network: @escaping @Sendable () -> Sequential
+    _ name: String, _ inputs: @escaping @autoclosure @Sendable () -> Tensor,
+    _ labels: @escaping @autoclosure @Sendable () -> Tensor,
+    _ optimizer: @escaping @Sendable ([Parameter]) -> any Optimizer = { Adam($0) },
+    _ network: @escaping @Sendable () -> any Layer
   ) -> Workload {
     Workload(name, .steps, 1) {
-      let (model, x, y) = (network(), numbers(inputs), classes(inputs[0], 10))
-      let optimizer = Adam(model.parameters())
+      let (model, x, y) = (network(), inputs(), labels())
+      let rule = optimizer(model.parameters())
       return {
-        optimizer.zeroGrad()
-        model(x).crossEntropy(y).backward()
-        optimizer.step()
+        rule.zeroGrad()
+        let logits = model(x)
+        logits.view([-1, logits.shape[-1]]).crossEntropy(y).backward()
+        rule.step()
       }
     }
   }
+
+  static let inferences: [Workload] = [1, 16].map { count in
+    Workload("resnet18_infer_b\(count)", .images, Double(count)) {
+      let (model, x) = (ResNet.resnet18().eval(), numbers([count, 3, 224, 224]))
+      return { noGrad { _ = model(x) } }
+    }
+  }
+
+  static let memories: [Workload] = ["resnet18_train_b8", "gpt_baby_train"].map { Workload(peakOf: $0) }
 }

@@ -182,6 +182,7 @@ struct GemmCase: CustomStringConvertible {
       GemmCase(m: 205, n: 40, k: 530, dtype: dtype, gap: 1, beta: 1, bias: true, hook: true),
       GemmCase(m: 5, n: 530, k: 300, dtype: dtype, transposeA: true, alpha: 2, hook: true),
       GemmCase(m: 9, n: 530, k: 300, dtype: dtype, transposeB: true),
+      GemmCase(m: 31, n: 70, k: 2801, dtype: dtype, transposeA: true, beta: 1, bias: true),
       GemmCase(m: 6, n: 5, k: 33000, dtype: dtype, beta: 0.5, bias: true),
       GemmCase(m: 1, n: 1, k: 70001, dtype: dtype),
       GemmCase(m: 1, n: 300, k: 2000, dtype: dtype),

@@ -3,6 +3,24 @@ import Testing
 @testable import Flambeau
 
 @Suite struct AutogradTests {
+  /// Gradients of views add up in place; where the gradient is recorded, out of place.
+  @Test func gradientsOfViewsAddUp() {
+    func gradients(createGraph: Bool, of dtype: DType) -> [Tensor] {
+      let x = withGenerator(Generator(seed: 5)) { Tensor.zeros([4, 6]).normal_() }.to(dtype).requiresGrad_()
+      let base = x * 2
+      let parts = base.split(2, dim: 1)
+      let crossed = (parts[0] * parts[2]).sum() + parts[1].exp().sum()
+      let overlapping = base.diagonal(offset: 1).square().sum() + base[1].sum() * 3 + base[0..., .slice(from: 1, step: 2)].sum()
+      // The gradient of a sum is shared by all elements, which nothing may write to.
+      let y = crossed + overlapping + base.sum() + x.narrow(0, start: 1, length: 2).square().sum()
+      return Tensor.grad(of: [y], withRespectTo: [x, base], createGraph: createGraph).map { $0!.detach() }
+    }
+    for dtype in [DType.float64, .bfloat16] {
+      let (inPlace, recorded) = (gradients(createGraph: false, of: dtype), gradients(createGraph: true, of: dtype))
+      for (a, b) in zip(inPlace, recorded) { #expect(a.isEqual(to: b)) }
+    }
+  }
+
   @Test func gradientsOfArithmeticAddUpOverBroadcasting() {
     let x = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]).requiresGrad_()
     let w = Tensor([10, 20, 30] as [Float]).requiresGrad_()

@@ -29,11 +29,17 @@ struct Cut {
 }
 
 /// The blocked product: slab by slab of k both operands are packed into panels, then C's blocks are computed from them.
+///
+/// What is packed has elements of the compute type, each a step of k or, of bfloat16 where the processor multiplies pairs, two.
 struct PackedGemm {
   private let g: Gemm
   private let kernels: UnsafePointer<fb_gemm_class>
+  private let packRows, packColumns: fb_pack
+  private let product: @convention(c) (UnsafePointer<fb_gemm_block>?) -> Void
   private let compute: DType
   private let blocking: GemmBlocking
+  /// Steps of k in a packed element, and in a slab.
+  private let unit: Int
   private let depth: Int
 
   init(_ g: Gemm) {
@@ -41,9 +47,20 @@ struct PackedGemm {
     kernels = g.table.compute(g.cType)
     compute = g.cType.gemmCompute
     blocking = GemmBlocking(g.table, compute)
-    let slabs = Swift.max(1, (g.k + blocking.k - 1) / blocking.k)
-    depth = Swift.max(1, (g.k + slabs - 1) / slabs)
+    if let pairs = g.table.pairs?.pointee, g.a.dtype == .bfloat16, g.b.dtype == .bfloat16 {
+      (packRows, packColumns, product, unit) = (pairs.pack_rows!, pairs.pack_columns!, pairs.multiply!, 2)
+    } else {
+      packRows = g.table.type(g.a.dtype).pointee.pack_rows!
+      packColumns = g.table.type(g.b.dtype).pointee.pack_columns!
+      (product, unit) = (kernels.pointee.multiply!, 1)
+    }
+    let elements = (g.k + unit - 1) / unit
+    let slabs = Swift.max(1, (elements + blocking.k - 1) / blocking.k)
+    depth = Swift.max(1, (elements + slabs - 1) / slabs) * unit
   }
+
+  /// Packed elements for so many steps.
+  private func packed(_ steps: Int) -> Int { (steps + unit - 1) / unit }
 
   func run() {
     for column in stride(from: 0, to: g.n, by: GemmBlocking.span) {
@@ -59,8 +76,8 @@ struct PackedGemm {
     let rows = Cut(Swift.min(span, g.m - row), panel: Int(kernels.pointee.tile_rows), target: blocking.rows)
     let columns = Cut(Swift.min(span, g.n - column), panel: Int(kernels.pointee.tile_columns), target: blocking.columns)
     let bytes = compute.byteCount
-    let aBytes = (rows.panels * rows.panel * depth * bytes + 127) & ~127
-    let bBytes = (columns.panels * columns.panel * depth * bytes + 127) & ~127
+    let aBytes = (rows.panels * rows.panel * packed(depth) * bytes + 127) & ~127
+    let bBytes = (columns.panels * columns.panel * packed(depth) * bytes + 127) & ~127
     let sumBytes = g.cType != compute && g.k > depth ? rows.count * columns.count * bytes : 0
     Scratch.withBytes(aBytes + bBytes + sumBytes) { memory in
       var part = Part(
@@ -96,14 +113,14 @@ struct PackedGemm {
       if job < aJobs {
         let lanes = part.rows.packRange(job)
         let from = g.a.advanced(rows: part.row + lanes.lowerBound, columns: part.steps.lowerBound)
-        g.table.type(g.a.dtype).pointee.pack_rows(
-          part.a + lanes.lowerBound * part.steps.count * compute.byteCount, from.data, from.rowStride, from.columnStride,
+        packRows(
+          part.a + lanes.lowerBound * packed(part.steps.count) * compute.byteCount, from.data, from.rowStride, from.columnStride,
           lanes.count, part.steps.count)
       } else {
         let lanes = part.columns.packRange(job - aJobs)
         let from = g.b.advanced(rows: part.steps.lowerBound, columns: part.column + lanes.lowerBound)
-        g.table.type(g.b.dtype).pointee.pack_columns(
-          part.b + lanes.lowerBound * part.steps.count * compute.byteCount, from.data, from.columnStride, from.rowStride,
+        packColumns(
+          part.b + lanes.lowerBound * packed(part.steps.count) * compute.byteCount, from.data, from.columnStride, from.rowStride,
           lanes.count, part.steps.count)
       }
     }
@@ -136,11 +153,11 @@ struct PackedGemm {
   private func multiply(
     _ part: Part, _ rows: Range<Int>, _ columns: Range<Int>, into c: UnsafeMutableRawPointer, _ stride: Int, beta: Double
   ) {
-    let (k, panel, bytes) = (part.steps.count, part.columns.panel, compute.byteCount)
+    let (k, panel, bytes) = (packed(part.steps.count), part.columns.panel, compute.byteCount)
     var block = fb_gemm_block(
       m: rows.count, n: columns.count, k: k, a: part.a + rows.lowerBound * k * bytes,
       b: part.b + columns.lowerBound * k * bytes, b_row: panel, b_panel: panel * k, c: c, c_row: stride, alpha: g.alpha,
       beta: beta)
-    kernels.pointee.multiply(&block)
+    product(&block)
   }
 }

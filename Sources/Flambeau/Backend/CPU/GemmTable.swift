@@ -3,6 +3,8 @@ import CKernels
 /// The contraction kernels of one instruction set.
 struct GemmTable: @unchecked Sendable {
   let pointer: UnsafePointer<fb_gemm_table>
+  /// How bfloat16 is packed and multiplied where the processor multiplies pairs of it.
+  let pairs: UnsafePointer<fb_gemm_pairs>?
   private let convolutions: UnsafePointer<fb_conv_table>
   private let pools: UnsafePointer<fb_pool_table>
 
@@ -10,6 +12,7 @@ struct GemmTable: @unchecked Sendable {
   init?(_ isa: fb_isa) {
     guard let pointer = fb_gemm(isa), let convolutions = fb_conv(isa), let pools = fb_pooling(isa) else { return nil }
     (self.pointer, self.convolutions, self.pools) = (pointer, convolutions, pools)
+    pairs = fb_gemm_bfloat16_pairs(isa)
   }
 
   /// Every instruction set this machine has, the best last.
