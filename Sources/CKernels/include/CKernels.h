@@ -8,6 +8,7 @@
 #include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
+#include "rows.h"
 #include "sort.h"
 #include "threads.h"
 
@@ -93,6 +94,7 @@ typedef struct fb_table {
   /// Null for integers.
   fb_exp_sum exp_sum[fb_class_count];
   fb_max_exp_sum max_exp_sum[fb_class_count];
+  fb_row_function rows[fb_class_count][fb_row_kernel_count];
   fb_fill fill[fb_size_count];
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;
