@@ -44,6 +44,8 @@ typedef void (*fb_store)(void *to, ptrdiff_t stride, const void *block, ptrdiff_
 
 /// *out = the reduction of a[0..<n]; the identity if n is 0. The order of operations depends on n alone.
 typedef void (*fb_reduce)(void *out, const void *a, ptrdiff_t n);
+/// total[i] joined with the elements i of all rows, which are `step` bytes apart; `fresh`: only they. `n` and `rows` are not 0.
+typedef void (*fb_fold_rows)(void *total, const void *from, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n, bool fresh);
 /// *out = Σ a[i]·b[i].
 typedef void (*fb_dot)(void *out, const void *a, const void *b, ptrdiff_t n);
 /// The index of the first smallest or largest value, or of the first NaN; 0 if n is 0.
@@ -88,6 +90,8 @@ typedef struct fb_table {
   fb_load load[fb_class_count][fb_dtype_count];
   fb_store store[fb_class_count][fb_dtype_count];
   fb_reduce reduce[fb_class_count][fb_reduction_count];
+  /// Null for sums of squares.
+  fb_fold_rows fold_rows[fb_class_count][fb_reduction_count];
   fb_dot dot[fb_class_count];
   fb_arg argmin[fb_class_count];
   fb_arg argmax[fb_class_count];
