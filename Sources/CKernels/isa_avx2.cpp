@@ -6,6 +6,7 @@
 #define FB_WIDTH 32
 #define FB_HAS_FMA 1
 #define FB_HAS_ROUNDING 1
+#define FB_HAS_SCALE 0
 #define FB_HAS_F16C 1
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)

@@ -11,6 +11,7 @@
 #define FB_HAS_FMA 0
 #define FB_HAS_ROUNDING 0
 #endif
+#define FB_HAS_SCALE 0
 #define FB_HAS_F16C 0
 
 #include "isa/kernels.inc"

@@ -9,6 +9,7 @@
 #include "optimizers.h"
 #include "primitives.h"
 #include "random.h"
+#include "rows.h"
 #include "sort.h"
 #include "threads.h"
 
@@ -44,6 +45,8 @@ typedef void (*fb_store)(void *to, ptrdiff_t stride, const void *block, ptrdiff_
 
 /// *out = the reduction of a[0..<n]; the identity if n is 0. The order of operations depends on n alone.
 typedef void (*fb_reduce)(void *out, const void *a, ptrdiff_t n);
+/// total[i] joined with the elements i of all rows, which are `step` bytes apart; `fresh`: only they. `n` and `rows` are not 0.
+typedef void (*fb_fold_rows)(void *total, const void *from, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n, bool fresh);
 /// *out = Σ a[i]·b[i].
 typedef void (*fb_dot)(void *out, const void *a, const void *b, ptrdiff_t n);
 /// The index of the first smallest or largest value, or of the first NaN; 0 if n is 0.
@@ -88,12 +91,15 @@ typedef struct fb_table {
   fb_load load[fb_class_count][fb_dtype_count];
   fb_store store[fb_class_count][fb_dtype_count];
   fb_reduce reduce[fb_class_count][fb_reduction_count];
+  /// Null for sums of squares.
+  fb_fold_rows fold_rows[fb_class_count][fb_reduction_count];
   fb_dot dot[fb_class_count];
   fb_arg argmin[fb_class_count];
   fb_arg argmax[fb_class_count];
   /// Null for integers.
   fb_exp_sum exp_sum[fb_class_count];
   fb_max_exp_sum max_exp_sum[fb_class_count];
+  fb_row_function rows[fb_class_count][fb_row_kernel_count];
   fb_fill fill[fb_size_count];
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;

@@ -27,6 +27,30 @@ extension Operator {
     }
   }
 
+  /// Runs the row on two operands and writes the result over `target`, which may be one of them. No gradient flows.
+  @discardableResult
+  func write(_ a: Tensor, _ b: Tensor, _ attributes: Attributes, over target: Tensor, at site: CallSite? = nil) -> Tensor {
+    let context = Context.current
+    let all = Few(target, a, b)
+    if let error = refusal(all, context) { return Door.poisoned(by: error, context) }
+    do throws(TensorError) {
+      if context.records && !all.needs.isEmpty {
+        throw .autograd(
+          "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            + "requires grad.")
+      }
+      try target.body.checkWritable(context, recording: false)
+      try target.body.storage.whileWriting(self) { () throws(TensorError) in
+        let operands = try all.separated(from: target, isEdit: isEdit)
+        try compute(Few(operands[1], operands[2]), attributes, into: target.body)
+      }
+      target.body.storage.version.wrappingAdd(1, ordering: .relaxed)
+      return target
+    } catch {
+      return Door.refuse(error, name, all, at: site)
+    }
+  }
+
   private var isEdit: Bool {
     if case .edits = body { true } else { false }
   }

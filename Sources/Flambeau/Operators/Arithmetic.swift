@@ -53,6 +53,12 @@ struct BinaryRow: Sendable {
     tensors.write(Few(a, b), PointwiseArguments(), at: site)
   }
 
+  /// Writes the result over `target`.
+  @discardableResult
+  func write(_ a: Tensor, _ b: Tensor, over target: Tensor, at site: CallSite) -> Tensor {
+    tensors.write(a, b, PointwiseArguments(), over: target, at: site)
+  }
+
   @discardableResult
   func write(_ a: Tensor, _ b: Number, _ category: DType.Category, at site: CallSite? = nil) -> Tensor {
     numberRight.write(Few(a), PointwiseArguments(scalars: Scalars(b), number: category), at: site)

@@ -55,12 +55,27 @@ final class RowProgram: Sendable {
     let outputs: [CodeOutput]
   }
 
+  /// The kernel that computes the whole program.
+  struct Kernel: Sendable {
+    let kind: fb_row_kernel
+    /// Which input, or output, of the program each of the kernel's is; nil: it is not there.
+    let inputs: [Int?]
+    let outputs: [Int?]
+
+    init(_ kind: fb_row_kernel, _ inputs: [Int?], _ outputs: [Int?]) {
+      (self.kind, self.inputs, self.outputs) = (kind, inputs, outputs)
+    }
+  }
+
   let code: Code
   private let planFloat32: RowPlan
   private let planFloat64: RowPlan
 
-  /// `body` gets the inputs, the scalars and the row's length.
-  init(_ inputs: [Input], scalars: Int = 0, _ body: (_ x: [Scalar], _ s: [Scalar], _ width: Scalar) -> [Output]) {
+  /// `body` gets the inputs, the scalars and the row's length. A `kernel` computes the same; its only scalar is ε.
+  init(
+    _ inputs: [Input], scalars: Int = 0, kernel: Kernel? = nil,
+    _ body: (_ x: [Scalar], _ s: [Scalar], _ width: Scalar) -> [Output]
+  ) {
     precondition(scalars < Scalars.capacity, "the row's length takes one scalar")
     let x = inputs.indices.map { Scalar.input($0) }
     let s = (0..<scalars).map { Scalar.scalar($0) }
@@ -74,9 +89,18 @@ final class RowProgram: Sendable {
       }
     }
     code = Code(inputs: inputs, scalarCount: scalars, instructions: builder.instructions, outputs: outputs)
-    planFloat32 = RowPlan(code, in: fb_f32)
-    planFloat64 = RowPlan(code, in: fb_f64)
+    planFloat32 = RowPlan(code, in: fb_f32, kernel: kernel)
+    planFloat64 = RowPlan(code, in: fb_f64, kernel: kernel)
   }
+
+  private init(_ code: Code) {
+    self.code = code
+    planFloat32 = RowPlan(code, in: fb_f32, kernel: nil)
+    planFloat64 = RowPlan(code, in: fb_f64, kernel: nil)
+  }
+
+  /// The same program, run step by step: what its kernel is held against.
+  var withoutKernel: RowProgram { RowProgram(code) }
 
   /// Row programs compute in float32 and float64.
   func plan(in computeClass: ComputeClass) -> RowPlan {

@@ -3,22 +3,24 @@ import CKernels
 // The row programs the library is made of, each with its gradient's. `g` is the gradient that arrives.
 extension RowProgram {
   /// x → y
-  static let softmax = RowProgram([.row]) { x, _, _ in
+  static let softmax = RowProgram([.row], kernel: .init(fb_row_softmax, [0], [0])) { x, _, _ in
     let e = exp(x[0] - rowMax(x[0]))
     return [.row(e * reciprocal(rowSum(e)))]
   }
 
   /// y, g → gx
-  static let softmaxBackward = RowProgram([.row, .row]) { x, _, _ in
+  static let softmaxBackward = RowProgram([.row, .row], kernel: .init(fb_row_softmax_slope, [0, 1], [0])) { x, _, _ in
     let (y, g) = (x[0], x[1])
     return [.row(y * (g - rowSum(y * g)))]
   }
 
   /// x → y
-  static let logSoftmax = RowProgram([.row]) { x, _, _ in [.row(x[0] - finite(logSumExp(x[0])))] }
+  static let logSoftmax = RowProgram([.row], kernel: .init(fb_row_log_softmax, [0], [0])) { x, _, _ in
+    [.row(x[0] - finite(logSumExp(x[0])))]
+  }
 
   /// y, g → gx
-  static let logSoftmaxBackward = RowProgram([.row, .row]) { x, _, _ in
+  static let logSoftmaxBackward = RowProgram([.row, .row], kernel: .init(fb_row_log_softmax_slope, [0, 1], [0])) { x, _, _ in
     let (y, g) = (x[0], x[1])
     return [.row(g - exp(y) * rowSum(g))]
   }
@@ -54,7 +56,9 @@ extension RowProgram {
 
   private static let layerNorms = [false, true].map { weight in
     [false, true].map { bias in
-      RowProgram(Array(repeating: .row, count: 1 + (weight ? 1 : 0) + (bias ? 1 : 0)), scalars: 1) { x, s, width in
+      let kernel = Kernel(fb_row_norm, [0, weight ? 1 : nil, bias ? (weight ? 2 : 1) : nil], [0, 1, 2])
+      let inputs = Array(repeating: Input.row, count: 1 + (weight ? 1 : 0) + (bias ? 1 : 0))
+      return RowProgram(inputs, scalars: 1, kernel: kernel) { x, s, width in
         let mean = rowSum(x[0]) / width
         let centred = x[0] - mean
         let scale = rsqrt(rowSum(square(centred)) / width + s[0])
@@ -68,7 +72,8 @@ extension RowProgram {
 
   private static let layerNormBackwards = [false, true].map { weight in
     [false, true].map { parameters in
-      RowProgram([.row, .number, .number, .row] + (weight ? [.row] : [])) { x, _, width in
+      let kernel = Kernel(fb_row_norm_slope, [0, 1, 2, 3, weight ? 4 : nil], parameters ? [0, 1, 2] : [0])
+      return RowProgram([.row, .number, .number, .row] + (weight ? [.row] : []), kernel: kernel) { x, _, width in
         let (scale, g) = (x[2], x[3])
         let normal = (x[0] - x[1]) * scale
         let slope = weight ? g * x[4] : g
@@ -80,7 +85,8 @@ extension RowProgram {
   }
 
   private static let rmsNorms = [false, true].map { weight in
-    RowProgram(weight ? [.row, .row] : [.row], scalars: 1) { x, s, width in
+    let kernel = Kernel(fb_row_norm, [0, weight ? 1 : nil], [0, nil, 1])
+    return RowProgram(weight ? [.row, .row] : [.row], scalars: 1, kernel: kernel) { x, s, width in
       let scale = rsqrt(rowSum(square(x[0])) / width + s[0])
       let y = x[0] * scale
       return [.row(weight ? y * x[1] : y), .number(scale)]
@@ -89,7 +95,8 @@ extension RowProgram {
 
   private static let rmsNormBackwards = [false, true].map { weight in
     [false, true].map { parameters in
-      RowProgram([.row, .number, .row] + (weight ? [.row] : [])) { x, _, width in
+      let kernel = Kernel(fb_row_norm_slope, [0, nil, 1, 2, weight ? 3 : nil], parameters ? [0, 1] : [0])
+      return RowProgram([.row, .number, .row] + (weight ? [.row] : []), kernel: kernel) { x, _, width in
         let (scale, g) = (x[1], x[2])
         let normal = x[0] * scale
         let slope = weight ? g * x[3] : g
@@ -144,13 +151,15 @@ extension RowProgram {
 
 extension RowProgram {
   /// x → the row's mean, the sum of squares about it
-  static let moments = RowProgram([.row]) { x, _, width in
+  static let moments = RowProgram([.row], kernel: .init(fb_row_moments, [0], [0, 1])) { x, _, width in
     let mean = rowSum(x[0]) / width
     return [.number(mean), .number(rowSum(square(x[0] - mean)))]
   }
 
   /// x, g, a number c → the sums of g and of g (x − c)
-  static let slopeMoments = RowProgram([.row, .row, .number]) { x, _, _ in
+  static let slopeMoments = RowProgram(
+    [.row, .row, .number], kernel: .init(fb_row_slope_moments, [0, 1, 2], [0, 1])
+  ) { x, _, _ in
     [.number(rowSum(x[1])), .number(rowSum(x[1] * (x[0] - x[2])))]
   }
 }

@@ -41,6 +41,10 @@ extension Workload {
       let (a, b) = (numbers([16 * mega]), numbers([16 * mega]))
       return { _ = a + b }
     },
+    Workload("ew_add_out_16M", .gigabytes, gigabytes(48 * mega)) {
+      let (a, b, c) = (numbers([16 * mega]), numbers([16 * mega]), numbers([16 * mega]))
+      return { a.add(b, out: c) }
+    },
     unary("ew_chain_1M", mega) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
     unary("ew_chain_16M", 16 * mega) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
     unary("ew_exp_1M", mega) { $0.exp() },
@@ -60,6 +64,11 @@ extension Workload {
     reduction("mean_last_4096x4096", [4096, 4096]) { $0.mean(dim: -1) },
     reduction("sum_first_4096x4096", [4096, 4096]) { $0.sum(dim: 0) },
     reduction("mean_first_4096x4096", [4096, 4096]) { $0.mean(dim: 0) },
+    reduction("max_last_4096x4096", [4096, 4096]) { $0.amax(dim: -1) },
+    reduction("var_last_4096x4096", [4096, 4096]) { $0.var(dim: -1) },
+    reduction("argmax_last_4096x4096", [4096, 4096]) { $0.argmax(dim: -1) },
+    reduction("logsumexp_last_4096x4096", [4096, 4096]) { $0.logSumExp(dim: -1) },
+    reduction("cumsum_last_4096x4096", [4096, 4096]) { $0.cumsum(dim: -1) },
   ]
 
   private static func reduction(

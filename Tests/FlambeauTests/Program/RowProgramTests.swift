@@ -217,6 +217,57 @@ import Testing
     }
   }
 
+  static let withKernels: [(String, RowProgram)] =
+    [
+      ("softmax", .softmax), ("softmaxBackward", .softmaxBackward), ("logSoftmax", .logSoftmax),
+      ("logSoftmaxBackward", .logSoftmaxBackward), ("moments", .moments), ("slopeMoments", .slopeMoments),
+    ]
+    + [false, true].flatMap { weight in
+      [("rmsNorm", RowProgram.rmsNorm(weight: weight))]
+        + [false, true].flatMap { other in
+          [
+            ("layerNorm", RowProgram.layerNorm(weight: weight, bias: other)),
+            ("layerNormBackward", .layerNormBackward(weight: weight, parameters: other)),
+            ("rmsNormBackward", .rmsNormBackward(weight: weight, parameters: other)),
+          ]
+        }
+    }
+
+  /// A kernel computes what its program says; rows lie close, apart, or shared.
+  @Test(
+    arguments: [[1, 1], [5, 3], [17, 64], [33, 49], [3, 130], [9, 1000], [2, 5000]], [DType.float32, .float64, .bfloat16])
+  func kernels(shape: [Int], dtype: DType) {
+    var random = Repeatable(UInt64(shape.reduce(9) { $0 * 43 + $1 }))
+    let (rows, width) = (shape[0], shape[1])
+    for (name, program) in Self.withKernels {
+      for apart in [false, true] {
+        let stride = apart ? width + 3 : width
+        let inputs = program.code.inputs.map { input -> ProgramSample in
+          let layout = Layout(shape: [rows, width], strides: input == .row ? [stride, 1] : [1, 0], offset: 0)
+          let sample = ProgramSample(layout, input == .row ? dtype : Self.computeClass(dtype).dtype, byteCount: rows * stride * 8)
+          sample.fill(using: &random) { Double(Float.random(in: 0.1...1.5, using: &$0)) }
+          return sample
+        }
+        let run = { (program: RowProgram) -> [[Double]] in
+          let outputs = program.code.outputs.map { output -> ProgramSample in
+            switch output {
+            case .row, .patched: ProgramSample(Layout([rows, width]), dtype, byteCount: rows * width * 8)
+            case .number: ProgramSample(Layout([rows, 1]), .float64, byteCount: rows * 8)
+            case .columnSum: ProgramSample(Layout([width]), .float64, byteCount: width * 8)
+            }
+          }
+          RowInterpreter.run(
+            program, in: Self.computeClass(dtype), inputs: inputs.map(\.elements), scalars: Scalars(Number(1e-3)),
+            into: outputs.map(\.elements))
+          return outputs.map(\.values)
+        }
+        for (found, expected) in zip(run(program), run(program.withoutKernel)) {
+          Self.check(found, expected, Self.tolerance(dtype) * 4, name)
+        }
+      }
+    }
+  }
+
   @Test func infinitiesAndMasks() {
     let x = ProgramSample(Layout([3, 4]), .float32, byteCount: 64)
     for (i, value) in ([0, -.infinity, 1, -.infinity, .infinity, 0, 0, 0, .nan, 0, 0, 0] as [Double]).enumerated() {

@@ -18,6 +18,31 @@ import Testing
     #expect(x.array(of: Float.self) == [3, 3, 3, 3])
   }
 
+  @Test func resultsAreWrittenOverATensor() throws {
+    let (a, b) = (Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]), Tensor([10, 20] as [Float]))
+    let c = Tensor.zeros([2, 2], dtype: .float64)
+    let (version, row) = (c.body.storage.version.load(ordering: .relaxed), c.narrow(0, start: 1, length: 1))
+    #expect(a.add(b, out: c).array(of: Double.self) == [11, 22, 13, 24])
+    #expect(row.array(of: Double.self) == [13, 24])
+    #expect(c.body.storage.version.load(ordering: .relaxed) == version + 1)
+    #expect(a.sub(b, out: c.T).array(of: Double.self) == [-9, -18, -7, -16])
+    #expect(c.array(of: Double.self) == [-9, -7, -18, -16])
+    #expect(b.div(a, out: a).array(of: Float.self) == [10, 10, 10.0 / 3, 5])
+    #expect(b.mul(b, out: b).array(of: Float.self) == [100, 400])
+
+    let sentences: [(String, () -> Tensor)] = [
+      ("output with shape [2] doesn't match the broadcast shape [2, 2]", { a.add(a, out: b) }),
+      ("result type Float can't be cast to the desired output type Long", { b.add(b, out: Tensor.zeros([2], dtype: .int64)) }),
+      ("functions with out=... arguments don't support automatic differentiation", { a.add(self.leaf([1, 2]), out: c) }),
+    ]
+    for (sentence, call) in sentences {
+      let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = call() } }
+      #expect(error?.message.contains(sentence) ?? false, "\(error?.message ?? "")")
+    }
+    noGrad { _ = a.add(leaf([1, 2]), out: c) }
+    #expect(!c.requiresGrad)
+  }
+
   @Test func historyFollowsAWrite() {
     let x = leaf([1, 2, 3])
     let w = leaf([4, 5, 6])

@@ -21,6 +21,14 @@ extension fb_class {
   func reduce(_ reduction: fb_reduction) -> fb_reduce {
     KernelAccess.reduce[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
   }
+
+  func foldRows(_ reduction: fb_reduction) -> fb_fold_rows {
+    KernelAccess.foldRows[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
+  }
+
+  func rows(_ kernel: fb_row_kernel) -> fb_row_function {
+    KernelAccess.rows[Int(rawValue) * Int(fb_row_kernel_count.rawValue) + Int(kernel.rawValue)]!
+  }
 }
 
 enum KernelAccess {
@@ -28,6 +36,8 @@ enum KernelAccess {
   nonisolated(unsafe) fileprivate static let load: UnsafePointer<fb_load?> = column(\.load)
   nonisolated(unsafe) fileprivate static let store: UnsafePointer<fb_store?> = column(\.store)
   nonisolated(unsafe) fileprivate static let reduce: UnsafePointer<fb_reduce?> = column(\.reduce)
+  nonisolated(unsafe) fileprivate static let foldRows: UnsafePointer<fb_fold_rows?> = column(\.fold_rows)
+  nonisolated(unsafe) fileprivate static let rows: UnsafePointer<fb_row_function?> = column(\.rows)
   nonisolated(unsafe) static let dot: UnsafePointer<fb_dot?> = column(\.dot)
   nonisolated(unsafe) static let argmin: UnsafePointer<fb_arg?> = column(\.argmin)
   nonisolated(unsafe) static let argmax: UnsafePointer<fb_arg?> = column(\.argmax)

@@ -15,8 +15,7 @@ struct ReductionPass {
   private let computeClass: ComputeClass
   private let reduce: fb_reduce
   private let join: fb_map
-  /// Values become 1 or 0.
-  private let isLogical: Bool
+  private let foldRows: fb_fold_rows
   private let scalars: Scalars
   private let result: UnsafeMutableRawPointer
   private let byteCount: Int
@@ -27,6 +26,8 @@ struct ReductionPass {
   private let kept: [Dimension]
   private let reduced: [Dimension]
   private let cost: Int
+  /// The bytes from one reduced row to the next, where rows are read as they lie.
+  private let rowStep: Int?
 
   /// Elements of a piece of work.
   private static let pieceElements = 32768
@@ -45,7 +46,7 @@ struct ReductionPass {
     self.computeClass = computeClass
     reduce = computeClass.reduce(kind.kernel)
     join = kind.join.kernel(in: computeClass)!
-    isLogical = kind == .any || kind == .all
+    foldRows = computeClass.foldRows(kind.kernel)
     self.scalars = scalars
     self.result = result
     byteCount = computeClass.byteCount
@@ -62,6 +63,7 @@ struct ReductionPass {
     kept = dimensions.filter { !$0.isReduced }
     reduced = dimensions.filter(\.isReduced)
     feed = Feed.Shape(map, in: computeClass, operands, innerStrides: Array(inner.strides.dropFirst()))
+    rowStep = feed.limit == .max && reduced.count == 1 ? reduced[0].strides[1] * computeClass.byteCount : nil
   }
 
   /// Merged where every operand allows it, from the largest stride to the smallest.
@@ -239,24 +241,18 @@ struct ReductionPass {
     while first < rows.upperBound {
       let last = Swift.min(first + ReductionPass.rowsPerSum, rows.upperBound)
       let to = first == rows.lowerBound ? total : sum
-      for r in first..<last {
-        moveToRow(r, from: offsets, row)
-        let block = feed.block(row, column, n)
-        if r == first {
-          take(block, n, to)
-        } else {
-          join(to, to, block, nil, n, 0)
+      if let rowStep {
+        moveToRow(first, from: offsets, row)
+        foldRows(to, feed.block(row, column, n), rowStep, last - first, n, true)
+      } else {
+        for r in first..<last {
+          moveToRow(r, from: offsets, row)
+          foldRows(to, feed.block(row, column, n), 0, 1, n, r == first)
         }
       }
       if to == sum { join(total, total, sum, nil, n, 0) }
       first = last
     }
-  }
-
-  /// The reduction of one row.
-  @inline(__always)
-  private func take(_ block: UnsafeMutableRawPointer, _ n: Int, _ to: UnsafeMutableRawPointer) {
-    if isLogical { join(to, block, block, nil, n, 0) } else { to.copyMemory(from: block, byteCount: n * byteCount) }
   }
 
   private func write(_ block: UnsafeMutableRawPointer, _ n: Int, _ position: Int) {

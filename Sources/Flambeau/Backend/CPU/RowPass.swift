@@ -116,7 +116,7 @@ struct RowPass {
 
   func run() {
     let sums = plan.outputs.indices.filter { plan.outputs[$0].kind == .columnSum }
-    var perChunk = Swift.max(1, RowPass.chunkElements * 4 / (plan.cost + 3) / width)
+    var perChunk = Swift.max(1, RowPass.chunkElements * 4 / ((plan.kernel == nil ? plan.cost : 1) + 3) / width)
     if !sums.isEmpty { perChunk = Swift.max(perChunk, (rows + RowPass.mostSums - 1) / RowPass.mostSums) }
     let chunks = (rows + perChunk - 1) / perChunk
     let sumByteCount = sums.count * memory.rowByteCount
@@ -135,7 +135,7 @@ struct RowPass {
             for (position, k) in sums.enumerated() {
               frame.slots[plan.firstOutput + k] = accumulators + position * memory.rowByteCount
             }
-            for row in i * perChunk..<Swift.min((i + 1) * perChunk, rows) { walk.run(row, frame, scratch) }
+            walk.run(i * perChunk..<Swift.min((i + 1) * perChunk, rows), frame, scratch)
           }
         }
         if chunks == 1 { chunk(0) } else { ThreadPool.run(chunks, chunk) }
@@ -149,7 +149,9 @@ struct RowPass {
       outputs.withUnsafeBufferPointer { outputs in
         outer.withUnsafeBufferPointer { outer in
           strides.withUnsafeBufferPointer { strides in
-            body(RowWalk(plan, inputs: inputs, outputs: outputs, outer: outer, strides: strides, width: width, block: block))
+            body(
+              RowWalk(
+                plan, scalars, inputs: inputs, outputs: outputs, outer: outer, strides: strides, width: width, block: block))
           }
         }
       }

@@ -55,7 +55,15 @@ final class RowPlan: Sendable {
     let patchIndex: Int
   }
 
+  /// Computes whole rows instead of the segments; `inputs` and `outputs` are its own operands' places, -1 where there is none.
+  struct Kernel: Sendable {
+    let function: fb_row_function
+    nonisolated(unsafe) let inputs: UnsafeBufferPointer<Int>
+    nonisolated(unsafe) let outputs: UnsafeBufferPointer<Int>
+  }
+
   let computeClass: ComputeClass
+  let kernel: Kernel?
   // By address, so that no row touches a reference count.
   nonisolated(unsafe) let inputs: UnsafeBufferPointer<RowProgram.Input>
   nonisolated(unsafe) let segments: UnsafeBufferPointer<Segment>
@@ -79,9 +87,14 @@ final class RowPlan: Sendable {
   let firstOutput: Int
   let slotCount: Int
 
-  init(_ code: RowProgram.Code, in computeClass: ComputeClass) {
+  init(_ code: RowProgram.Code, in computeClass: ComputeClass, kernel: RowProgram.Kernel?) {
     let draft = RowDraft(code, in: computeClass)
     self.computeClass = computeClass
+    self.kernel = kernel.map {
+      Kernel(
+        function: computeClass.rows($0.kind), inputs: RowPlan.table($0.inputs.map { $0 ?? -1 }),
+        outputs: RowPlan.table($0.outputs.map { $0 ?? -1 }))
+    }
     inputs = RowPlan.table(code.inputs)
     constants = draft.constants
     scalarCount = code.scalarCount + 1
@@ -155,6 +168,8 @@ final class RowPlan: Sendable {
     steps.deallocate()
     outputs.deallocate()
     readsInput.deallocate()
+    kernel?.inputs.deallocate()
+    kernel?.outputs.deallocate()
   }
 
   private static func table<Element>(_ elements: [Element]) -> UnsafeBufferPointer<Element> {

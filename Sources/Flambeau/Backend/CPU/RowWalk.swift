@@ -1,6 +1,6 @@
 import CKernels
 
-/// One row through a row plan.
+/// Rows through a row plan.
 struct RowWalk {
   private let inputs: UnsafeBufferPointer<RowPass.Operand>
   private let outputs: UnsafeBufferPointer<RowPass.Operand>
@@ -18,10 +18,15 @@ struct RowWalk {
   private let rowCount: Int
   private let firstOutput: Int
   private let byteCount: Int
+  private let kernel: RowPlan.Kernel?
+  private let eps: Double
+  /// The kernel can go from row to row by itself: nothing is converted, and each operand's rows are equally far apart.
+  private let isDirect: Bool
 
   /// `plan` outlives the walk, as do the buffers.
   init(
-    _ plan: RowPlan, inputs: UnsafeBufferPointer<RowPass.Operand>, outputs: UnsafeBufferPointer<RowPass.Operand>,
+    _ plan: RowPlan, _ scalars: Scalars, inputs: UnsafeBufferPointer<RowPass.Operand>,
+    outputs: UnsafeBufferPointer<RowPass.Operand>,
     outer: UnsafeBufferPointer<Int>, strides: UnsafeBufferPointer<Int>, width: Int, block: Int
   ) {
     self.inputs = inputs
@@ -40,9 +45,70 @@ struct RowWalk {
     rowCount = plan.rowCount
     firstOutput = plan.firstOutput
     byteCount = plan.computeClass.byteCount
+    kernel = plan.kernel
+    eps = plan.scalarCount > 1 ? scalars[0].double : 0
+    isDirect =
+      outer.count <= 1 && inputs.allSatisfy { $0.buffer < 0 && !$0.lane.converts }
+      && outputs.indices.allSatisfy {
+        plan.outputs[$0].kind == .columnSum || outputs[$0].buffer < 0 && !outputs[$0].lane.converts
+      }
   }
 
-  func run(_ row: Int, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer) {
+  func run(_ rows: Range<Int>, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer) {
+    if let kernel, isDirect {
+      run(kernel, rows, frame)
+      return
+    }
+    for row in rows {
+      place(row, frame, scratch)
+      if let kernel {
+        for i in 0..<inputs.count { load(i, row, scratch) }
+        run(kernel, frame)
+      } else {
+        run(row, frame, scratch)
+      }
+      for k in 0..<outputs.count { write(k, row, frame) }
+    }
+  }
+
+  // MARK: By a kernel
+
+  /// Rows where they lie; sums over rows go to their slots.
+  private func run(_ kernel: RowPlan.Kernel, _ rows: Range<Int>, _ frame: RowFrame) {
+    var work = fb_rows()
+    (work.rows, work.width, work.eps) = (rows.count, width, eps)
+    let step = { (lane: Lane, operand: Int) in outer.isEmpty ? 0 : strides[operand] * lane.byteCount }
+    for (k, i) in kernel.inputs.enumerated() where i >= 0 {
+      let lane = inputs[i].lane
+      fb_rows_set_in(&work, k, place(lane, i, rows.lowerBound), step(lane, i))
+    }
+    for (k, o) in kernel.outputs.enumerated() where o >= 0 {
+      if outputPlans[o].kind == .columnSum {
+        fb_rows_set_out(&work, k, frame.slots[firstOutput + o], 0)
+      } else {
+        let (lane, operand) = (outputs[o].lane, inputs.count + o)
+        fb_rows_set_out(&work, k, place(lane, operand, rows.lowerBound), step(lane, operand))
+      }
+    }
+    kernel.function(&work)
+  }
+
+  /// The row that lies in the slots.
+  private func run(_ kernel: RowPlan.Kernel, _ frame: RowFrame) {
+    var work = fb_rows()
+    (work.rows, work.width, work.eps) = (1, width, eps)
+    for (k, i) in kernel.inputs.enumerated() where i >= 0 {
+      fb_rows_set_in(&work, k, frame.slots[RowPlan.firstInput + i], 0)
+    }
+    for (k, o) in kernel.outputs.enumerated() where o >= 0 {
+      fb_rows_set_out(&work, k, frame.slots[outputPlans[o].slot], 0)
+    }
+    kernel.function(&work)
+  }
+
+  // MARK: Step by step
+
+  private func place(_ row: Int, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer) {
     for i in 0..<inputs.count where reads[i] {
       let from = place(inputs[i].lane, i, row)
       if inputKinds[i] == .row {
@@ -56,11 +122,17 @@ struct RowWalk {
       frame.slots[firstOutput + k] =
         outputs[k].buffer < 0 ? place(outputs[k].lane, inputs.count + k, row) : scratch + outputs[k].buffer
     }
+  }
+
+  private func load(_ i: Int, _ row: Int, _ scratch: UnsafeMutableRawPointer) {
+    let input = inputs[i]
+    if input.buffer < 0 { return }
+    input.lane.load!(scratch + input.buffer, place(input.lane, i, row), input.lane.innerStride, width)
+  }
+
+  private func run(_ row: Int, _ frame: RowFrame, _ scratch: UnsafeMutableRawPointer) {
     for s in 0..<segments.count {
-      for l in segments[s].loads where inputs[loads[l]].buffer >= 0 {
-        let i = loads[l]
-        inputs[i].lane.load!(scratch + inputs[i].buffer, place(inputs[i].lane, i, row), inputs[i].lane.innerStride, width)
-      }
+      for l in segments[s].loads { load(loads[l], row, scratch) }
       for step in segments[s].numbers { frame.map(steps[step], 1) }
       for step in segments[s].whole { frame.whole(steps[step], width) { inputs[$0].lane } }
       if block == width {
@@ -69,7 +141,6 @@ struct RowWalk {
         runBlocks(segments[s].blocks, frame)
       }
     }
-    for k in 0..<outputs.count { write(k, row, frame) }
   }
 
   private func runBlocks(_ range: Range<Int>, _ frame: RowFrame) {

@@ -69,13 +69,15 @@ final class Crew: Sendable {
   /// The number of the job, shifted, and the number of helpers it still wants.
   private let gate = Atomic<UInt64>(0)
   private let apart1 = Crew.apart
-  private let nextTask = Atomic<Int>(0)
-  private let apart2 = Crew.apart
+  /// The job's tasks, a share for each thread.
+  nonisolated(unsafe) private let shares = UnsafeMutablePointer<Share>.allocate(capacity: ThreadPool.allowedThreads.upperBound)
   /// Helpers that have finished with the job.
   private let finished = Atomic<Int>(0)
   private let apart3 = Crew.apart
   private let asleep = Atomic<Int>(0)
   private let created = Atomic<Int>(0)
+  /// Workers that have begun; the caller is thread 0.
+  private let numbered = Atomic<Int>(0)
   /// The value of `finished` a sleeping caller waits for; 0 when it does not sleep.
   private let awaited = Atomic<Int>(0)
 
@@ -88,7 +90,14 @@ final class Crew: Sendable {
   nonisolated(unsafe) private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   nonisolated(unsafe) private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
+  /// Where a share's next task is.
+  private struct Share: ~Copyable {
+    let next = Atomic<Int>(0)
+    private let apart = Crew.apart
+  }
+
   init() {
+    for i in 0..<ThreadPool.allowedThreads.upperBound { (shares + i).initialize(to: Share()) }
     pthread_mutex_init(lock, nil)
     pthread_cond_init(work, nil)
     pthread_cond_init(done, nil)
@@ -103,12 +112,12 @@ final class Crew: Sendable {
         self.body = body
         self.count = count
         helpersAsked = helpers
-        nextTask.store(0, ordering: .relaxed)
+        for i in 0...helpers { shares[i].next.store(firstTask(ofShare: i), ordering: .relaxed) }
         finished.store(0, ordering: .relaxed)
         let open = ((gate.load(ordering: .relaxed) >> Gate.wantedBits) &+ 1) << Gate.wantedBits | UInt64(helpers)
         gate.store(open, ordering: .sequentiallyConsistent)
         wake(wanted: helpers)
-        takeTasks(body, count)
+        takeTasks(0)
         let closed = gate.exchange(open & ~Gate.wantedMask, ordering: .acquiringAndReleasing)
         wait(forHelpers: helpers - Int(closed & Gate.wantedMask))
         self.body = nil
@@ -123,11 +132,20 @@ final class Crew: Sendable {
     static let wantedMask: UInt64 = (1 << wantedBits) - 1
   }
 
-  private func takeTasks(_ body: UnsafePointer<Body>, _ count: Int) {
-    while true {
-      let task = nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
-      if task >= count { return }
-      body.pointee(task)
+  private func firstTask(ofShare i: Int) -> Int { count * i / (helpersAsked + 1) }
+
+  /// Runs the tasks of a thread's own share, then what is left of the others'. Neighbouring tasks mostly touch neighbouring
+  /// memory, and in the next job the same share mostly meets the same thread, whose caches still hold some of it.
+  private func takeTasks(_ thread: Int) {
+    let (body, shareCount) = (body!, helpersAsked + 1)
+    for i in thread..<thread + shareCount {
+      let share = i % shareCount
+      let end = firstTask(ofShare: share + 1)
+      while true {
+        let task = shares[share].next.wrappingAdd(1, ordering: .relaxed).oldValue
+        if task >= end { break }
+        body.pointee(task)
+      }
     }
   }
 
@@ -182,6 +200,7 @@ final class Crew: Sendable {
   }
 
   private func serve() -> Never {
+    let thread = numbered.wrappingAdd(1, ordering: .relaxed).newValue
     // Signals are the program's business: they go to its own threads.
     var signals = sigset_t()
     sigfillset(&signals)
@@ -191,7 +210,7 @@ final class Crew: Sendable {
       last = join(after: last)
       // Only the workers a wake-up brought find sleepers to wake in turn.
       wake(wanted: Int(gate.load(ordering: .relaxed) & Gate.wantedMask))
-      takeTasks(body!, count)
+      takeTasks(thread)
       let place = finished.wrappingAdd(1, ordering: .sequentiallyConsistent).newValue
       if place == awaited.load(ordering: .sequentiallyConsistent) {
         pthread_mutex_lock(lock)
