@@ -42,6 +42,7 @@ let package = Package(
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
+    .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

@@ -40,18 +40,23 @@ struct Engine {
 
   private mutating func run(_ roots: [(Edge, Tensor)], retainGraph: Bool, createGraph: Bool) throws(TensorError) {
     let context = Context.current.with(gradEnabled: createGraph)
+    let profiler = context.profiler
+    let span = profiler?.begin(.function("backward"))
     for (edge, gradient) in roots { arrive(gradient, at: edge) }
     var failure: TensorError?
     Context.run(context) {
       do throws(TensorError) {
         while let (node, gradients) = queue.pop() {
           if context.isFailed { return }
+          let visited = profiler?.begin(node.label)
           try visit(node, gradients, retainGraph: retainGraph)
+          visited?.end()
         }
         for i in leaves.indices where !context.isFailed { visitLeaf(i) }
       } catch { failure = error }
     }
     if let failure { throw failure }
+    span?.end()
   }
 
   private mutating func visit(_ node: Node, _ arrived: consuming Few<Tensor>, retainGraph: Bool) throws(TensorError) {

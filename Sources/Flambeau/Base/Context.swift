@@ -9,12 +9,21 @@ package final class Context: Sendable {
   let errorScope: ErrorScope?
   /// The generator random draws use; nil for the device's own.
   let generator: Generator?
+  /// What calls are reported to; nil where nothing is profiled.
+  let profiler: Profiler?
+  /// No error scope, no inference mode and no profiler: what the short way of a call asks for.
+  let isPlain: Bool
 
-  init(gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil) {
+  init(
+    gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil,
+    profiler: Profiler? = nil
+  ) {
     self.gradEnabled = gradEnabled
     self.inference = inference
     self.errorScope = errorScope
     self.generator = generator
+    self.profiler = profiler
+    isPlain = errorScope == nil && !inference && profiler == nil
   }
 
   @TaskLocal package static var current = Context()
@@ -23,11 +32,13 @@ package final class Context: Sendable {
   package static var initial: Context { Context() }
 
   func with(
-    gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil
+    gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil,
+    profiler: Profiler? = nil
   ) -> Context {
     Context(
       gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
-      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator)
+      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator,
+      profiler: profiler ?? self.profiler)
   }
 
   /// Runs `body` with `context` as the current one.

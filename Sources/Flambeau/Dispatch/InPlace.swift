@@ -6,6 +6,7 @@ extension Operator {
     let context = Context.current
     if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     let target = operands[0]!
+    let span = context.profiler?.begin(.write(self), operands)
     do throws(TensorError) {
       let needs = context.records && backward != nil ? operands.needs : []
       let records = !needs.isEmpty
@@ -20,6 +21,7 @@ extension Operator {
         node.saveResults(plan, target.body.value, after: operands.count)
         target.body.becomeResult(of: node)
       }
+      span?.end(with: target.body.value)
       return target
     } catch {
       return Door.refuse(error, name + (name.hasSuffix("_") ? "" : "_"), operands, at: site)

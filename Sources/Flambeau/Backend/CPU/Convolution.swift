@@ -32,6 +32,7 @@ struct Convolution {
   ) {
     let g = geometry
     if g.batch * g.outChannels * g.output.area == 0 { return }
+    fb_count_operations(2 * Double(g.work))
     if g.isDepthwise && epilogue.rows == nil { return depthwise(input, weight, output, bias: epilogue.bias) }
     let panels = PackedWeights(self)
     Scratch.withBytes(panels.byteCount) { packed in

@@ -11,6 +11,7 @@ extension Convolution {
     if g.stride.area == 1 && g.output.area > 0 {
       return reversedForward(outputGradient, weight, inputGradient, epilogue)
     }
+    fb_count_operations(2 * Double(g.work))
     // Channels of the input share nothing, so blocks of them are tasks; about as many rows as a product's block has.
     let block = Swift.max(1, Swift.min(g.groupIn, 192 / Swift.max(1, g.kernel.area)))
     let blocks = (g.groupIn + block - 1) / block
@@ -117,6 +118,7 @@ extension Convolution {
       weightGradient.initializeMemory(as: UInt8.self, repeating: 0, count: count * dtype.byteCount)
       return
     }
+    fb_count_operations(2 * Double(g.work))
     if g.isDepthwise { return depthwiseWeightGradient(input, outputGradient, weightGradient) }
     // Slices of the batch by shape, each summed on its own and then added in order.
     let slices = Swift.max(1, Swift.min(g.batch, 16, (32 << 20) / (count * bytes)))
