@@ -1,6 +1,6 @@
 /// Runs `body` and reports every operation it calls: how often, on what operands, for how long.
 ///
-/// Each event takes about half a microsecond of the body's time and 150 bytes; where nothing is profiled, nothing is spent. Calls are
+/// Each event takes about a microsecond of the body's time and 300 bytes; where nothing is profiled, nothing is spent. Calls are
 /// timed on all threads that `body` hands its context to, those of a data loader included. A profile inside another one takes
 /// its events out of the outer one. Torch's `profiler.profile`.
 ///
