@@ -49,6 +49,7 @@ let package = Package(
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
+    .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,
   cxxLanguageStandard: .cxx17

@@ -3,7 +3,8 @@
 
 Every workload is measured by one side and then the other, as often as --rounds says, each in a process of its own, because
 machines drift by more than the differences that matter. The table shows the medians of the rounds; a ratio above 1 means that
-Flambeau is ahead. torch's allocator hands large blocks back to the system at every release; --tuned-malloc measures torch a
+Flambeau is ahead. "of limit" is how near Flambeau comes to what the machine's memory or arithmetic allow at most (above 1: the data
+was in a cache). torch's allocator hands large blocks back to the system at every release; --tuned-malloc measures torch a
 second time with MALLOC_MMAP_MAX_=0, which keeps them.
 """
 import argparse
@@ -49,17 +50,21 @@ def sides(options):
 
 
 def compare(name, sides, rounds):
-    """The median of each side's medians; a side that fails once is not asked again."""
+    """The median of each side's medians, and of Flambeau's share of the machine's limit; a side that fails once is not asked again."""
     values = {title: [] for title in sides}
+    fractions = []
     for _ in range(rounds):
         for title, measure in sides.items():
             if values[title] is not None:
                 result = measure(name)
                 values[title] = None if result is None else values[title] + [result["median"]]
-    return {title: statistics.median(found) if found else None for title, found in values.items()}
+                if result is not None and result.get("fraction") is not None:
+                    fractions.append(result["fraction"])
+    medians = {title: statistics.median(found) if found else None for title, found in values.items()}
+    return medians, statistics.median(fractions) if fractions else None
 
 
-def row(name, medians):
+def row(name, medians, fraction):
     unit, ours = UNITS[name], medians["Flambeau"]
     peers = [median for title, median in medians.items() if title != "Flambeau"]
     cells = [name, unit] + [format_value(median) for median in medians.values()]
@@ -68,6 +73,7 @@ def row(name, medians):
             cells.append("–")
         else:
             cells.append(f"{peer / ours if unit in LOWER_IS_BETTER else ours / peer:.2f}")
+    cells.append("–" if fraction is None else f"{fraction:.2f}")
     return f"| {' | '.join(cells)} |"
 
 
@@ -89,10 +95,10 @@ def main():
     if not names:
         parser.error(f"no workload is called like {options.only}")
     columns = sides(options)
-    titles = ["workload", "unit", *columns, *(f"ratio to {title}" for title in columns if title != "Flambeau")]
+    titles = ["workload", "unit", *columns, *(f"ratio to {title}" for title in columns if title != "Flambeau"), "of limit"]
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     for name in names:
-        print(row(name, compare(name, columns, options.rounds)), flush=True)
+        print(row(name, *compare(name, columns, options.rounds)), flush=True)
 
 
 if __name__ == "__main__":

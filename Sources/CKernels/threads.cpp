@@ -17,3 +17,9 @@ static __thread void *thread_blocks;
 
 extern "C" void *fb_thread_blocks(void) { return thread_blocks; }
 extern "C" void fb_set_thread_blocks(void *blocks) { thread_blocks = blocks; }
+
+static __thread double operations;
+
+extern "C" double fb_operations_counted(void) { return operations; }
+extern "C" void fb_count_operations(double more) { operations += more; }
+extern "C" void *fb_thread_identity(void) { return &operations; }

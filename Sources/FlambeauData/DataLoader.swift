@@ -114,7 +114,7 @@ private final class Epoch<Source: Dataset> {
 
   func next() -> Source.Sample.Batch? {
     while position < plan.batches.count && !Context.current.isFailed {
-      let made = prefetcher?.take() ?? plan.make(position, drawingFrom: random)
+      let made = recordFunction("DataLoader.next") { prefetcher?.take() ?? plan.make(position, drawingFrom: random) }
       position += 1
       loader.countSkipped(made.skipped)
       if let error = made.error {

@@ -66,6 +66,11 @@ typedef void (*fb_transpose)(void *to, ptrdiff_t to_stride, const void *from, pt
 /// A copy that goes past the caches: for results too big to be read again soon.
 typedef void (*fb_stream_copy)(void *to, const void *from, ptrdiff_t bytes);
 
+/// What a core can do at most: rounds of float32 multiplications and additions from registers, and memory that is read.
+/// What they return says nothing, but makes the compiler compute it.
+typedef float (*fb_arithmetic_limit)(ptrdiff_t rounds);
+typedef uint64_t (*fb_read_limit)(const void *from, ptrdiff_t bytes);
+
 /// Rows and columns of values, each of which belongs to the element of a table that its row, its column and a position
 /// choose: table[row · table_row + column · table_column + position · step]. Strides count elements.
 typedef struct fb_index_walk {
@@ -113,6 +118,9 @@ typedef struct fb_table {
   fb_index_offsets index_offsets;
   /// Of floats only.
   fb_attention attention[fb_class_count];
+  fb_arithmetic_limit arithmetic_limit;
+  int operations_a_round;
+  fb_read_limit read_limit;
 } fb_table;
 
 /// The best instruction set this machine has.
@@ -133,6 +141,8 @@ static inline fb_max_exp_sum fb_table_max_exp_sum(const fb_table *t, fb_class c)
 static inline fb_fill fb_table_fill(const fb_table *t, int log_size) { return t->fill[log_size]; }
 static inline const fb_attention *fb_table_attention(const fb_table *t, fb_class c) { return &t->attention[c]; }
 static inline fb_transpose fb_table_transpose(const fb_table *t, int log_size) { return t->transpose[log_size]; }
+static inline fb_arithmetic_limit fb_table_arithmetic_limit(const fb_table *t) { return t->arithmetic_limit; }
+static inline fb_read_limit fb_table_read_limit(const fb_table *t) { return t->read_limit; }
 
 #ifdef __cplusplus
 }

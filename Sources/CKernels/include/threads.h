@@ -12,6 +12,12 @@ int fb_usable_cores(void);
 void *fb_thread_blocks(void);
 void fb_set_thread_blocks(void *blocks);
 
+/// Multiplications and additions of products and convolutions that this thread has started since it began.
+double fb_operations_counted(void);
+void fb_count_operations(double operations);
+/// An address no other living thread has.
+void *fb_thread_identity(void);
+
 /// Tells the core that this is a spinning loop, so that it saves power and leaves its sibling the execution units.
 static inline void fb_spin_hint(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -42,14 +42,19 @@ struct Engine {
   private mutating func run(_ roots: [(Edge, Tensor)], retainGraph: Bool, createGraph: Bool) throws(TensorError) {
     let context = Context.current.with(gradEnabled: createGraph)
     watch = context.watch
+    let profiler = context.profiler
+    let span = profiler?.begin(.function("backward"))
     for (edge, gradient) in roots { arrive(gradient, at: edge) }
     try Context.attempt(context) { () throws(TensorError) in
       while let (node, gradients) = queue.pop() {
         if context.isFailed { return }
+        let visited = profiler?.begin(node.label)
         try visit(node, gradients, retainGraph: retainGraph)
+        visited?.end()
       }
       for i in leaves.indices where !context.isFailed { visitLeaf(i) }
     }
+    span?.end()
   }
 
   private mutating func visit(_ node: Node, _ arrived: consuming Few<Tensor>, retainGraph: Bool) throws(TensorError) {

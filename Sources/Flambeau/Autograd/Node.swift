@@ -27,6 +27,8 @@ class Node: @unchecked Sendable {
   /// Torch's name without `Backward`, such as `Add`.
   var name: String { "" }
   var resultCount: Int { 1 }
+  /// How a profile names what the node does in a backward pass.
+  var label: Profiler.Label { .function(name + "Backward") }
 
   /// The gradients for the operands from those of the results; a missing one is zero.
   func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> { Few() }

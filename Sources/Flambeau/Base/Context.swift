@@ -11,16 +11,22 @@ package final class Context: Sendable {
   let generator: Generator?
   /// What recorded calls are put through; nil for nothing.
   let watch: GraphWatch?
+  /// What calls are reported to; nil where nothing is profiled.
+  let profiler: Profiler?
+  /// No error scope, no inference mode, no watch and no profiler: what the short way of a call asks for.
+  let isPlain: Bool
 
   init(
     gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil
   ) {
     self.gradEnabled = gradEnabled
     self.inference = inference
     self.errorScope = errorScope
     self.generator = generator
     self.watch = watch
+    self.profiler = profiler
+    isPlain = errorScope == nil && !inference && watch == nil && profiler == nil
   }
 
   @TaskLocal package static var current = Context()
@@ -30,16 +36,18 @@ package final class Context: Sendable {
 
   func with(
     gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil
   ) -> Context {
     Context(
       gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
-      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator, watch: watch ?? self.watch)
+      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator, watch: watch ?? self.watch,
+      profiler: profiler ?? self.profiler)
   }
 
   /// The same, recording or not, with calls put through nothing.
   func recording(_ isRecording: Bool) -> Context {
-    Context(gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator)
+    Context(
+      gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator, profiler: profiler)
   }
 
   /// Runs `body` with `context` as the current one.

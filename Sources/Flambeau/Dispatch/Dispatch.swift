@@ -69,6 +69,16 @@ extension Operator {
   private func run(
     _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
   ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
+    let span = context.profiler?.begin(.call(self), operands)
+    let result = try runUnseen(&operands, attributes, context)
+    span?.end(with: result.0)
+    return result
+  }
+
+  @inline(__always)
+  private func runUnseen(
+    _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
+  ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
     let needs = context.records && backward != nil ? operands.needs : []
     let records = !needs.isEmpty
     let saved = records ? saves(needs) : SavePlan()

@@ -6,6 +6,7 @@ extension Operator {
     let context = Context.current
     if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     let target = operands[0]!
+    let span = context.profiler?.begin(.write(self), operands)
     do throws(TensorError) {
       let needs = context.records && backward != nil ? operands.needs : []
       let records = !needs.isEmpty
@@ -21,6 +22,7 @@ extension Operator {
         if let watch = context.watch { try watch.record(node) }
         target.body.becomeResult(of: node)
       }
+      span?.end(with: target.body.value)
       return target
     } catch {
       return Door.refuse(error, name + (name.hasSuffix("_") ? "" : "_"), operands, at: site)

@@ -169,6 +169,7 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   }
 
   override var name: String { row.nodeName }
+  override var label: Profiler.Label { .gradient(row) }
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }

@@ -92,7 +92,7 @@ extension Operator {
       let arguments = attributes as? PointwiseArguments
     else { return nil }
     let context = Context.current
-    guard context.errorScope == nil, !context.inference, context.watch == nil else { return nil }
+    guard context.isPlain else { return nil }
     let needs = context.gradEnabled && backward != nil ? lent.needs : []
     let saved = needs.isEmpty ? SavePlan() : saves(needs)
     // Without memory, the long way says so.

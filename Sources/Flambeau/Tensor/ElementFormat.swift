@@ -71,6 +71,11 @@ private struct RealFormat {
   }
 }
 
+extension Double {
+  /// With so many digits after the point.
+  func fixed(_ digits: Int) -> String { printed(self, "%.*f", digits) }
+}
+
 /// `number` as C's printf writes it, but with a point whatever the locale.
 private func printed(_ number: Double, _ format: String, _ precision: Int) -> String {
   // A sign, 309 digits, the locale's point, 1074 digits, and the end.

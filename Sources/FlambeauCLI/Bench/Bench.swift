@@ -13,55 +13,93 @@ struct Bench: ParsableCommand {
   var threads: Int?
   @Flag(help: "One JSON object a workload.")
   var json = false
+  @Flag(help: "Hold the workloads against the committed thresholds, and fail if one has slipped by more than a fifth.")
+  var check = false
+  @Option(
+    help: ArgumentHelp("The thresholds, as shares of reference loops that run beside the workloads.", valueName: "FILE"))
+  var thresholds = "Benchmarks/thresholds.json"
+  @Flag(help: "With --check: write what is measured as the new thresholds of this instruction set, which --only adds to.")
+  var record = false
+
+  func validate() throws {
+    if record && !check { throw ValidationError("--record goes with --check") }
+    if check && json { throw ValidationError("--check says in words what it finds: leave out --json") }
+  }
 
   func run() throws {
     if let threads { threadCount = threads }
-    let parts = only.map { $0.split(separator: ",").map(String.init) }
-    let chosen = Workload.all.filter { workload in
-      guard let parts else { return true }
-      return parts.contains { workload.name == $0 } || parts.contains { workload.name.contains($0) }
-    }
-    // An exact name means that workload alone.
-    let exact = chosen.filter { parts?.contains($0.name) ?? false }
-    let measured = exact.isEmpty ? chosen : exact
-    guard !measured.isEmpty else {
-      throw ValidationError(
-        "no workload is called like \(only ?? ""); there are: \(Workload.all.map(\.name).joined(separator: ", "))")
-    }
-    for workload in measured {
-      let (median, fastest) = try measure(workload)
-      if json {
-        print(
-          "{\"workload\":\"\(workload.name)\",\"median\":\(median),\"min\":\(fastest),\"unit\":\"\(workload.unit.rawValue)\","
-            + "\"threads\":\(threadCount),\"peak_rss\":\(Process.peakMegabytes)}")
-      } else {
-        print(
-          "\(workload.name.padded(to: 34))\(median.rounded(to: 4)) \(workload.unit.rawValue) (fastest \(fastest.rounded(to: 4)))")
+    if check { return try runCheck() }
+    for workload in try chosen(from: Workload.all) {
+      if let name = workload.peakOf {
+        let peak = try Process.peakMegabytes(running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json"])
+        report(workload, [peak], peak, nil)
+        continue
       }
+      let call = workload.prepare()
+      let samples = Stopwatch.samples(of: call)
+      let peak = Process.peakMegabytes
+      report(workload, samples, peak, try Fraction.ofLimit(workload, call, seconds: samples[samples.count / 2]))
     }
   }
-}
 
-extension Bench {
-  /// The median and the best of the repetitions, in the workload's unit.
-  private func measure(_ workload: Workload) throws -> (median: Double, fastest: Double) {
-    if let name = workload.peakOf {
-      let peak = try Process.peakMegabytes(
-        running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json"])
-      return (peak, peak)
+  private func report(_ workload: Workload, _ samples: [Double], _ peak: Double, _ fraction: Double?) {
+    let (median, fastest) = (workload.value(samples[samples.count / 2]), workload.value(samples[0]))
+    if json {
+      print(
+        "{\"workload\":\"\(workload.name)\",\"median\":\(median),\"min\":\(fastest),\"unit\":\"\(workload.unit.rawValue)\","
+          + "\"threads\":\(threadCount),\"fraction\":\(fraction.map { "\($0)" } ?? "null"),\"peak_rss\":\(peak)}")
+    } else {
+      print(
+        "\(workload.name.padded(to: 34))\(median.rounded(to: 4)) \(workload.unit.rawValue) (fastest \(fastest.rounded(to: 4))"
+          + (fraction.map { ", \(Int(($0 * 100).rounded())) % of the limit)" } ?? ")"))
     }
-    let samples = Stopwatch.samples(of: workload.prepare())
-    return (workload.value(samples[samples.count / 2]), workload.value(samples[0]))
+  }
+
+  private func runCheck() throws {
+    var known = try Thresholds(file: thresholds)
+    let asked = known.shares(for: instructionSet)
+    if asked.isEmpty && !record {
+      return print("\(thresholds) has no thresholds for \(instructionSet): nothing is checked")
+    }
+    let isFree = record && (only != nil || asked.isEmpty)
+    let workloads = try chosen(from: Workload.all.filter { isFree || asked[$0.name] != nil })
+    let check = Check { try Fraction.ofReference($0) }
+    if record {
+      for workload in workloads {
+        guard let share = try check.typical(of: workload) else { continue }
+        print("\(workload.name.padded(to: 34))\(share.rounded(to: 2))")
+        known.set(share, for: workload.name, instructionSet)
+      }
+      return try known.write(to: thresholds)
+    }
+    var slips: [String] = []
+    for workload in workloads {
+      let result = try check.run(workload, against: asked[workload.name]!)
+      print(result.line)
+      if let slip = result.slip { slips.append(slip) }
+    }
+    if !slips.isEmpty { throw Check.Failure(slips: slips) }
+  }
+
+  /// Those `--only` names; an exact name means that workload alone.
+  private func chosen(from all: [Workload]) throws -> [Workload] {
+    guard let parts = only.map({ $0.split(separator: ",").map(String.init) }) else { return all }
+    let exact = all.filter { parts.contains($0.name) }
+    let measured = exact.isEmpty ? all.filter { workload in parts.contains { workload.name.contains($0) } } : exact
+    guard !measured.isEmpty else {
+      throw ValidationError("no workload is called like \(only!); there are: \(all.map(\.name).joined(separator: ", "))")
+    }
+    return measured
   }
 }
 
 extension String {
-  fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+  func padded(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
 }
 
 extension Double {
   /// With so many significant digits.
-  fileprivate func rounded(to digits: Int) -> String {
+  func rounded(to digits: Int) -> String {
     guard isFinite, self != 0 else { return "\(self)" }
     var scale = 1.0
     var size = magnitude

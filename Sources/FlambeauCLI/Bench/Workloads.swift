@@ -7,6 +7,12 @@ private let mega = 1 << 20
 /// Gigabytes of so many floats.
 private func gigabytes(_ floats: Int) -> Double { 4 * Double(floats) / 1e9 }
 
+/// So many floats read and written.
+private func floats(read: Int, written: Int = 0) -> ReferenceLoop.Work { .memory(read: 4 * read, written: 4 * written) }
+
+/// So many operations for each of `elements`.
+private func operations(_ each: Int, _ elements: Int) -> ReferenceLoop.Work { .arithmetic(operations: Double(each * elements)) }
+
 /// Numbers around 0, the same for the same shape.
 private func numbers(_ shape: Shape) -> Tensor {
   withGenerator(Generator(seed: 0)) { Tensor.zeros(shape).normal_() }
@@ -19,11 +25,11 @@ extension Workload {
   static let products: [Workload] =
     [256, 512, 1024, 2048].map { n in gemm("gemm_f32_\(n)", n, .float32) } + [
       gemm("gemm_bf16_1024", 1024, .bfloat16),
-      Workload("gemv_1x4096x4096", .gigabytes, gigabytes(4096 * 4096)) {
+      Workload("gemv_1x4096x4096", .gigabytes, gigabytes(4096 * 4096), least: floats(read: 4096 * 4096)) {
         let (x, w) = (numbers([1, 4096]), numbers([4096, 4096]))
         return { noGrad { _ = x.matmul(w) } }
       },
-      Workload("gemv_linear_1x4096x4096", .gigabytes, gigabytes(4096 * 4096)) {
+      Workload("gemv_linear_1x4096x4096", .gigabytes, gigabytes(4096 * 4096), least: floats(read: 4096 * 4096)) {
         let (x, w) = (numbers([1, 4096]), numbers([4096, 4096]))
         return { noGrad { _ = x.linear(w) } }
       },
@@ -37,7 +43,7 @@ extension Workload {
   }
 
   static let elementwise: [Workload] = [
-    Workload("ew_add_16M", .gigabytes, gigabytes(48 * mega)) {
+    Workload("ew_add_16M", .gigabytes, gigabytes(48 * mega), least: floats(read: 32 * mega, written: 16 * mega)) {
       let (a, b) = (numbers([16 * mega]), numbers([16 * mega]))
       return { _ = a + b }
     },
@@ -45,14 +51,16 @@ extension Workload {
       let (a, b, c) = (numbers([16 * mega]), numbers([16 * mega]), numbers([16 * mega]))
       return { a.add(b, out: c) }
     },
-    unary("ew_chain_1M", mega) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
-    unary("ew_chain_16M", 16 * mega) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
-    unary("ew_exp_1M", mega) { $0.exp() },
-    unary("ew_tanh_1M", mega) { $0.tanh() },
+    unary("ew_chain_1M", mega, cost: 150) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
+    unary("ew_chain_16M", 16 * mega, cost: 150) { ($0 * 1.25 + 0.5).gelu(approximate: .tanh) * 0.75 },
+    unary("ew_exp_1M", mega, cost: 50) { $0.exp() },
+    unary("ew_tanh_1M", mega, cost: 60) { $0.tanh() },
   ]
 
-  private static func unary(_ name: String, _ count: Int, _ body: @escaping @Sendable (Tensor) -> Tensor) -> Workload {
-    Workload(name, .gigabytes, gigabytes(2 * count)) {
+  private static func unary(
+    _ name: String, _ count: Int, cost: Int, _ body: @escaping @Sendable (Tensor) -> Tensor
+  ) -> Workload {
+    Workload(name, .gigabytes, gigabytes(2 * count), beside: operations(cost, count)) {
       let x = numbers([count])
       return { _ = body(x) }
     }
@@ -74,7 +82,7 @@ extension Workload {
   private static func reduction(
     _ name: String, _ shape: Shape, _ body: @escaping @Sendable (Tensor) -> Tensor
   ) -> Workload {
-    Workload(name, .gigabytes, gigabytes(16 * mega)) {
+    Workload(name, .gigabytes, gigabytes(16 * mega), least: floats(read: 16 * mega)) {
       let x = numbers(shape)
       return { noGrad { _ = body(x) } }
     }
@@ -82,15 +90,19 @@ extension Workload {
 
   static let rows: [Workload] =
     [
-      Workload("softmax_4096x1024", .gigabytes, gigabytes(8 * mega)) {
+      Workload("softmax_4096x1024", .gigabytes, gigabytes(8 * mega), beside: operations(100, 4 * mega)) {
         let x = numbers([4096, 1024])
         return { noGrad { _ = x.softmax(dim: -1) } }
       },
-      Workload("layernorm_fwd_4096x1024", .gigabytes, gigabytes(8 * mega)) {
+      Workload("layernorm_fwd_4096x1024", .gigabytes, gigabytes(8 * mega), beside: operations(100, 4 * mega)) {
         let (x, w, b) = (numbers([4096, 1024]), numbers([1024]), numbers([1024]))
         return { noGrad { _ = x.layerNorm([1024], weight: w, bias: b) } }
       },
-      Workload("layernorm_fwdbwd_4096x1024", .milliseconds, 1) {
+      // Forward reads x and writes y; backward reads x and the gradient of y, and writes that of x.
+      Workload(
+        "layernorm_fwdbwd_4096x1024", .milliseconds, 1, least: floats(read: 12 * mega, written: 8 * mega),
+        beside: operations(250, 4 * mega)
+      ) {
         let operands = [numbers([4096, 1024]), numbers([1024]), numbers([1024])].map { $0.requiresGrad_() }
         let weight = numbers([4096, 1024])
         return {
@@ -100,7 +112,9 @@ extension Workload {
       },
     ]
     + [1024, 4096].map { count in
-      Workload("xent_fwdbwd_\(count)x32000", .milliseconds, 1) {
+      Workload(
+        "xent_fwdbwd_\(count)x32000", .milliseconds, 1, least: floats(read: count * 32000, written: count * 32000)
+      ) {
         let (logits, labels) = (numbers([count, 32000]).requiresGrad_(), classes(count, 32000))
         return { _ = Tensor.grad(of: [logits.crossEntropy(labels)], withRespectTo: [logits]) }
       }
@@ -130,12 +144,16 @@ extension Workload {
 
   static let overheads: [Workload] =
     [false, true].map { withGrad in
-      Workload(withGrad ? "overhead_add4_grad" : "overhead_add4", .nanoseconds, 200) {
+      // A tensor's body and its storage, and with a gradient the node.
+      Workload(
+        withGrad ? "overhead_add4_grad" : "overhead_add4", .nanoseconds, 200, least: .objects(200 * (withGrad ? 3 : 2))
+      ) {
         let (a, b) = (numbers([4]).requiresGrad_(withGrad), numbers([4]))
         return { for _ in 0..<200 { _ = a + b } }
       }
     } + [
-      Workload("overhead_chain100_fwdbwd", .microseconds, 1) {
+      // Forward makes three objects an operation; backward, a body and a storage for half of them.
+      Workload("overhead_chain100_fwdbwd", .microseconds, 1, least: .objects(400)) {
         let (x, c) = (numbers([4]).requiresGrad_(), Tensor.full([4], 1.001))
         return {
           x.grad = nil
@@ -159,12 +177,16 @@ extension Workload {
     let width = (images[3] + 2 * padding - weight[3]) / stride + 1
     let size: Shape = [images[0], weight[0], height, width]
     let flops = 2 * Double(size.elementCount * weight[1] * weight[2] * weight[3]) / 1e9
+    // Of a group of one channel hardly anything is computed for what is read.
+    func beside(passes: Int) -> ReferenceLoop.Work? {
+      weight[1] > 1 ? nil : floats(read: passes * images.elementCount, written: passes * size.elementCount)
+    }
     return [
-      Workload(name + "_fwd", .gflops, flops) {
+      Workload(name + "_fwd", .gflops, flops, beside: beside(passes: 1)) {
         let (x, w, b) = (numbers(images), numbers(weight), numbers([weight[0]]))
         return { noGrad { _ = x.conv2d(w, bias: b, stride: Size2D(stride), padding: Size2D(padding), groups: groups) } }
       },
-      Workload(name + "_fwdbwd", .gflops, 3 * flops) {
+      Workload(name + "_fwdbwd", .gflops, 3 * flops, beside: beside(passes: 3)) {
         let operands = [numbers(images), numbers(weight), numbers([weight[0]])].map { $0.requiresGrad_() }
         let cotangent = numbers(size)
         return {

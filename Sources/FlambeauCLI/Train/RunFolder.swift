@@ -49,8 +49,10 @@ final class RunFolder {
     try Safetensors.save(state, metadata: about, to: "\(path)/model.safetensors")
   }
 
-  func write(curves: String) throws {
-    try Data(curves.utf8).write(to: URL(fileURLWithPath: "\(path)/curves.svg"), options: .atomic)
+  func write(curves: String) throws { try RunFolder.write(curves, to: "\(path)/curves.svg") }
+
+  static func write(_ text: String, to path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
   }
 }
 

@@ -20,6 +20,9 @@ struct TrainOptions: ParsableArguments {
   var threads: Int?
   @Option(help: ArgumentHelp("The run folder; runs/NAME by default.", valueName: "DIR"))
   var out: String?
+  @Option(
+    help: ArgumentHelp("Write a Chrome trace of every operation, and print what took longest.", valueName: "FILE"))
+  var profile: String?
   @Flag(help: "Print one JSON object at the end and nothing else.")
   var json = false
 

@@ -40,12 +40,25 @@ final class Training {
       "\(task.name): \(task.train.count) images to learn, \(task.test.count) to be judged by; "
         + "\(model.parameters().reduce(0) { $0 + $1.tensor.count }) parameters, \(threadCount) threads")
     let start = clock.now
-    for epoch in 1...epochs where !Interrupt.isAsked { try learn(epoch) }
+    try learnProfiled()
     let seconds = (clock.now - start).seconds
     try folder.save(model)
     try folder.write(
       curves: Curves.svg(title: "\(task.name), seed \(options.seed)", losses: losses, epochs: results))
     try report(seconds)
+  }
+
+  private func learnProfiled() throws {
+    guard let file = options.profile else { return try learn() }
+    // What cannot be written is said now, not after the training.
+    try RunFolder.write("", to: file)
+    let seen = try profile { try learn() }
+    try RunFolder.write(seen.chromeTrace, to: file)
+    progress.say(seen.table(byOperands: false, limits: try MachineLimits.measure()))
+  }
+
+  private func learn() throws {
+    for epoch in 1...epochs where !Interrupt.isAsked { try learn(epoch) }
   }
 
   private func learn(_ epoch: Int) throws {

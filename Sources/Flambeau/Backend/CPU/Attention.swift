@@ -33,7 +33,11 @@ struct Attention {
   var width: Int { v.layout.shape.at(rank - 1) }
   var group: Int { q.layout.shape.at(rank - 3) }
   var heads: Int { Shape(q.layout.shape.prefix(rank - 2)).elementCount }
-  var isParallel: Bool { heads * queries * keys * (depth + width) >= Gemm.parallelWork }
+  /// Multiplications of the two products.
+  private var work: Int { heads * queries * keys * (depth + width) }
+  var isParallel: Bool { work >= Gemm.parallelWork }
+  /// Multiplications and additions of the two products, as far as a mask by position leaves them.
+  var operations: Double { (isCausal ? 1 : 2) * Double(work) }
 
   /// Queries that share what is packed of the keys.
   static let chunk = 8 * AttentionBlocks.queries
@@ -41,6 +45,7 @@ struct Attention {
   /// The result [heads …, queries, width] and log Σ exp(score) [heads …, queries], dense and of the class computed in; +∞ for
   /// a query that sees no key, whose result is 0.
   func forward(into result: Elements, logSums: UnsafeMutableRawPointer) {
+    fb_count_operations(operations)
     let chunks = (queries + Self.chunk - 1) / Self.chunk
     forEach(heads * chunks, parallel: isParallel) { i in
       let (head, start) = (i / chunks, i % chunks * Self.chunk)

@@ -31,6 +31,7 @@ struct Convolution {
   ) {
     let g = geometry
     if g.batch * g.outChannels * g.output.area == 0 { return }
+    fb_count_operations(2 * Double(g.work))
     if g.isDepthwise && epilogue.rows == nil { return depthwise(input, weight, output, bias: epilogue.bias) }
     if epilogue.rows == nil, let winograd = Winograd(self) {
       return winograd.run(

@@ -11,6 +11,7 @@ extension Convolution {
     if g.stride.area == 1 && g.output.area > 0 {
       return reversedForward(outputGradient, weight, inputGradient, epilogue)
     }
+    fb_count_operations(2 * Double(g.work))
     // Channels of the input share nothing, so blocks of them are tasks; about as many rows as a product's block has.
     let block = Swift.max(1, Swift.min(g.groupIn, 192 / Swift.max(1, g.kernel.area)))
     let blocks = (g.groupIn + block - 1) / block

@@ -12,6 +12,7 @@ extension Convolution {
       weightGradient.initializeMemory(as: UInt8.self, repeating: 0, count: count * dtype.byteCount)
       return
     }
+    fb_count_operations(2 * Double(g.work))
     if g.isDepthwise { return depthwiseWeightGradient(input, outputGradient, weightGradient) }
     if let winograd = Winograd(self), winograd.isWorthItForWeights {
       return winograd.weightGradient(input: input, outputGradient: outputGradient, weightGradient: weightGradient)

@@ -27,6 +27,8 @@ struct DenseArray {
     }
   }
 
+  var byteCount: Int { count * dtype.byteCount }
+
   /// After a kernel has written the elements.
   func finish() {
     if let origin { Elements(start, Layout(origin.layout.shape), dtype).copy(to: origin.elements) }

@@ -11,6 +11,8 @@ package enum GradientScaling {
   /// The norm of all elements of `tensors` together, of `order` > 0, which may be infinite; nil, reported, if it cannot be had.
   package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Double? {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
+    let span = Context.current.profiler?.begin(.function(operation))
+    defer { span?.end(byteCount: arrays.reduce(0) { $0 + $1.byteCount }) }
     let runs = arrays.map(Run.init)
     let pieces = Pieces(counts: runs.map(\.count))
     if pieces.pieces.isEmpty { return 0 }
@@ -50,9 +52,11 @@ package enum GradientScaling {
 
   private static func write(_ tensors: [Tensor], _ operation: String, _ body: Body) {
     guard let arrays = dense(tensors, operation, written: true) else { return }
+    let span = Context.current.profiler?.begin(.function(operation))
     let runs = arrays.map(Run.init)
     Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
     for array in arrays { array.finish() }
+    span?.end(byteCount: arrays.reduce(0) { $0 + 2 * $1.byteCount })
   }
 
   /// Nil in a failed error scope, or when one is refused.

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Products of the matrices in the last two dimensions of tensors, one for each position of the others.
 struct MatrixProduct {
   /// [batch …, m, k] and [batch …, k, n]; batches broadcast to the result's.
@@ -16,6 +18,7 @@ struct MatrixProduct {
   /// c = alpha · a b + beta · c
   func run() {
     if c.layout.elementCount == 0 { return }
+    fb_count_operations(2 * Double(work))
     let rank = c.layout.rank
     let (m, n) = (c.layout.shape.at(rank - 2), c.layout.shape.at(rank - 1))
     let gemm = Gemm(

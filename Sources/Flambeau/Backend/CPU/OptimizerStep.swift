@@ -27,6 +27,7 @@ package struct ParameterStep: Sendable {
   package static func run(_ steps: [ParameterStep], operation: String) {
     let context = Context.current
     if context.isFailed { return }
+    let span = context.profiler?.begin(.function(operation))
     do throws(TensorError) {
       for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
@@ -37,6 +38,7 @@ package struct ParameterStep: Sendable {
         pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
       }
       for array in arrays { array.finish() }
+      span?.end(byteCount: arrays.reduce(0) { $0 + $1.movedByteCount })
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
     }
@@ -101,6 +103,12 @@ private struct StepArrays {
       i < step.state.count ? try DenseArray(step.state[i]) : nil
     }
     state = (try array(0), try array(1), try array(2))
+  }
+
+  /// The gradient is read; all else is read and written.
+  var movedByteCount: Int {
+    let written = [parameter, state.0, state.1, state.2].compactMap { $0 }
+    return gradient.byteCount + written.reduce(0) { $0 + 2 * $1.byteCount }
   }
 
   func finish() {
