@@ -9,6 +9,7 @@
 #include "primitives.h"
 #include "random.h"
 #include "sort.h"
+#include "special.h"
 #include "threads.h"
 
 #ifdef __cplusplus

@@ -73,7 +73,7 @@ struct Binary: Sendable {
       .binary("torch.hypot(a, b)", 0.3...2, 0.3...2) { $0.hypot($1) },
       .binary("a.clone().hypot_(b)", 0.3...2, 0.3...2) { $0.clone().hypot_($1) },
     ]
-  ) { sqrt(square($0) + square($1)) }
+  ) { Flambeau.hypot($0, $1) }
   let copysign: BinaryRow = BinaryRow(
     "copysign", .floating,
     samples: [

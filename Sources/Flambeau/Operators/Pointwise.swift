@@ -34,7 +34,7 @@ extension Operator where Attributes == PointwiseArguments {
       fill: { (operands, arguments, plan, result) in
         Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
       },
-      backward: rule == .boolean ? nil : gradients.backward, samples: samples)
+      backward: gradients.backward, samples: samples)
   }
 }
 
