@@ -201,6 +201,10 @@ def layer_norm(x, w, b):
     return F.layer_norm(x, (1024,), w, b)
 
 
+def causal_attention(q, k, v):
+    return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
 def reduction(operation, *shape):
     amount = gigabytes(16 * MEGA)
     return Workload("GB/s", amount, without_grad(operation, shape))
@@ -232,6 +236,10 @@ WORKLOADS = {
     "overhead_add4_grad": add_of_four(True),
     "overhead_chain100_fwdbwd": Workload("us", 1, hundred_operations),
 }
+ATTENTIONS = {"sdpa_causal_8x6x256x64": (8, 6, 256, 64), "sdpa_causal_1x12x1024x64": (1, 12, 1024, 64)}
+for name, shape in ATTENTIONS.items():
+    WORKLOADS[name + "_fwd"] = Workload("ms", 1, without_grad(causal_attention, *[shape] * 3))
+    WORKLOADS[name + "_fwdbwd"] = Workload("ms", 1, gradients(causal_attention, shape, *[shape] * 3))
 CONVOLUTIONS = {
     "conv3x3_32x64x56x56_64": convolution((32, 64, 56, 56), (64, 64, 3, 3), padding=1),
     "convdw3x3_32x128x28x28": convolution((32, 128, 28, 28), (128, 1, 3, 3), padding=1, groups=128),

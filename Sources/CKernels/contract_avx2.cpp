@@ -12,6 +12,8 @@ namespace fb_contract_avx2 {
 #include "contract/gemm_thin.inc"
 #include "contract/gemm_table.inc"
 #include "contract/conv.inc"
+#include "contract/winograd.inc"
+#include "contract/conv_table.inc"
 #include "contract/pool.inc"
 }
 #pragma clang attribute pop

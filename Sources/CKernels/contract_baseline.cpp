@@ -14,5 +14,7 @@ namespace fb_contract_baseline {
 #include "contract/gemm_thin.inc"
 #include "contract/gemm_table.inc"
 #include "contract/conv.inc"
+#include "contract/winograd.inc"
+#include "contract/conv_table.inc"
 #include "contract/pool.inc"
 }

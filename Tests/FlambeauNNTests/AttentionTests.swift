@@ -46,6 +46,33 @@ struct AttentionCase: Sendable {
     } run: {
       $0($1, $1, $1).output
     },
+    AttentionCase(call: "m(a, a, a, need_weights=False)[0]", arguments: ", dropout=0.3", input: [5, 2, 12]) {
+      MultiheadAttention(12, 3, dropout: 0.3)
+    } run: {
+      $0($1, $1, $1, needWeights: false).output
+    },
+    AttentionCase(
+      call: "m(a[:, :2], a, a, need_weights=False)[0]", arguments: ", batch_first=True, bias=False", input: [3, 5, 12]
+    ) {
+      MultiheadAttention(12, 3, bias: false, batchFirst: true)
+    } run: {
+      $0($1.narrow(1, start: 0, length: 2), $1, $1, needWeights: false).output
+    },
+    AttentionCase(
+      call: "m(a, a, a, attn_mask=torch.ones(5, 5).triu(1).bool(), is_causal=True, need_weights=False)[0]",
+      input: [5, 2, 12]
+    ) { $0($1, $1, $1, isCausal: true, needWeights: false).output },
+    AttentionCase(
+      call: """
+        m(a, a, a, attn_mask=(torch.arange(150) % 7 == 1).reshape(6, 5, 5), need_weights=False,
+          key_padding_mask=torch.arange(10).reshape(2, 5) % 4 == 3)[0]
+        """,
+      input: [5, 2, 12]
+    ) {
+      let padding = Tensor((0..<10).map { $0 % 4 == 3 }, shape: [2, 5])
+      let hidden = Tensor((0..<150).map { $0 % 7 == 1 }, shape: [6, 5, 5])
+      return $0($1, $1, $1, keyPaddingMask: padding, attnMask: hidden, needWeights: false).output
+    },
   ]
 }
 

@@ -30,6 +30,27 @@ import Testing
     return try! JSONDecoder().decode(Golden.self, from: Data(contentsOf: path))
   }()
 
+  /// With Winograd's convolutions off, whose rounding differs from torch's more than a loss may.
+  private func direct(_ body: () -> Void) {
+    let before = allowWinograd
+    defer { allowWinograd = before }
+    allowWinograd = false
+    body()
+  }
+
+  @Test func winogradIsUsedUnlessForbidden() {
+    // Sums of small integers, which a direct convolution gets exactly.
+    let x = (Tensor.arange(0, 2 * 32 * 16 * 16).remainder(7) - 3).reshape([2, 32, 16, 16]).to(.float32)
+    let w = (Tensor.arange(0, 32 * 32 * 9).remainder(5) - 2).reshape([32, 32, 3, 3]).to(.float32)
+    let exact = x.to(.float64).conv2d(w.to(.float64), padding: 1)
+    func difference() -> Double { (x.conv2d(w, padding: 1).to(.float64) - exact).abs().max().item() }
+    direct { #expect(difference() == 0) }
+    let before = allowWinograd
+    defer { allowWinograd = before }
+    allowWinograd = true
+    #expect(difference() > 0 && difference() < 1e-2)
+  }
+
   @Test func mlpLearnsAsInTorch() {
     train(
       "mlp", { Sequential(Flatten(), Linear(64, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10)) },
@@ -37,13 +58,15 @@ import Testing
   }
 
   @Test func cnnLearnsAsInTorch() {
-    train(
-      "cnn",
-      {
-        Sequential(
-          Conv2d(1, 16, 3, padding: 1), ReLU(), Conv2d(16, 32, 3, padding: 1), ReLU(), MaxPool2d(2), Flatten(), Dropout(0.25),
-          Linear(512, 64), ReLU(), Linear(64, 10))
-      }, { SGD($0, lr: 0.01, momentum: 0.9) })
+    direct {
+      train(
+        "cnn",
+        {
+          Sequential(
+            Conv2d(1, 16, 3, padding: 1), ReLU(), Conv2d(16, 32, 3, padding: 1), ReLU(), MaxPool2d(2), Flatten(),
+            Dropout(0.25), Linear(512, 64), ReLU(), Linear(64, 10))
+        }, { SGD($0, lr: 0.01, momentum: 0.9) })
+    }
   }
 
   private func train(

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attention.h"
 #include "digits.h"
 #include "optimizers.h"
 #include "primitives.h"
@@ -105,6 +106,8 @@ typedef struct fb_table {
   fb_index_move index_add[fb_class_count];
   fb_index_check index_check;
   fb_index_offsets index_offsets;
+  /// Of floats only.
+  fb_attention attention[fb_class_count];
 } fb_table;
 
 /// The best instruction set this machine has.
@@ -123,6 +126,7 @@ static inline fb_arg fb_table_argmax(const fb_table *t, fb_class c) { return t->
 static inline fb_exp_sum fb_table_exp_sum(const fb_table *t, fb_class c) { return t->exp_sum[c]; }
 static inline fb_max_exp_sum fb_table_max_exp_sum(const fb_table *t, fb_class c) { return t->max_exp_sum[c]; }
 static inline fb_fill fb_table_fill(const fb_table *t, int log_size) { return t->fill[log_size]; }
+static inline const fb_attention *fb_table_attention(const fb_table *t, fb_class c) { return &t->attention[c]; }
 static inline fb_transpose fb_table_transpose(const fb_table *t, int log_size) { return t->transpose[log_size]; }
 
 #ifdef __cplusplus

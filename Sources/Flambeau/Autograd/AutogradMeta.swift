@@ -5,11 +5,20 @@ import Synchronization
 /// Unchecked: every mutable field is atomic or guarded by the lock.
 final class AutogradMeta: @unchecked Sendable {
   private let lock = Lock()
-  private var leaf: GradientAccumulator?
+  /// An owned reference to the accumulator, set at most once.
+  private let leafBits = Atomic<UInt>(0)
   private var moved: Edge?
   private var movedGeneration: UInt32 = 0
+  /// There has been a history set by an in-place write: without one, nobody takes the lock.
+  private let hasMoved = Atomic<Bool>(false)
   private let generations = Atomic<UInt32>(0)
   private let leafRequiresGrad = Atomic<Bool>(false)
+
+  deinit {
+    if let bits = UnsafeRawPointer(bitPattern: leafBits.load(ordering: .relaxed)) {
+      Unmanaged<GradientAccumulator>.fromOpaque(bits).release()
+    }
+  }
 
   /// How often a view of this tensor was written with a gradient: views re-derive their node when it has risen.
   var generation: UInt32 { generations.load(ordering: .acquiring) }
@@ -22,29 +31,27 @@ final class AutogradMeta: @unchecked Sendable {
 
   /// Where a leaf's gradient is kept; made when first asked for.
   func accumulator(for body: TensorBody) -> GradientAccumulator {
-    lock.withLock {
-      if let leaf { return leaf }
-      let new = GradientAccumulator(shape: body.layout.shape, dtype: body.dtype)
-      leaf = new
-      return new
-    }
+    if let knownAccumulator { return knownAccumulator }
+    adopt(GradientAccumulator(shape: body.layout.shape, dtype: body.dtype))
+    return knownAccumulator!
   }
 
+  @inline(__always)
   var knownAccumulator: GradientAccumulator? {
-    get { lock.withLock { leaf } }
-    set {
-      let old = lock.withLock {
-        let old = leaf
-        leaf = newValue
-        return old
-      }
-      withExtendedLifetime(old) {}
-    }
+    guard let bits = UnsafeRawPointer(bitPattern: leafBits.load(ordering: .acquiring)) else { return nil }
+    return Unmanaged<GradientAccumulator>.fromOpaque(bits).takeUnretainedValue()
+  }
+
+  /// Makes `accumulator` the leaf's, unless there is one already.
+  func adopt(_ accumulator: GradientAccumulator) {
+    let bits = UInt(bitPattern: Unmanaged.passRetained(accumulator).toOpaque())
+    let (done, _) = leafBits.compareExchange(expected: 0, desired: bits, ordering: .acquiringAndReleasing)
+    if !done { Unmanaged.passUnretained(accumulator).release() }
   }
 
   /// The node an in-place write made this tensor's maker, and the generation of the base it is valid for.
   var rebased: (edge: Edge, generation: UInt32)? {
-    get { lock.withLock { moved.map { ($0, movedGeneration) } } }
+    get { hasMoved.load(ordering: .acquiring) ? lock.withLock { moved.map { ($0, movedGeneration) } } : nil }
     set {
       let old = lock.withLock {
         let old = moved
@@ -52,6 +59,7 @@ final class AutogradMeta: @unchecked Sendable {
         movedGeneration = newValue?.generation ?? 0
         return old
       }
+      hasMoved.store(true, ordering: .releasing)
       withExtendedLifetime(old) {}
     }
   }
@@ -69,7 +77,7 @@ final class GradientAccumulator: Node, @unchecked Sendable {
   init(shape: Shape, dtype: DType) {
     self.shape = shape
     self.dtype = dtype
-    super.init(edges: Few(), isLeaf: true)
+    super.init(edges: Edges(), isLeaf: true)
   }
 
   override var name: String { "AccumulateGrad" }

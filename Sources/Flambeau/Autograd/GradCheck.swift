@@ -22,7 +22,8 @@ public func gradcheck(
     let leaves = inputs.map { $0.detach().requiresGrad_($0.requiresGrad) }
     let outputs = function(leaves).filter(\.requiresGrad)
     let tracked = leaves.indices.filter { leaves[$0].requiresGrad }
-    let analytic = outputs.map { jacobian($0, tracked.map { leaves[$0] }) }
+    let analytic = outputs.map { jacobianRows(of: $0, by: tracked.map { leaves[$0] }, createGraph: false) }
+      .map { $0.map { $0.array(of: Double.self) } }
     for (position, i) in tracked.enumerated() {
       let values = inputs[i].array(of: Double.self)
       for element in values.indices {
@@ -43,7 +44,7 @@ public func gradcheck(
         for (o, output) in outputs.enumerated() {
           for k in 0..<output.count {
             let measured = (above[o][k] - below[o][k]) / (2 * epsilon)
-            let derivative = analytic[o][position][k][element]
+            let derivative = analytic[o][position][k * values.count + element]
             if !(Swift.abs(derivative - measured) <= absolute + relative * Swift.abs(measured)) {
               throw GradCheckError(
                 description:
@@ -80,20 +81,4 @@ public func gradgradcheck(
     return Tensor.grad(of: roots, withRespectTo: tracked, gradients: cotangents, createGraph: true, allowUnused: true)
       .compactMap { $0 }
   }
-}
-
-/// The derivative of each element of `output` by each element of each input: [input][output element][input element].
-private func jacobian(_ output: Tensor, _ inputs: [Tensor]) -> [[[Double]]] {
-  var rows: [[[Double]]] = Array(repeating: [], count: inputs.count)
-  for k in 0..<output.count {
-    var direction = Array(repeating: 0.0, count: output.count)
-    direction[k] = 1
-    let gradients = Tensor.grad(
-      of: [output], withRespectTo: inputs, gradients: [Tensor(direction, shape: output.shape).to(output.dtype)],
-      retainGraph: true, allowUnused: true)
-    for (i, gradient) in gradients.enumerated() {
-      rows[i].append(gradient?.array(of: Double.self) ?? Array(repeating: 0, count: inputs[i].count))
-    }
-  }
-  return rows
 }

@@ -18,8 +18,7 @@ extension TensorBody {
   var requiresGrad: Bool {
     if let base, let generation = base.meta?.generation, generation != self.generation { return base.requiresGrad }
     if node != nil { return true }
-    guard let meta else { return false }
-    return meta.requiresGrad || meta.rebased != nil
+    return unmanagedMeta?._withUnsafeGuaranteedRef { $0.requiresGrad || $0.rebased != nil } ?? false
   }
 
   /// Not the result of a recorded call.

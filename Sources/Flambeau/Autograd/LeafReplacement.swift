@@ -6,7 +6,7 @@ extension Tensor {
     let leaf = value.detach()
     guard let meta = body.meta else { return leaf }
     if let accumulator = meta.knownAccumulator {
-      leaf.body.attachedMeta.knownAccumulator = accumulator
+      leaf.body.attachedMeta.adopt(accumulator)
       if let gradient = accumulator.gradient { accumulator.gradient = gradient.to(value.dtype) }
     }
     if meta.requiresGrad { leaf.body.attachedMeta.requiresGrad = true }

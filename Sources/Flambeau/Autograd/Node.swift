@@ -1,19 +1,15 @@
 import Synchronization
 
-/// Where a gradient goes: a result of a recorded call, or a leaf's accumulator.
-struct Edge {
-  var node: Node
-  let index: Int
-}
-
 /// One recorded call: where its operands came from and what its derivative needs.
 ///
 /// Unchecked: written while the call is recorded, and then by the one backward pass that walks it.
 class Node: @unchecked Sendable {
   /// Counts nodes in order of creation, so consumers follow what they consume.
   let sequence: UInt64
-  final var edges: Few<Edge>
-  final var saved = Few<SavedTensor>()
+  final var edges: Edges
+  final var saved = SavedValues()
+  /// What was done with a watched call; nil where nobody watched.
+  final var record: CallRecord?
   /// Saved values were given up after a backward pass.
   final var isReleased = false
   /// The pass that visits the node is the graph's last: what it saved is given up afterwards.
@@ -22,9 +18,10 @@ class Node: @unchecked Sendable {
 
   private static let counter = Atomic<UInt64>(1)
 
-  init(edges: Few<Edge>, isLeaf: Bool = false) {
+  @inline(__always)
+  init(edges: consuming Edges, isLeaf: Bool = false) {
     sequence = isLeaf ? 0 : Node.counter.wrappingAdd(1, ordering: .relaxed).oldValue
-    self.edges = edges
+    self.edges = consume edges
   }
 
   /// Torch's name without `Backward`, such as `Add`.
@@ -34,11 +31,23 @@ class Node: @unchecked Sendable {
   /// The gradients for the operands from those of the results; a missing one is zero.
   func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> { Few() }
 
-  final func needs(_ operand: Int) -> Bool { edges[operand] != nil }
+  /// A leaf's accumulator.
+  final var isLeaf: Bool { sequence == 0 }
+
+  final func needs(_ operand: Int) -> Bool { edges.isWanted(operand) }
 
   func releaseSaved() {
-    isReleased = saved.count > 0
-    saved = Few()
+    if saved.count == 0 { return }
+    isReleased = true
+    saved = SavedValues()
+    record?.release()
+  }
+
+  /// A saved value, if nothing has written to it since.
+  final func unpack(_ slot: Int) throws(TensorError) -> Tensor {
+    if isReleased { throw .backwardTwice }
+    if let packed = record?.packed { return try packed[slot]!.unpacked(for: self) }
+    return try saved[slot]!.unpack(for: self)
   }
 
   final func addHook(_ hook: GradientHook) { hooks.append(hook) }

@@ -30,6 +30,15 @@ struct SavedTensor: Sendable {
     return Tensor(body.rewrapped(node: node, resultIndex: Int(resultIndex)))
   }
 
+  /// The value as `hooks` keep it.
+  func packed(_ hooks: SavedTensorHooks) throws(TensorError) -> PackedTensor {
+    let plain = Tensor(TensorBody(body.value))
+    let unpack = try Context.attempt(Context.current.recording(false)) { () throws(TensorError) in try hooks.pack(plain) }
+    return PackedTensor(
+      unpack: unpack, shape: body.layout.shape, dtype: body.dtype, edge: resultIndex < 0 ? body.edge : nil,
+      resultIndex: Int(resultIndex))
+  }
+
   private func check(
     _ storage: Storage, _ dtype: DType, _ layout: Layout, _ maker: Node?, _ index: Int
   ) throws(TensorError) {

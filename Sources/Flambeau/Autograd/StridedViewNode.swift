@@ -6,7 +6,7 @@ final class StridedViewNode: Node, @unchecked Sendable {
   init(of base: Layout, as view: Layout, edge: Edge) {
     self.base = base
     self.view = view
-    super.init(edges: Few(edge))
+    super.init(edges: Edges(edge))
   }
 
   override var name: String { "AsStrided" }

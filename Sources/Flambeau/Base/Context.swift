@@ -9,12 +9,18 @@ package final class Context: Sendable {
   let errorScope: ErrorScope?
   /// The generator random draws use; nil for the device's own.
   let generator: Generator?
+  /// What recorded calls are put through; nil for nothing.
+  let watch: GraphWatch?
 
-  init(gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil) {
+  init(
+    gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil,
+    watch: GraphWatch? = nil
+  ) {
     self.gradEnabled = gradEnabled
     self.inference = inference
     self.errorScope = errorScope
     self.generator = generator
+    self.watch = watch
   }
 
   @TaskLocal package static var current = Context()
@@ -23,16 +29,27 @@ package final class Context: Sendable {
   package static var initial: Context { Context() }
 
   func with(
-    gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil
+    gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil,
+    watch: GraphWatch? = nil
   ) -> Context {
     Context(
       gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
-      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator)
+      errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator, watch: watch ?? self.watch)
+  }
+
+  /// The same, recording or not, with calls put through nothing.
+  func recording(_ isRecording: Bool) -> Context {
+    Context(gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator)
   }
 
   /// Runs `body` with `context` as the current one.
   package static func run<R>(_ context: Context, _ body: () throws -> R) rethrows -> R {
     try $current.withValue(context, operation: body)
+  }
+
+  /// The same of a body that throws a ``TensorError``.
+  static func attempt<R>(_ context: Context, _ body: () throws(TensorError) -> R) throws(TensorError) -> R {
+    try $current.withValue(context) { Result(catching: body) }.get()
   }
 
   static func run<R>(

@@ -64,6 +64,26 @@ struct Few<Element> {
   }
 }
 
+extension Few {
+  /// Takes element `i` out.
+  mutating func take(_ i: Int) -> Element? {
+    switch i {
+    case 0: return first.take()
+    case 1: return second.take()
+    case 2: return third.take()
+    default: return rest![i - 3].take()
+    }
+  }
+
+  /// The list, which is empty afterwards.
+  @inline(__always)
+  mutating func takeAll() -> Few {
+    let all = self
+    self = Few()
+    return all
+  }
+}
+
 extension Few: Sendable where Element: Sendable {}
 
 extension Few: Sequence {

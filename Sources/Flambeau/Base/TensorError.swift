@@ -20,6 +20,13 @@ public struct TensorError: Error, Sendable {
     self.operation = operation
     self.operands = operands
   }
+
+  /// The same with more at the end of its sentence.
+  func adding(_ text: String) -> TensorError {
+    var error = TensorError(kind, message + text, operation: operation, operands: operands)
+    error.site = site
+    return error
+  }
 }
 
 extension TensorError: CustomStringConvertible {

@@ -21,7 +21,16 @@ extension Operator {
   }
 
   /// Runs the row on `operands` and records the call if a gradient may be asked of it. Missing operands are nil.
+  @inline(__always)
   func call(_ operands: consuming Few<Tensor>, _ attributes: Attributes, at site: CallSite? = nil) -> Tensor {
+    if let shortcut, let result = callShort(shortcut, &operands, attributes) { return result }
+    return callInFull(operands, attributes, at: site)
+  }
+
+  @inline(never)
+  private func callInFull(
+    _ operands: consuming Few<Tensor>, _ attributes: Attributes, at site: CallSite?
+  ) -> Tensor {
     let context = Context.current
     if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     do throws(TensorError) {
@@ -51,7 +60,7 @@ extension Operator {
   @inline(__always)
   func refusal(_ operands: borrowing Few<Tensor>, _ context: Context) -> TensorError? {
     for i in 0..<operands.count {
-      if let poison = operands[i]?.body.poison { return poison }
+      if let body = operands[i]?.body, body.isPoisoned { return body.poison }
     }
     return context.isFailed ? context.openScope!.error! : nil
   }
@@ -81,7 +90,8 @@ extension Operator {
     }
     guard records && value.dtype.isFloatingPoint else { return (value, nil) }
     let node = try node(operands, attributes, needs, saved)
-    node.saveResults(saved, value, after: operands.count)
+    if !saved.isEmpty { node.saveResults(saved, value, after: operands.count) }
+    if let watch = context.watch { try watch.record(node) }
     return (value, node)
   }
 
@@ -95,19 +105,18 @@ extension Operator {
 
   /// The node of a call, with the operands its derivative reads.
   func node(
-    _ operands: Few<Tensor>, _ attributes: Attributes, _ needs: OperandSet, _ plan: SavePlan
+    _ operands: borrowing Few<Tensor>, _ attributes: Attributes, _ needs: OperandSet, _ plan: SavePlan
   ) throws(TensorError) -> OperatorNode<Attributes> {
-    var edges = Few<Edge>(count: operands.count)
+    var edges = Edges(count: operands.count)
     for i in 0..<operands.count where needs.contains(i) { edges[i] = operands[i]?.body.edge }
-    let node = OperatorNode(self, attributes, edges: edges, operandShapes: OperandShapes(operands))
+    let node = OperatorNode(self, attributes, edges: consume edges, operandShapes: OperandShapes(operands))
     if plan.isEmpty { return node }
-    var saved = Few<SavedTensor>(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))
+    node.saved = SavedValues(count: operands.count + 1 + (plan.auxiliaries ? auxiliaryCount : 0))
     for i in 0..<operands.count where plan.operands.contains(i) {
       guard let body = operands[i]?.body else { continue }
       guard !body.isInference else { throw .inferenceSaved }
-      saved[i] = SavedTensor(operand: body)
+      node.saved[i] = SavedTensor(operand: body)
     }
-    node.saved = saved
     return node
   }
 }

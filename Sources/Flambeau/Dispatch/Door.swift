@@ -24,18 +24,29 @@ package enum Door {
   /// The first line outside this library on the stack; operators and collection subscripts cannot receive `#line`.
   private static func callerFromBacktrace() -> String? {
     #if os(Linux)
+      return (try? Backtrace.capture(limit: 64))?.callerOutsideFlambeau
+    #else
+      return nil
+    #endif
+  }
+}
+
+#if os(Linux)
+  extension Backtrace {
+    /// The first line outside this library, as far as the program has debug information.
+    var callerOutsideFlambeau: String? {
       let library = String(#filePath.dropLast("/Dispatch/Door.swift".count))
-      guard let trace = try? Backtrace.capture(limit: 64).symbolicated() else { return nil }
+      guard let trace = symbolicated() else { return nil }
       for frame in trace.frames {
         guard let place = frame.symbol?.sourceLocation, place.line > 0 else { continue }
         if !place.path.hasPrefix(library) && !place.path.hasPrefix("/<compiler-generated>") {
           return "\(place.path):\(place.line)"
         }
       }
-    #endif
-    return nil
+      return nil
+    }
   }
-}
+#endif
 
 /// Runs `body` so that misuse of tensors inside it is thrown instead of stopping the program.
 ///

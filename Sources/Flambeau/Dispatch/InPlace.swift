@@ -18,6 +18,7 @@ extension Operator {
       target.body.storage.version.wrappingAdd(1, ordering: .relaxed)
       if let node {
         node.saveResults(plan, target.body.value, after: operands.count)
+        if let watch = context.watch { try watch.record(node) }
         target.body.becomeResult(of: node)
       }
       return target

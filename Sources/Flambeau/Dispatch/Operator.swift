@@ -42,6 +42,8 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let saves: @Sendable (_ needs: OperandSet) -> SavePlan
   /// How many results follow the first, such as indices. No gradient flows from them.
   let auxiliaryCount: Int
+  /// For pointwise rows.
+  let shortcut: Shortcut?
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
@@ -51,17 +53,19 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     self.backward = backward
     self.saves = saves
     self.auxiliaryCount = auxiliaryCount
+    shortcut = nil
     super.init(name, samples: samples)
   }
 
   init(
     _ name: String, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() }, plan: @escaping Plan,
-    fill: @escaping Fill, backward: Backward? = nil, samples: [Sample] = []
+    fill: @escaping Fill, shortcut: Shortcut? = nil, backward: Backward? = nil, samples: [Sample] = []
   ) {
     body = .fills(plan, fill)
     self.backward = backward
     self.saves = saves
     auxiliaryCount = 0
+    self.shortcut = shortcut
     super.init(name, samples: samples)
   }
 
@@ -73,6 +77,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     self.backward = backward
     self.saves = saves
     auxiliaryCount = 0
+    shortcut = nil
     super.init(name, samples: samples)
   }
 }
@@ -114,24 +119,19 @@ struct Call<Attributes: Sendable> {
   var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
-  func operand(_ i: Int) throws(TensorError) -> Tensor { try unpack(i) }
+  func operand(_ i: Int) throws(TensorError) -> Tensor { try node.unpack(i) }
   /// An operand that may be missing.
-  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try unpack(i) }
+  func optionalOperand(_ i: Int) throws(TensorError) -> Tensor? { node.operandShapes[i].isMissing ? nil : try node.unpack(i) }
   /// The result, if the row saves it.
-  func result() throws(TensorError) -> Tensor { try unpack(node.edges.count) }
+  func result() throws(TensorError) -> Tensor { try node.unpack(node.edges.count) }
   /// A result after the first, if the row saves them.
-  func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try unpack(node.edges.count + 1 + i) }
+  func auxiliary(_ i: Int) throws(TensorError) -> Tensor { try node.unpack(node.edges.count + 1 + i) }
 
   /// The same, out of the node's hands if this is the graph's last pass, so that its memory may become a gradient's.
   func takenAuxiliary(_ i: Int) throws(TensorError) -> Tensor {
     let tensor = try auxiliary(i)
     if node.isInLastPass { node.saved[node.edges.count + 1 + i] = nil }
     return tensor
-  }
-
-  private func unpack(_ slot: Int) throws(TensorError) -> Tensor {
-    if node.isReleased { throw .backwardTwice }
-    return try node.saved[slot]!.unpack(for: node)
   }
 }
 
@@ -150,11 +150,15 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   /// The shape and dtype of each operand, for its gradient.
   let operandShapes: OperandShapes
 
-  init(_ row: Operator<Attributes>, _ attributes: Attributes, edges: Few<Edge>, operandShapes: OperandShapes) {
+  @inline(__always)
+  init(
+    _ row: Operator<Attributes>, _ attributes: Attributes, edges: consuming Edges,
+    operandShapes: consuming OperandShapes
+  ) {
     self.row = row
     self.attributes = attributes
-    self.operandShapes = operandShapes
-    super.init(edges: edges)
+    self.operandShapes = consume operandShapes
+    super.init(edges: consume edges)
   }
 
   override var name: String { row.nodeName }
@@ -172,35 +176,37 @@ struct OperandShape: Sendable {
   var isMissing = true
 }
 
-/// The shapes of a call's operands; three need no memory of their own.
+/// The shapes of a call's operands, which need no memory of their own where all are alike.
 struct OperandShapes: Sendable {
   private var first = OperandShape()
-  private var second = OperandShape()
-  private var third = OperandShape()
-  private var rest: [OperandShape]?
+  /// All of them, where they differ.
+  private var all: [OperandShape]?
 
   @inline(__always)
   init(_ operands: borrowing Few<Tensor>) {
-    for i in 0..<operands.count {
-      var shape = OperandShape()
-      if let body = operands[i]?.body {
-        shape = OperandShape(shape: body.layout.shape, dtype: body.dtype, isMissing: false)
-      }
-      switch i {
-      case 0: first = shape
-      case 1: second = shape
-      case 2: third = shape
-      default: rest = (rest ?? []) + [shape]
+    guard let body = operands.first?.body else {
+      all = OperandShapes.all(of: operands)
+      return
+    }
+    first = OperandShape(shape: body.layout.shape, dtype: body.dtype, isMissing: false)
+    for i in 1..<Swift.max(operands.count, 1) {
+      guard let other = operands[i]?.body, other.dtype == body.dtype, other.layout.shape == body.layout.shape else {
+        all = OperandShapes.all(of: operands)
+        return
       }
     }
   }
 
-  subscript(i: Int) -> OperandShape {
-    switch i {
-    case 0: first
-    case 1: second
-    case 2: third
-    default: rest![i - 3]
+  private static func all(of operands: borrowing Few<Tensor>) -> [OperandShape] {
+    var shapes: [OperandShape] = []
+    for i in 0..<operands.count {
+      let body = operands[i]?.body
+      shapes.append(
+        body.map { OperandShape(shape: $0.layout.shape, dtype: $0.dtype, isMissing: false) } ?? OperandShape())
     }
+    return shapes
   }
+
+  @inline(__always)
+  subscript(i: Int) -> OperandShape { all.map { $0[i] } ?? first }
 }

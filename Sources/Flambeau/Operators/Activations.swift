@@ -62,16 +62,32 @@ struct Activations: Sendable {
     [
       .unary("F.leaky_relu(a)") { $0.leakyReLU() }, .unary("F.leaky_relu(a, 0.3)") { $0.leakyReLU(negativeSlope: 0.3) },
     ])
+  // elu's slope is e^x itself: the value plus α, which expm1's rule gives, loses it where it is small.
+  private static let (seluScale, seluAlpha): (Scalar, Scalar) = (
+    1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+  )
   let elu: Operator<PointwiseArguments> = real(
-    "elu", Program(inputs: 1, scalars: 1) { x, s in select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0))) },
+    "elu",
+    Program(inputs: 1, scalars: 1) { x, s in
+      select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0)))
+    } derivatives: { x, s, _, g in
+      [select(gt(x[0], 0), g, g * s[0] * exp(min(x[0], 0)))]
+    },
     [.unary("F.elu(a)") { $0.elu() }, .unary("F.elu(a, 0.7)") { $0.elu(alpha: 0.7) }])
   let selu: Operator<PointwiseArguments> = real(
     "selu",
-    Program { x in
-      1.0507009873554804934193349852946 * select(gt(x, 0), x, 1.6732632423543772848170429916717 * expm1(min(x, 0)))
+    Program(inputs: 1) { x, _ in
+      Self.seluScale * select(gt(x[0], 0), x[0], Self.seluAlpha * expm1(min(x[0], 0)))
+    } derivatives: { x, _, _, g in
+      [g * Self.seluScale * select(gt(x[0], 0), 1, Self.seluAlpha * exp(min(x[0], 0)))]
     }, [.unary("F.selu(a)") { $0.selu() }])
   let celu: Operator<PointwiseArguments> = real(
-    "celu", Program(inputs: 1, scalars: 1) { x, s in select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0) / s[0])) },
+    "celu",
+    Program(inputs: 1, scalars: 1) { x, s in
+      select(gt(x[0], 0), x[0], s[0] * expm1(min(x[0], 0) / s[0]))
+    } derivatives: { x, s, _, g in
+      [select(gt(x[0], 0), g, g * exp(min(x[0], 0) / s[0]))]
+    },
     [.unary("F.celu(a)") { $0.celu() }, .unary("F.celu(a, 0.5)") { $0.celu(alpha: 0.5) }])
   let logSigmoid: Operator<PointwiseArguments> = real(
     "log_sigmoid", Program { x in -Flambeau.softplus(-x) }, [.unary("F.logsigmoid(a)") { $0.logSigmoid() }])
@@ -137,6 +153,10 @@ extension Tensor {
         .argument("cannot do hardtanh on an unsigned type with negative limits"), "hardtanh", Few(consume self),
         at: CallSite(file, line))
     }
+    if min > max {
+      return Door.refuse(
+        .argument("min_val cannot be greater than max_val"), "hardtanh", Few(consume self), at: CallSite(file, line))
+    }
     return ops.activations.hardtanh(consume self, .with(min, max))
   }
   /// x held between 0 and 6. Torch's `relu6`.
@@ -164,7 +184,16 @@ extension Tensor {
   /// x where |x| is above `lambda`, else 0. Torch's `hardshrink`.
   public consuming func hardshrink(lambda: Double = 0.5) -> Tensor { ops.activations.hardshrink(consume self, .with(lambda)) }
   /// x moved towards 0 by `lambda`. Torch's `softshrink`.
-  public consuming func softshrink(lambda: Double = 0.5) -> Tensor { ops.activations.softshrink(consume self, .with(lambda)) }
+  public consuming func softshrink(
+    lambda: Double = 0.5, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    if !(lambda >= 0) {
+      return Door.refuse(
+        .argument("lambda must be greater or equal to 0, but found to be \(lambda)"), "softshrink", Few(consume self),
+        at: CallSite(file, line))
+    }
+    return ops.activations.softshrink(consume self, .with(lambda))
+  }
   /// x above `threshold`, else `value`. Torch's `threshold`.
   public consuming func threshold(_ threshold: Double, value: Double) -> Tensor {
     ops.activations.threshold(consume self, .with(threshold, value))
@@ -174,6 +203,9 @@ extension Tensor {
   public func prelu(_ weight: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     let site = CallSite(file, line)
     return checked("prelu", at: site) { layout throws(TensorError) in
+      guard weight.ndim <= 1 else {
+        throw .shape("Expected `weight` to be a scalar or 1D tensor, but got: ndim = \(weight.ndim)")
+      }
       let channels = layout.rank >= 2 ? layout.shape.at(1) : 1
       guard weight.count == 1 || weight.count == channels else {
         throw .shape(

@@ -96,9 +96,10 @@ extension CrossEntropies {
     let rows = try ClassRows(targets, logits, weight: weight?.body, call.attributes)
     let (softmax, factor, constant) = try rows.softmax(from: slope, dtype: call.dtype(0))
     let node = OperatorNode(
-      ops.softmaxes.softmax, rows.classDimension, edges: Few(call.node.edges[0]),
+      ops.softmaxes.softmax, rows.classDimension, edges: Edges(call.node.edges[0]),
       operandShapes: OperandShapes(Few(Tensor(logits))))
-    node.saved = Few(nil, SavedTensor(result: softmax, index: 0))
+    node.saved = SavedValues(count: 2)
+    node.saved[1] = SavedTensor(result: softmax, index: 0)
     return scale * (Tensor(TensorBody(softmax, node: node)) * factor - constant)
   }
 }

@@ -5,7 +5,7 @@ struct Gathering: Sendable {
     "gather", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, dim) throws(TensorError) in
       let (table, index) = (operands[0]!.body, operands[1]!.body)
-      guard index.dtype == .int64 || index.dtype == .int32 else {
+      guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
         throw .dtype("gather(): Expected dtype int32/int64 for index")
       }
       let result = try Value(Layout(index.layout.shape), table.dtype)
@@ -78,7 +78,7 @@ struct Gathering: Sendable {
       name, saves: { _ in SavePlan(operands: .operand(2)) },
       edit: { (operands, dim, table) throws(TensorError) in
         let (source, index) = (operands[1]!.body, operands[2]!.body)
-        guard index.dtype == .int64 || index.dtype == .int32 else {
+        guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
           throw .dtype("scatter(): Expected dtype int32/int64 for index")
         }
         guard table.dtype == source.dtype else {

@@ -40,6 +40,7 @@ struct Operators: Sendable {
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
   let tensorProducts: TensorProducts = TensorProducts()
   let einsums: Einsums = Einsums()
+  let attentions: Attentions = Attentions()
   let convolutions: Convolutions = Convolutions()
   let poolings: Poolings = Poolings()
   let softmaxes: Softmaxes = Softmaxes()

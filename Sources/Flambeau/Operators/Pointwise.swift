@@ -34,7 +34,8 @@ extension Operator where Attributes == PointwiseArguments {
       fill: { (operands, arguments, plan, result) in
         Pointwise.run(program, operands, arguments.scalars, in: plan.compute, into: result)
       },
-      backward: gradients.backward, samples: samples)
+      shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil }, backward: gradients.backward,
+      samples: samples)
   }
 }
 

@@ -192,8 +192,11 @@ extension Tensor {
       guard shifts.count == dim.count, !dim.isEmpty else {
         throw .argument("shifts and dimensions must align. shifts: \(shifts.count), dims:\(dim.count)")
       }
+      guard layout.rank > 0 else {
+        throw .argument("Dimension specified as \(dim[0]) but tensor has no dimensions")
+      }
       let dims = try dim.mapDimensions(layout)
-      if layout.elementCount == 0 || layout.rank == 0 { return clone() }
+      if layout.elementCount == 0 { return clone() }
       var result = self
       for (shift, dim) in zip(shifts, dims) {
         let size = layout.shape.at(dim)

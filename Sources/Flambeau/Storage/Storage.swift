@@ -13,16 +13,14 @@ final class Storage: Sendable {
     let writer = Atomic<UInt>(0)
   #endif
   /// Keeps foreign memory alive; nil when the allocator owns the block.
-  private let owner: (any Sendable)?
-  private let release: (@Sendable () -> Void)?
+  private let lender: Lender?
 
   /// A fresh block of the caching allocator, 64-byte aligned, contents undefined.
   init(byteCount: Int, device: Device = .cpu) throws(TensorError) {
     pointer = try Memory.allocate(byteCount)
     self.byteCount = byteCount
     self.device = device
-    owner = nil
-    release = nil
+    lender = nil
   }
 
   /// Foreign memory, kept alive by `owner`, and given back by `release`.
@@ -33,17 +31,29 @@ final class Storage: Sendable {
     self.pointer = pointer
     self.byteCount = byteCount
     device = .cpu
-    self.owner = owner
-    self.release = release ?? {}
+    lender = Lender(owner: owner, release: release)
   }
 
   /// The block came from the library's allocator, so it may be reused for a result.
-  var isOwned: Bool { release == nil }
+  var isOwned: Bool { lender == nil }
 
   /// No elements; what a poisoned tensor names.
   static let none = Storage(sharing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0, owner: nil)
 
   deinit {
-    if let release { release() } else { Memory.free(pointer, byteCount) }
+    if lender == nil { Memory.free(pointer, byteCount) }
   }
+}
+
+/// Whose the memory of a storage is, if it is not the allocator's.
+private final class Lender: Sendable {
+  private let owner: (any Sendable)?
+  private let release: (@Sendable () -> Void)?
+
+  init(owner: (any Sendable)?, release: (@Sendable () -> Void)?) {
+    self.owner = owner
+    self.release = release
+  }
+
+  deinit { release?() }
 }

@@ -35,6 +35,14 @@ extension Tensor {
   /// The dimensions in reverse order: a matrix transposed. Torch's `T`.
   public var T: Tensor { ndim < 2 ? self : permute(Array((0..<ndim).reversed())) }
 
+  /// A matrix transposed; a vector as it is. Torch's `t`.
+  public func t(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    checked("t", at: CallSite(file, line)) { layout throws(TensorError) in
+      guard layout.rank <= 2 else { throw .shape("t() expects a tensor with <= 2 dimensions, but self is \(layout.rank)D") }
+      return T
+    }
+  }
+
   /// One dimension moved to another place, the others in their order. Torch's `movedim`.
   public func moveDim(
     _ source: Int, _ destination: Int, file: StaticString = #fileID, line: UInt = #line

@@ -17,8 +17,7 @@ final class TensorBody: @unchecked Sendable {
   /// The base's generation of in-place writes when the view was taken.
   let generation: UInt32
   let isInference: Bool
-  /// Set on what an operation returned after its error scope had failed.
-  let poison: TensorError?
+  private let poisoning: Poisoning?
   /// An owned reference to the ``AutogradMeta``, attached at most once.
   private let metaBits = Atomic<UInt>(0)
 
@@ -31,8 +30,26 @@ final class TensorBody: @unchecked Sendable {
     self.base = base
     generation = base?.meta?.generation ?? 0
     self.isInference = isInference
-    poison = nil
+    poisoning = nil
   }
+
+  /// Elements laid out as those of `model`, from the start of `storage`; `model`'s offset is 0.
+  @inline(__always)
+  init(_ storage: consuming Storage, like model: Unmanaged<TensorBody>) {
+    self.storage = storage
+    layout = model._withUnsafeGuaranteedRef { $0.layout }
+    dtype = model._withUnsafeGuaranteedRef { $0.dtype }
+    node = nil
+    resultIndex = 0
+    base = nil
+    generation = 0
+    isInference = false
+    poisoning = nil
+  }
+
+  /// Makes the fresh body the result of `node`.
+  @inline(__always)
+  func setNode(_ node: Node) { self.node = node }
 
   init(poison: TensorError) {
     storage = Storage.none
@@ -43,8 +60,15 @@ final class TensorBody: @unchecked Sendable {
     base = nil
     generation = 0
     isInference = false
-    self.poison = poison
+    poisoning = Poisoning(poison)
   }
+
+  /// Set on what an operation returned after its error scope had failed.
+  @inline(__always)
+  var poison: TensorError? { poisoning?.error }
+
+  @inline(__always)
+  var isPoisoned: Bool { poisoning != nil }
 
   deinit {
     let bits = metaBits.load(ordering: .relaxed)
@@ -52,10 +76,12 @@ final class TensorBody: @unchecked Sendable {
   }
 
   @inline(__always)
-  var meta: AutogradMeta? {
-    let bits = metaBits.load(ordering: .acquiring)
-    if bits == 0 { return nil }
-    return Unmanaged<AutogradMeta>.fromOpaque(UnsafeRawPointer(bitPattern: bits)!).takeUnretainedValue()
+  var meta: AutogradMeta? { unmanagedMeta?.takeUnretainedValue() }
+
+  /// For a look that need not keep it alive: it lives as long as the body.
+  @inline(__always)
+  var unmanagedMeta: Unmanaged<AutogradMeta>? {
+    UnsafeRawPointer(bitPattern: metaBits.load(ordering: .acquiring)).map { .fromOpaque($0) }
   }
 
   /// The meta, attached now if there is none.
@@ -83,6 +109,12 @@ final class TensorBody: @unchecked Sendable {
   func rewrapped(node: Node?, resultIndex: Int) -> TensorBody {
     TensorBody(value, node: node, resultIndex: resultIndex, base: base, isInference: isInference)
   }
+}
+
+/// In an object of its own, because an error is larger than a body and hardly any body has one.
+private final class Poisoning: Sendable {
+  let error: TensorError
+  init(_ error: TensorError) { self.error = error }
 }
 
 /// What an operator's body returns: elements, not yet a tensor.

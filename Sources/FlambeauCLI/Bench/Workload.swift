@@ -42,5 +42,5 @@ struct Workload: Sendable {
   }
 
   static let all: [Workload] =
-    products + elementwise + reductions + rows + overheads + convolutions + trainings
+    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings
 }

@@ -96,6 +96,28 @@ extension Workload {
       }
     }
 
+  static let attentions: [Workload] = [([8, 6, 256, 64] as Shape, "8x6x256x64"), ([1, 12, 1024, 64], "1x12x1024x64")].flatMap {
+    attention("sdpa_causal_\($0.1)", $0.0)
+  }
+
+  /// Forward, and forward with all three gradients.
+  private static func attention(_ name: String, _ shape: Shape) -> [Workload] {
+    [
+      Workload(name + "_fwd", .milliseconds, 1) {
+        let (q, k, v) = (numbers(shape), numbers(shape), numbers(shape))
+        return { noGrad { _ = q.scaledDotProductAttention(k, v, isCausal: true) } }
+      },
+      Workload(name + "_fwdbwd", .milliseconds, 1) {
+        let operands = (0..<3).map { _ in numbers(shape).requiresGrad_() }
+        let cotangent = numbers(shape)
+        return {
+          let y = operands[0].scaledDotProductAttention(operands[1], operands[2], isCausal: true)
+          _ = Tensor.grad(of: [y], withRespectTo: operands, gradients: [cotangent])
+        }
+      },
+    ]
+  }
+
   static let overheads: [Workload] =
     [false, true].map { withGrad in
       Workload(withGrad ? "overhead_add4_grad" : "overhead_add4", .nanoseconds, 200) {

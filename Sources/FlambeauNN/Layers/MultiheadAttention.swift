@@ -55,16 +55,16 @@ public final class MultiheadAttention: Module {
         isBatched ? (batchFirst ? x.transpose(0, 1) : x) : x.reshape([x.shape[0], 1, x.shape[1]])
       }
       let sizes = Sizes(timeFirst(query).shape, keys: timeFirst(key).shape[0], heads: numHeads)
-      let mask = try mask(attnMask, isCausal, keyPaddingMask, sizes, query.dtype)
+      // A causal mask that nothing is added to need not be made where no weights are.
+      let isPlain = isCausal && !needWeights && attnMask == nil && keyPaddingMask == nil
+      let mask = try mask(attnMask, isCausal && !isPlain, keyPaddingMask, sizes, query.dtype)
       let (q, k, v) = projected(query, key, value, timeFirst)
-      let scaled = q * (1 / Double(sizes.width)).squareRoot()
-      let scores = mask.map { $0.baddbmm(scaled, k.transpose(1, 2)) } ?? scaled.bmm(k.transpose(1, 2))
-      let weights = scores.softmax(dim: -1).dropout(dropout, training: mode.isTraining)
-      let joined = weights.bmm(v).transpose(0, 1).reshape([sizes.queries, sizes.batch, embedDim])
-      var output = outProj(joined)
+      let (heads, weights) =
+        needWeights ? weighed(q, k, v, mask) : (attended(q, k, v, mask, isCausal: isPlain, sizes), nil)
+      var output = outProj(heads.transpose(0, 1).reshape([sizes.queries, sizes.batch, embedDim]))
       if isBatched && batchFirst { output = output.transpose(0, 1) }
       if !isBatched { output = output.reshape([sizes.queries, embedDim]) }
-      if !needWeights { return (output, nil) }
+      guard let weights else { return (output, nil) }
       let each = weights.reshape([sizes.batch, numHeads, sizes.queries, sizes.keys])
       let shown = averageAttnWeights ? each.mean(dim: [1]) : each
       return (output, isBatched ? shown : shown.reshape(Shape(shown.shape.dropFirst())))
@@ -78,12 +78,30 @@ public final class MultiheadAttention: Module {
     "\(embedDim), \(numHeads), dropout: \(dropout), bias: \(inProjBias != nil), batchFirst: \(batchFirst)"
   }
 
+  /// The values' sums [n · heads, l, width] and the weights that they have.
+  private func weighed(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ mask: Tensor?) -> (Tensor, Tensor?) {
+    let scaled = q * (1 / Double(embedDim / numHeads)).squareRoot()
+    let scores = mask.map { $0.baddbmm(scaled, k.transpose(1, 2)) } ?? scaled.bmm(k.transpose(1, 2))
+    let weights = scores.softmax(dim: -1).dropout(dropout, training: mode.isTraining)
+    return (weights.bmm(v), weights)
+  }
+
+  /// The values' sums alone.
+  private func attended(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ mask: Tensor?, isCausal: Bool, _ sizes: Sizes
+  ) -> Tensor {
+    func each(_ x: Tensor) -> Tensor { x.unflatten(0, [sizes.batch, numHeads]) }
+    let mask = mask.map { $0.ndim == 3 ? each($0) : $0 }
+    return each(q).scaledDotProductAttention(
+      each(k), each(v), attnMask: mask, dropoutP: mode.isTraining ? dropout : 0, isCausal: isCausal
+    ).flatten(startDim: 0, endDim: 1)
+  }
+
   private struct Sizes {
-    let queries, batch, keys, heads, width: Int
+    let queries, batch, keys, heads: Int
 
     init(_ query: Shape, keys: Int, heads: Int) {
       (queries, batch, self.keys, self.heads) = (query[0], query[1], keys, heads)
-      width = query[2] / heads
     }
   }
 

@@ -46,6 +46,8 @@ import Testing
   @Test func convolutions() {
     for one in [
       ConvolutionCase(6, 16, 20, 20, 24, kernel: (3, 3), padding: (1, 1)),
+      ConvolutionCase(1, 180, 9, 9, 170, kernel: (3, 3), padding: (1, 1)),
+      ConvolutionCase(6, 4, 20, 20, 24, kernel: (5, 5), padding: (2, 2)),
       ConvolutionCase(6, 16, 20, 20, 24, kernel: (3, 3), stride: (2, 2), padding: (1, 1)),
       ConvolutionCase(3, 32, 40, 40, 32, kernel: (3, 3), groups: 32, padding: (1, 1)),
     ] {

@@ -122,15 +122,12 @@ private func currentThread() -> UInt {
     }
   }
 
-  @Test func nestedRunsWorkInline() {
+  // Where they run depends on who else holds the pool meanwhile.
+  @Test func nestedRunsDoEveryTaskOnce() {
     withThreads(4) {
       let tally = Tally(8 * 16)
       ThreadPool.run(8) { outer in
-        let me = currentThread()
-        ThreadPool.run(16) { inner in
-          #expect(currentThread() == me)
-          tally.mark(outer * 16 + inner)
-        }
+        ThreadPool.run(16) { inner in tally.mark(outer * 16 + inner) }
       }
       #expect(tally.everyTaskOnce)
     }

@@ -33,6 +33,10 @@ struct Convolution {
     let g = geometry
     if g.batch * g.outChannels * g.output.area == 0 { return }
     if g.isDepthwise && epilogue.rows == nil { return depthwise(input, weight, output, bias: epilogue.bias) }
+    if epilogue.rows == nil, let winograd = Winograd(self) {
+      return winograd.run(
+        input: input, weights: WinogradWeights(weight, of: g), output: output, bias: epilogue.bias)
+    }
     let panels = PackedWeights(self)
     Scratch.withBytes(panels.byteCount) { packed in
       panels.pack(weight, into: packed)

@@ -27,14 +27,19 @@ extension Convolution {
     _ epilogue: ConvolutionEpilogue
   ) {
     let g = geometry
+    let reversed = Convolution(geometry: g.reversed, dtype: dtype, table: table)
+    if epilogue.rows == nil, g.reversed.padding.all({ $0 >= 0 }), let winograd = Winograd(reversed) {
+      return winograd.run(
+        input: outputGradient, weights: WinogradWeights(weight, of: g, reversed: true), output: inputGradient,
+        bias: epilogue.bias)
+    }
     Scratch.withBytes(g.outChannels * g.taps * dtype.byteCount) { turned in
       switch dtype.byteCount {
       case 8: turn(weight, turned, as: UInt64.self)
       case 4: turn(weight, turned, as: UInt32.self)
       default: turn(weight, turned, as: UInt16.self)
       }
-      Convolution(geometry: g.reversed, dtype: dtype, table: table)
-        .forward(input: outputGradient, weight: turned, output: inputGradient, epilogue: epilogue)
+      reversed.forward(input: outputGradient, weight: turned, output: inputGradient, epilogue: epilogue)
     }
   }
 
@@ -118,6 +123,9 @@ extension Convolution {
       return
     }
     if g.isDepthwise { return depthwiseWeightGradient(input, outputGradient, weightGradient) }
+    if let winograd = Winograd(self), winograd.isWorthItForWeights {
+      return winograd.weightGradient(input: input, outputGradient: outputGradient, weightGradient: weightGradient)
+    }
     // Slices of the batch by shape, each summed on its own and then added in order.
     let slices = Swift.max(1, Swift.min(g.batch, 16, (32 << 20) / (count * bytes)))
     let columns = Cut(g.taps, panel: Int(table.compute(dtype).pointee.tile_columns), target: 256)

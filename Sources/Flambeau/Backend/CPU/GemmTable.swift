@@ -26,6 +26,7 @@ struct GemmTable: @unchecked Sendable {
   }
   func pooling(_ dtype: DType) -> UnsafePointer<fb_pool_type> { fb_pool_type_of(pools, Int32(dtype.rawValue)) }
   func convolution(_ dtype: DType) -> UnsafePointer<fb_conv_type> { fb_conv_type_of(convolutions, Int32(dtype.rawValue)) }
+  func winograd(_ dtype: DType) -> UnsafePointer<fb_winograd_type> { fb_winograd_of(convolutions, Int32(dtype.rawValue)) }
 }
 
 extension DType {

@@ -21,9 +21,21 @@ struct Quick {
     let isPlain = output.layout.isContiguous
     let isOwnClass = output.dtype == plan.computeClass.dtype
     isSimple =
-      isPlain && isOwnClass && plan.outputCount == 1
-      && n <= (plan.isOneStep ? 8 * Interpreter.block : Interpreter.block)
+      isPlain && isOwnClass && plan.outputCount == 1 && Quick.takes(n, plan)
   }
+
+  /// For `n` elements of the plan's class at `output`.
+  @inline(__always)
+  init(_ plan: Plan, _ n: Int, at output: UnsafeMutableRawPointer) {
+    self.plan = .passUnretained(plan)
+    self.n = n
+    self.output = output
+    isSimple = true
+  }
+
+  /// As many as pay: a larger array is cut, and shared with other threads.
+  @inline(__always)
+  static func takes(_ n: Int, _ plan: Plan) -> Bool { n <= (plan.isOneStep ? 8 * Interpreter.block : Interpreter.block) }
 
   @inline(__always)
   func and(_ input: borrowing Elements) -> Quick {
@@ -50,7 +62,7 @@ struct Quick {
   }
 
   @inline(__always)
-  private mutating func take(_ start: UnsafeMutableRawPointer, isNumber: Bool) {
+  mutating func take(_ start: UnsafeMutableRawPointer, isNumber: Bool) {
     if isNumber { numbers |= 1 << UInt64(count) }
     switch count {
     case 0: first = start
@@ -70,6 +82,7 @@ struct Quick {
   }
 
   @inline(__always)
+  @discardableResult
   func run(_ scalars: Scalars) -> Bool {
     if n == 0 { return true }
     plan._withUnsafeGuaranteedRef { plan in

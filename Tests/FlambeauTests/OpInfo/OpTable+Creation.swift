@@ -1,0 +1,67 @@
+@testable import Flambeau
+
+extension OpTable {
+  mutating func addCreation() {
+    one("arange") { c in
+      let bounds = [c.input] + [c.argument("end", 1), c.argument("step", 2)].compactMap { $0 }
+      let isWhole = bounds.allSatisfy { if case .int = $0 { true } else { false } }
+      let dtype = try c.dtype("dtype") ?? (isWhole ? .int64 : .float32)
+      let numbers = try bounds.map(Self.number)
+      return Tensor.arange(
+        numbers.count == 1 ? 0 : numbers[0], numbers.count == 1 ? numbers[0] : numbers[1],
+        step: numbers.count == 3 ? numbers[2] : 1,
+        dtype: dtype)
+    }
+    one("linspace") { c in
+      Tensor.linspace(
+        try Self.number(c.input), try c.double("end", 1), steps: try c.int("steps", 2), dtype: try c.dtype("dtype") ?? .float32)
+    }
+    one("eye") { c in
+      guard case .int(let rows) = c.input else { throw Unmapped(reason: "rows are no number") }
+      return Tensor.eye(rows, try c.intIfAny("m", 1), dtype: try c.dtype("dtype") ?? .float32)
+    }
+    one("zeros") { c in Tensor.zeros(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
+    one("ones") { c in Tensor.ones(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
+    one("full") { c in
+      let (shape, dtype) = (try Self.shape(c.input), try c.dtype("dtype"))
+      switch c.argument("fill_value", 1) {
+      case .int(let value)?: return Tensor.full(shape, value, dtype: dtype ?? .int64)
+      case .bool(let value)?: return Tensor.full(shape, value, dtype: dtype ?? .bool)
+      default: return Tensor.full(shape, try c.double("fill_value", 1), dtype: dtype ?? .float32)
+      }
+    }
+    one("zeros_like") { c in try c.x.zerosLike(dtype: try c.dtype("dtype")) }
+    one("ones_like") { c in try c.x.onesLike(dtype: try c.dtype("dtype")) }
+    one("full_like") { c in
+      let (x, dtype) = (try c.x, try c.dtype("dtype"))
+      switch c.argument("fill_value", 1) {
+      case .int(let value)?: return x.fullLike(value, dtype: dtype)
+      case .bool(let value)?: return x.fullLike(value ? 1 : 0, dtype: dtype)
+      default: return x.fullLike(try c.double("fill_value", 1), dtype: dtype)
+      }
+    }
+    random("empty") { c in Tensor.empty(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
+    random("empty_like") { c in try c.x.emptyLike(dtype: try c.dtype("dtype")) }
+    one("randn") { c in Tensor.randn(try Self.shape(c.input), dtype: try c.dtype("dtype") ?? .float32) }
+    one("randn_like") { c in try c.x.randnLike(dtype: try c.dtype("dtype")) }
+    // Torch's entry calls randn_like by mistake: its values say nothing.
+    random("rand_like") { c in try c.x.randLike(dtype: try c.dtype("dtype")) }
+    one("bernoulli") { c in try c.x.bernoulli() }
+    one("multinomial") { c in
+      try c.x.multinomial(try c.int("num_samples", 1), replacement: try c.bool("replacement", 2))
+    }
+  }
+
+  private static func number(_ argument: OpArgument) throws -> Double {
+    switch argument {
+    case .int(let value): Double(value)
+    case .float(let value): value
+    default: throw Unmapped(reason: "a bound is no number")
+    }
+  }
+
+  private static func shape(_ argument: OpArgument) throws -> Shape {
+    guard let sizes = try argument.ints("size") else { throw Unmapped(reason: "no size") }
+    return Shape(sizes)
+  }
+}

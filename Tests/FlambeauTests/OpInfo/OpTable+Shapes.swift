@@ -1,0 +1,87 @@
+@testable import Flambeau
+
+extension OpTable {
+  mutating func addShapes() {
+    one("reshape", "view") { c in try c.x.reshape(Shape(try c.sizes(from: 1, "shape"))) }
+    one("view") { c in try c.x.view(Shape(try c.sizes(from: 1, "shape"))) }
+    one("reshape_as") { c in try c.x.reshapeAs(try c.tensor("other", 1)) }
+    one("view_as") { c in try c.x.viewAs(try c.tensor("other", 1)) }
+    one("flatten") { c in
+      try c.x.flatten(startDim: try c.int("start_dim", 1, default: 0), endDim: try c.int("end_dim", 2, default: -1))
+    }
+    one("unflatten") { c in try c.x.unflatten(try c.int("dim", 1), try c.shape("sizes", 2)) }
+    one("permute") { c in try c.x.permute(try c.sizes(from: 1, "dims")) }
+    one("transpose") { c in try c.x.transpose(try c.int("dim0", 1), try c.int("dim1", 2)) }
+    unary("t") { $0.t() }
+    unary("mT") { $0.transpose(-2, -1) }
+    one("movedim") { c in
+      let (source, destination) = (try c.ints("source", 1), try c.ints("destination", 2))
+      guard let source, let destination else { throw Unmapped(reason: "no dims") }
+      return try c.x.moveDim(source, destination)
+    }
+    one("expand") { c in try c.x.expand(Shape(try c.sizes(from: 1, "size"))) }
+    one("expand_as") { c in try c.x.expandAs(try c.tensor("other", 1)) }
+    one("broadcast_to") { c in try c.x.broadcastTo(try c.shape("size", 1)) }
+    one("squeeze") { c in
+      guard let dim = try c.intIfAny("dim", 1) else { return try c.x.squeeze() }
+      return try c.x.squeeze(dim)
+    }
+    one("squeeze.multiple") { c in
+      guard let dims = try c.ints("dim", 1) else { return try c.x.squeeze() }
+      return try c.x.squeeze(dims)
+    }
+    one("unsqueeze") { c in try c.x.unsqueeze(try c.int("dim", 1)) }
+    one("narrow") { c in
+      guard case .int(let start)? = c.argument("start", 2) else { throw Unmapped(reason: "start is a tensor") }
+      return try c.x.narrow(try c.int("dim", 1), start: start, length: try c.int("length", 3))
+    }
+    one("select") { c in try c.x.select(dim: try c.int("dim", 1), index: try c.int("index", 2)) }
+    one("diagonal", "linalg.diagonal") { c in
+      try c.x.diagonal(
+        offset: try c.int("offset", 1, default: 0), dim1: try c.int("dim1", 2, default: 0),
+        dim2: try c.int("dim2", 3, default: 1))
+    }
+    one("linalg.diagonal") { c in
+      try c.x.diagonal(
+        offset: try c.int("offset", default: 0), dim1: try c.int("dim1", default: -2), dim2: try c.int("dim2", default: -1))
+    }
+    one("diag") { c in try c.x.diag(try c.int("diagonal", 1, default: 0)) }
+    one("tril") { c in try c.x.tril(try c.int("diagonal", 1, default: 0)) }
+    one("triu") { c in try c.x.triu(try c.int("diagonal", 1, default: 0)) }
+    one("flip") { c in try c.x.flip(try c.sizes(from: 1, "dims")) }
+    one("roll") { c in
+      guard let shifts = try c.ints("shifts", 1) else { throw Unmapped(reason: "no shifts") }
+      let dims = try c.ints("dims", 2) ?? []
+      return dims.isEmpty && shifts.count == 1 ? try c.x.roll(shifts[0]) : try c.x.roll(shifts, dim: dims)
+    }
+    one("repeat") { c in try c.x.repeat(Shape(try c.sizes(from: 1, "repeats"))) }
+    one("tile") { c in try c.x.tile(Shape(try c.sizes(from: 1, "dims"))) }
+    one("cat") { c in Tensor.cat(try c.tensors, dim: try c.int("dim", 1, default: 0)) }
+    one("stack") { c in Tensor.stack(try c.tensors, dim: try c.int("dim", 1, default: 0)) }
+    several("split") { c in
+      Array(try c.x.split(try c.int("split_size_or_sections", 1), dim: try c.int("dim", 2, default: 0)))
+    }
+    several("split.list_args", "split_with_sizes") { c in
+      guard let sizes = try c.ints("split_sizes", 1) else { throw Unmapped(reason: "no sizes") }
+      return Array(try c.x.split(sizes, dim: try c.int("dim", 2, default: 0)))
+    }
+    several("chunk") { c in Array(try c.x.chunk(try c.int("chunks", 1), dim: try c.int("dim", 2, default: 0))) }
+    several("unbind") { c in Array(try c.x.unbind(dim: try c.int("dim", 1, default: 0))) }
+    one("as_strided") { c in
+      guard let strides = try c.ints("stride", 2) else { throw Unmapped(reason: "no strides") }
+      return try c.x.asStrided(try c.shape("size", 1), strides: strides, offset: try c.intIfAny("storage_offset", 3))
+    }
+    one("clone") { c in try c.x.clone() }
+    one("contiguous") { c in try c.x.contiguous() }
+    one("to") { c in
+      guard case .dtype(let dtype)? = c.argument("dtype", 1) else { throw Unmapped(reason: "no dtype") }
+      return try c.x.to(dtype)
+    }
+    for (name, dtype) in [
+      ("bfloat16", .bfloat16), ("bool", .bool), ("byte", .uint8), ("char", .int8), ("double", .float64), ("float", .float32),
+      ("half", .float16), ("int", .int32), ("long", .int64), ("short", .int16),
+    ] as [(String, DType)] {
+      unary(name) { $0.to(dtype) }
+    }
+  }
+}
