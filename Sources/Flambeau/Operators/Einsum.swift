@@ -66,8 +66,8 @@ private struct Equation {
       guard hasEllipsis ? named <= ranks[i] : named == ranks[i] else {
         throw .shape(
           "einsum(): the number of subscripts in the equation (\(named)) "
-            + (named > ranks[i] ? "is more than" : "does not match") + " the number of dimensions (\(ranks[i])) for operand \(i)"
-            + (hasEllipsis || named > ranks[i] ? "" : " and no ellipsis was given"))
+            + (hasEllipsis ? "is more than" : "does not match")
+            + " the number of dimensions (\(ranks[i])) for operand \(i)" + (hasEllipsis ? "" : " and no ellipsis was given"))
       }
       let stretch = ranks[i] - named
       widest = Swift.max(widest, hasEllipsis ? stretch : 0)

@@ -61,7 +61,7 @@ extension Tensor {
       guard dims <= Swift.min(layout.rank, other.ndim) else {
         throw .argument("tensordot expects dims < ndim_a or ndim_b, but got dims=\(dims)")
       }
-      return try contracted(other, Array(layout.rank - dims..<layout.rank), Array(0..<dims))
+      return try contracted(other, Array(-dims..<0), Array(0..<dims))
     }
   }
 
