@@ -366,6 +366,60 @@ void fb_random_exponential(fb_random *random, int dtype, void *out, ptrdiff_t n,
   });
 }
 
+void fb_random_cauchy(fb_random *random, int dtype, void *out, ptrdiff_t n, double median, double sigma) {
+  with_floating(dtype, [=](auto as) {
+    using Element = typename decltype(as)::Element;
+    each_64(random, n, [=](ptrdiff_t i, uint64_t word) {
+      ((Element *)out)[i] = Element(median + sigma * tan(M_PI * (unit_f64(word) - 0.5)));
+    });
+  });
+}
+
+void fb_random_log_normal(fb_random *random, int dtype, void *out, ptrdiff_t n, double mean, double std) {
+  with_floating(dtype, [=](auto as) {
+    using Element = typename decltype(as)::Element;
+    for (ptrdiff_t i = 0; i < n; i++) ((Element *)out)[i] = Element(exp(fma(next_normal(random), std, mean)));
+  });
+}
+
+void fb_random_geometric(fb_random *random, int dtype, void *out, ptrdiff_t n, double p) {
+  with_any(dtype, [=](auto as) {
+    using Element = typename decltype(as)::Element;
+    each_64(random, n, [=](ptrdiff_t i, uint64_t word) {
+      ((Element *)out)[i] = Element((int64_t)ceil(log(unit_f64(word)) / log1p(-p)));
+    });
+  });
+}
+
+/// Small rates count how many uniform factors keep a product above exp(-rate); large ones are drawn by transformed
+/// rejection (Hörmann, 1993).
+static int64_t next_poisson(fb_random *random, double rate) {
+  auto unit = [=] { return unit_f64(fb_random_64(random)); };
+  if (rate == 0) return 0;
+  if (rate < 10) {
+    const double limit = exp(-rate);
+    int64_t count = 0;
+    for (double product = unit(); product > limit; product *= unit()) count++;
+    return count;
+  }
+  const double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b;
+  const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), narrow = 0.9277 - 3.6224 / (b - 2), log_rate = log(rate);
+  for (;;) {
+    const double u = unit() - 0.5, v = unit(), edge = 0.5 - fabs(u);
+    const double k = floor((2 * a / edge + b) * u + rate + 0.43);
+    if (edge >= 0.07 && v <= narrow) return (int64_t)k;
+    if (k < 0 || (edge < 0.013 && v > edge)) continue;
+    if (log(v) + log(inverse_alpha) - log(a / (edge * edge) + b) <= -rate + k * log_rate - fb_log_gamma(k + 1)) return (int64_t)k;
+  }
+}
+
+void fb_random_poisson(fb_random *random, int dtype, void *out, ptrdiff_t n, const double *rates) {
+  with_floating(dtype, [=](auto as) {
+    using Element = typename decltype(as)::Element;
+    for (ptrdiff_t i = 0; i < n; i++) ((Element *)out)[i] = Element(next_poisson(random, rates[i]));
+  });
+}
+
 void fb_random_permutation(fb_random *random, int64_t *out, ptrdiff_t n) {
   for (ptrdiff_t i = 0; i < n; i++) out[i] = i;
   auto exchange = [=](ptrdiff_t i, uint64_t word) {

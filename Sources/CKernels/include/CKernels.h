@@ -11,6 +11,7 @@
 #include "random.h"
 #include "rows.h"
 #include "sort.h"
+#include "special.h"
 #include "threads.h"
 
 #ifdef __cplusplus
@@ -78,7 +79,7 @@ typedef struct fb_index_walk {
   ptrdiff_t index_row, index_column, value_row, value_column, table_row, table_column, step;
 } fb_index_walk;
 
-/// Reads the table into the values, writes the values into the table, or adds them to it, row by row, column by column.
+/// Reads the table into the values, writes the values into the table, or joins them to it, row by row, column by column.
 /// Values and table do not overlap; positions have been checked.
 typedef void (*fb_index_move)(const fb_index_walk *walk, void *value, void *table, const int64_t *index);
 /// Where the first index lies that is not in low ..< high; -1 if all are.
@@ -113,7 +114,8 @@ typedef struct fb_table {
   fb_adam_step adam[fb_dtype_count];
   fb_index_move index_read[fb_size_count];
   fb_index_move index_write[fb_size_count];
-  fb_index_move index_add[fb_class_count];
+  /// Sums, products and extremes.
+  fb_index_move index_reduce[fb_class_count][fb_reduction_count];
   fb_index_check index_check;
   fb_index_offsets index_offsets;
   /// Of floats only.

@@ -43,6 +43,14 @@ void fb_random_bernoulli_f32(fb_random *random, int dtype, void *out, ptrdiff_t 
 void fb_random_bernoulli_f64(fb_random *random, int dtype, void *out, ptrdiff_t n, const double *p);
 /// Density rate * exp(-rate * x), floating-point dtypes.
 void fb_random_exponential(fb_random *random, int dtype, void *out, ptrdiff_t n, double rate);
+/// Cauchy's distribution, floating-point dtypes.
+void fb_random_cauchy(fb_random *random, int dtype, void *out, ptrdiff_t n, double median, double sigma);
+/// exp of a normal number, floating-point dtypes.
+void fb_random_log_normal(fb_random *random, int dtype, void *out, ptrdiff_t n, double mean, double std);
+/// The number of the first success, which has the probability p.
+void fb_random_geometric(fb_random *random, int dtype, void *out, ptrdiff_t n, double p);
+/// The number of events, of which rates[i] >= 0 are expected; floating-point dtypes.
+void fb_random_poisson(fb_random *random, int dtype, void *out, ptrdiff_t n, const double *rates);
 /// 0 ..< n in random order.
 void fb_random_permutation(fb_random *random, int64_t *out, ptrdiff_t n);
 /// n positions drawn from `cumulative`, the running sums of the probabilities, whose last one is 1.

@@ -37,6 +37,10 @@ public func gradcheck(
           return function(all).filter(\.requiresGrad).map { $0.array(of: Double.self) }
         }
         let (above, below) = (moved(epsilon), moved(-epsilon))
+        // What a step leads out of its domain, or misuse, has other results; the scope knows what was refused.
+        guard above.map(\.count) == outputs.map(\.count), below.map(\.count) == outputs.map(\.count) else {
+          throw GradCheckError(description: "gradcheck: the number of results depends on element \(element) of input \(i)")
+        }
         for (o, output) in outputs.enumerated() {
           for k in 0..<output.count {
             let measured = (above[o][k] - below[o][k]) / (2 * epsilon)

@@ -121,6 +121,12 @@ struct Activations: Sendable {
       Sample("F.prelu(a, b)", [.real([2, 3]), .real([1], 0.1...0.5)]) { $0[0].prelu($0[1]) },
     ])
 
+  let glu: Operator<PointwiseArguments> = real(
+    "glu", Program { a, b in a * sigmoid(b) },
+    [
+      Sample("F.glu(a)", [.real([3, 4])]) { $0[0].glu() }, Sample("F.glu(a, 1)", [.real([3, 4, 2])]) { $0[0].glu(dim: 1) },
+    ])
+
   /// A row that takes floating-point operands only.
   private static func real(
     _ name: String, _ program: Program, numbers: NumberRule = .exact, _ samples: [Sample]
@@ -220,20 +226,15 @@ extension Tensor {
         self, weight.count == 1 && layout.rank == 0 ? weight.reshape([]) : weight.reshape(shape), PointwiseArguments(), at: site)
     }
   }
-
-  /// ``relu()`` in place. Torch's `relu_`.
-  @discardableResult
-  public func relu_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.activations.relu.write(self, at: CallSite(file, line))
-  }
 }
 
 extension PointwiseArguments {
-  fileprivate static func with(_ number: Double) -> PointwiseArguments {
+  /// The scalars of an activation.
+  static func with(_ number: Double) -> PointwiseArguments {
     PointwiseArguments(scalars: Scalars(Number(number)))
   }
 
-  fileprivate static func with(_ first: Double, _ second: Double) -> PointwiseArguments {
+  static func with(_ first: Double, _ second: Double) -> PointwiseArguments {
     PointwiseArguments(scalars: Scalars(Number(first), Number(second)))
   }
 }

@@ -72,14 +72,8 @@ struct Binary: Sendable {
     samples: [
       .binary("torch.hypot(a, b)", 0.3...2, 0.3...2) { $0.hypot($1) },
       .binary("a.clone().hypot_(b)", 0.3...2, 0.3...2) { $0.clone().hypot_($1) },
-    ],
-    Program(inputs: 2) { x, _ in
-      Binary.length(x[0], x[1])
-    } derivatives: { x, _, y, g in
-      [g * (x[0] / y), g * (x[1] / y)]
-    },
-    numberRight: Program(inputs: 1, scalars: 1) { x, s in Binary.length(x[0], s[0]) },
-    numberLeft: Program(inputs: 1, scalars: 1) { x, s in Binary.length(s[0], x[0]) })
+    ]
+  ) { Flambeau.hypot($0, $1) }
   let copysign: BinaryRow = BinaryRow(
     "copysign", .floating,
     samples: [
@@ -164,13 +158,6 @@ struct Binary: Sendable {
     let slope = log(y)
     let isNothing = or(and(eq(x, 0), le(y, 0)), and(eq(g, 0), or(isInf(slope), lt(y, 0))))
     return select(isNothing, 0, g * slope)
-  }
-
-  /// Without overflow on the way; infinite beside an infinity, even where the other is NaN.
-  private static func length(_ a: Scalar, _ b: Scalar) -> Scalar {
-    let (high, low) = (max(abs(a), abs(b)), min(abs(a), abs(b)))
-    let ratio = select(eq(high, 0), 0, low / high)
-    return select(or(isInf(a), isInf(b)), .infinity, high * sqrt(1 + square(ratio)))
   }
 
   /// log(eᵃ + eᵇ); equal infinities have no difference.

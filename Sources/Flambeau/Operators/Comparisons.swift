@@ -4,46 +4,70 @@ struct Comparisons: Sendable {
     "eq", .boolean,
     samples: [
       .binary("a == b") { $0 .== $1 }, .unary("a == 1") { $0 .== 1 }, .unary("a == 0.5") { $0 .== 0.5 },
+      .binary("a.detach().clone().eq_(b)") { $0.detach().clone().eq_($1) },
+      .unary("a.detach().clone().eq_(1)") { $0.detach().clone().eq_(1) },
     ]
   ) { Flambeau.eq($0, $1) }
   let ne: BinaryRow = BinaryRow(
     "ne", .boolean,
     samples: [
       .binary("a != b") { $0 .!= $1 }, .unary("a != 1") { $0 .!= 1 }, .unary("a != 0.5") { $0 .!= 0.5 },
+      .binary("a.detach().clone().ne_(b)") { $0.detach().clone().ne_($1) },
+      .unary("a.detach().clone().ne_(1)") { $0.detach().clone().ne_(1) },
     ]
   ) { Flambeau.ne($0, $1) }
   let lt: BinaryRow = BinaryRow(
     "lt", .boolean,
     samples: [
       .binary("a < b") { $0 .< $1 }, .unary("a < 1") { $0 .< 1 }, .unary("a < 0.5") { $0 .< 0.5 },
+      .binary("a.detach().clone().lt_(b)") { $0.detach().clone().lt_($1) },
+      .unary("a.detach().clone().lt_(1)") { $0.detach().clone().lt_(1) },
     ]
   ) { Flambeau.lt($0, $1) }
   let le: BinaryRow = BinaryRow(
     "le", .boolean,
     samples: [
       .binary("a <= b") { $0 .<= $1 }, .unary("a <= 1") { $0 .<= 1 }, .unary("a <= 0.5") { $0 .<= 0.5 },
+      .binary("a.detach().clone().le_(b)") { $0.detach().clone().le_($1) },
+      .unary("a.detach().clone().le_(1)") { $0.detach().clone().le_(1) },
     ]
   ) { Flambeau.le($0, $1) }
   let gt: BinaryRow = BinaryRow(
     "gt", .boolean,
     samples: [
       .binary("a > b") { $0 .> $1 }, .unary("a > 1") { $0 .> 1 }, .unary("a > 0.5") { $0 .> 0.5 },
+      .binary("a.detach().clone().gt_(b)") { $0.detach().clone().gt_($1) },
+      .unary("a.detach().clone().gt_(1)") { $0.detach().clone().gt_(1) },
     ]
   ) { Flambeau.gt($0, $1) }
   let ge: BinaryRow = BinaryRow(
     "ge", .boolean,
     samples: [
       .binary("a >= b") { $0 .>= $1 }, .unary("a >= 1") { $0 .>= 1 }, .unary("a >= 0.5") { $0 .>= 0.5 },
+      .binary("a.detach().clone().ge_(b)") { $0.detach().clone().ge_($1) },
+      .unary("a.detach().clone().ge_(1)") { $0.detach().clone().ge_(1) },
     ]
   ) { Flambeau.ge($0, $1) }
   let logicalAnd: BinaryRow = BinaryRow(
-    "logical_and", .boolean, samples: [.binary("torch.logical_and(a, b)") { $0.logicalAnd($1) }]
+    "logical_and", .boolean,
+    samples: [
+      .binary("torch.logical_and(a, b)") { $0.logicalAnd($1) },
+      .binary("a.detach().clone().logical_and_(b.detach())") { $0.detach().clone().logicalAnd_($1.detach()) },
+    ]
   ) { Flambeau.and($0, $1) }
   let logicalOr: BinaryRow = BinaryRow(
-    "logical_or", .boolean, samples: [.binary("torch.logical_or(a, b)") { $0.logicalOr($1) }]
+    "logical_or", .boolean,
+    samples: [
+      .binary("torch.logical_or(a, b)") { $0.logicalOr($1) },
+      .binary("a.detach().clone().logical_or_(b.detach())") { $0.detach().clone().logicalOr_($1.detach()) },
+    ]
   ) { Flambeau.or($0, $1) }
   let logicalXor: BinaryRow = BinaryRow(
-    "logical_xor", .boolean, samples: [.binary("torch.logical_xor(a, b)") { $0.logicalXor($1) }]
+    "logical_xor", .boolean,
+    samples: [
+      .binary("torch.logical_xor(a, b)") { $0.logicalXor($1) },
+      .binary("a.detach().clone().logical_xor_(b.detach())") { $0.detach().clone().logicalXor_($1.detach()) },
+    ]
   ) { Flambeau.xor($0, $1) }
 }
 

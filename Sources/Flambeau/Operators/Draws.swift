@@ -88,14 +88,14 @@ struct Draws: Sendable {
     }
   }
 
-  private typealias Check<Attributes> = @Sendable (DType, Attributes) throws(TensorError) -> Void
-  private typealias Fill<Attributes> =
+  typealias Check<Attributes> = @Sendable (DType, Attributes) throws(TensorError) -> Void
+  typealias Fill<Attributes> =
     @Sendable (
       Generator, _ start: UnsafeMutableRawPointer, DType, _ count: Int, _ isContiguous: Bool, Attributes
     ) -> Void
 
   /// Dense memory is filled in its own order, other memory through a copy of that order, as torch does.
-  private static func draw<Attributes>(
+  static func draw<Attributes>(
     _ name: String, _ samples: Sample..., check: @escaping Check<Attributes>, fill: @escaping Fill<Attributes>
   ) -> Operator<Attributes> {
     Operator(
@@ -114,7 +114,7 @@ struct Draws: Sendable {
       backward: { (_, _) throws(TensorError) in Few(nil) }, samples: samples)
   }
 
-  private static func sample(_ call: String, _ draw: @escaping @Sendable (Tensor) -> Tensor) -> Sample {
+  static func sample(_ call: String, _ draw: @escaping @Sendable (Tensor) -> Tensor) -> Sample {
     Sample("(torch.manual_seed(7), a * torch.empty(a.shape, dtype=a.dtype).\(call))[1]", [.real([3, 7])]) { operands in
       let a = operands[0]
       return withGenerator(Generator(seed: 7)) { a * draw(.zeros(a.shape, dtype: a.dtype)) }
@@ -211,7 +211,7 @@ extension TensorError {
 
 extension DType {
   /// C++'s name of the element type, as torch's messages about draws have it.
-  fileprivate var drawName: String {
+  var drawName: String {
     switch self {
     case .bool: "bool"
     case .uint8: "unsigned char"

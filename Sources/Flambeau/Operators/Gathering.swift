@@ -77,38 +77,10 @@ struct Gathering: Sendable {
     Operator(
       name, saves: { _ in SavePlan(operands: .operand(2)) },
       edit: { (operands, dim, table) throws(TensorError) in
-        let (source, index) = (operands[1]!.body, operands[2]!.body)
-        guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
-          throw .dtype("scatter(): Expected dtype int32/int64 for index")
-        }
-        guard table.dtype == source.dtype else {
-          throw .dtype("scatter(): Expected self.dtype to be equal to src.dtype")
-        }
-        let layout = table.layout.atLeastVector
-        let dim = try layout.dimension(dim)
-        if index.layout.elementCount == 0 { return }
-        let positions = try index.asPositions()
-        let place = positions.layout.atLeastVector
-        let value = source.layout.atLeastVector
-        guard place.rank == layout.rank else {
-          throw .shape("Index tensor must have the same number of dimensions as self tensor")
-        }
-        guard place.rank == value.rank else {
-          throw .shape("Index tensor must have the same number of dimensions as src tensor")
-        }
-        for i in 0..<place.rank {
-          guard i == dim || place.shape.at(i) <= layout.shape.at(i), place.shape.at(i) <= value.shape.at(i) else {
-            throw .shape(
-              "Expected index \(index.layout.shape) to be no larger than self \(table.layout.shape) apart from dimension "
-                + "\(dim) and to be no larger size than src \(source.layout.shape)")
-          }
-        }
-        try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false)
-        let used = Elements(source.storage.pointer, value.beginning(place.shape), source.dtype)
+        let source = operands[1]!.body
+        guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else { return }
         try withExtendedLifetime(source) { () throws(TensorError) in
-          try Elements(table.pointer, layout, table.dtype).put(used, place.shape, at: positions, accumulate: accumulate) {
-            IndexWalk(along: dim, table: $0, index: place, value: $1)
-          }
+          try place.put(place.source, joinedBy: accumulate ? .sum : nil)
         }
       },
       backward: { (call, gradient) throws(TensorError) in
@@ -126,9 +98,62 @@ struct Gathering: Sendable {
   }
 }
 
+/// What is put into a table at positions along a dimension, checked.
+struct ScatterPlace {
+  let table: Elements
+  /// As much of it as there are positions.
+  let source: Elements
+  /// How many positions there are.
+  let shape: Shape
+  private let positions: Value
+  private let dim: Int
+
+  /// Nil if nothing is put.
+  init?(_ table: Elements, _ source: TensorBody, _ index: TensorBody, _ dim: Int) throws(TensorError) {
+    guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
+      throw .dtype("scatter(): Expected dtype int32/int64 for index")
+    }
+    guard table.dtype == source.dtype else {
+      throw .dtype("scatter(): Expected self.dtype to be equal to src.dtype")
+    }
+    let layout = table.layout.atLeastVector
+    let dim = try layout.dimension(dim)
+    if index.layout.elementCount == 0 { return nil }
+    let place = index.layout.atLeastVector.shape
+    let value = source.layout.atLeastVector
+    guard place.count == layout.rank else {
+      throw .shape("Index tensor must have the same number of dimensions as self tensor")
+    }
+    guard place.count == value.rank else {
+      throw .shape("Index tensor must have the same number of dimensions as src tensor")
+    }
+    for i in 0..<place.count {
+      guard i == dim || place.at(i) <= layout.shape.at(i), place.at(i) <= value.shape.at(i) else {
+        throw .shape(
+          "Expected index \(index.layout.shape) to be no larger than self \(table.layout.shape) apart from dimension "
+            + "\(dim) and to be no larger size than src \(source.layout.shape)")
+      }
+    }
+    positions = try index.asPositions()
+    try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false)
+    self.table = Elements(table.pointer, layout, table.dtype)
+    self.source = Elements(source.storage.pointer, value.beginning(place), source.dtype)
+    shape = place
+    self.dim = dim
+  }
+
+  /// Puts `value`, broadcast to the positions, into the table, or into another one of its shape.
+  func put(_ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?) throws(TensorError) {
+    let index = positions.layout.atLeastVector
+    try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind) {
+      IndexWalk(along: dim, table: $0, index: index, value: $1)
+    }
+  }
+}
+
 extension Layout {
   /// The first positions of every dimension.
-  fileprivate func beginning(_ shape: Shape) -> Layout { Layout(shape: shape, strides: strides, offset: offset) }
+  func beginning(_ shape: Shape) -> Layout { Layout(shape: shape, strides: strides, offset: offset) }
 }
 
 extension Tensor {

@@ -38,8 +38,8 @@ extension Operator where Attributes == PointwiseArguments {
         if let divisor, !plan.compute.isFloatingPoint { try divisor.checkNotZero(operands, scalars) }
         Pointwise.run(program, operands, scalars, in: plan.compute, into: result)
       },
-      shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil },
-      backward: rule == .boolean ? nil : gradients.backward, samples: samples)
+      shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil }, backward: gradients.backward,
+      samples: samples)
   }
 }
 

@@ -40,8 +40,8 @@ struct Rearrangements: Sendable {
     Sample("a.tile((2,))", [.real([2, 3])]) { $0[0].tile([2]) },
     Sample("a.roll(2)", [.real([2, 3])]) { $0[0].roll(2) },
     Sample("a.roll((1, -1), (0, 1))", [.real([2, 3])]) { $0[0].roll([1, -1], dim: [0, 1]) },
-    Sample("a.movedim(0, 2)", [.real([2, 3, 4])]) { $0[0].movedim(0, -1) },
-    Sample("a.movedim((0, 1), (2, 0))", [.real([2, 3, 4])]) { $0[0].movedim([0, 1], [2, 0]) },
+    Sample("a.movedim(0, 2)", [.real([2, 3, 4])]) { $0[0].moveDim(0, -1) },
+    Sample("a.movedim((0, 1), (2, 0))", [.real([2, 3, 4])]) { $0[0].moveDim([0, 1], [2, 0]) },
     Sample("a.swapdims(0, 1)", [.real([2, 3])]) { $0[0].swapDims(0, 1) },
   ]
 }

@@ -46,7 +46,7 @@ struct Reductions: Sendable {
       Sample("a.detach().mean(0, dtype=torch.float32)", [.real([3, 4])]) { $0[0].detach().mean(dim: 0, dtype: .float32) },
     ])
 
-  let nansum: Operator<ReductionArguments> = Operator(
+  let nanSum: Operator<ReductionArguments> = Operator(
     "nansum", saves: { _ in SavePlan(operands: .operand(0)) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -56,13 +56,13 @@ struct Reductions: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let gradient = gradient.restored(call.shape(0), call.attributes)
-      return Few(ops.reductions.nansumBackward(gradient, try call.operand(0), PointwiseArguments()).to(call.dtype(0)))
+      return Few(ops.reductions.nanSumBackward(gradient, try call.operand(0), PointwiseArguments()).to(call.dtype(0)))
     },
     samples: [
-      Sample("a.nansum()", [.real([3, 4])]) { $0[0].nansum() },
-      Sample("a.nansum((0, 2), keepdim=True)", [.real([3, 4, 2])]) { $0[0].nansum(dim: [0, 2], keepDim: true) },
+      Sample("a.nansum()", [.real([3, 4])]) { $0[0].nanSum() },
+      Sample("a.nansum((0, 2), keepdim=True)", [.real([3, 4, 2])]) { $0[0].nanSum(dim: [0, 2], keepDim: true) },
     ])
-  let nansumBackward: Operator<PointwiseArguments> = .map(
+  let nanSumBackward: Operator<PointwiseArguments> = .map(
     "nansum_backward", .promoted, Program { g, x in select(isNaN(x), 0, g) })
 
   let prod: Operator<ReductionArguments> = Operator(
@@ -207,14 +207,14 @@ extension Tensor {
   ) -> Tensor { mean(dim: [dim], keepDim: keepDim, dtype: dtype, file: file, line: line) }
 
   /// The sum with NaN counted as 0. Torch's `nansum`.
-  public func nansum(
+  public func nanSum(
     dim: [Int]? = nil, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { reduced(by: ops.reductions.nansum, dim, keepDim, as: dtype, CallSite(file, line)) }
+  ) -> Tensor { reduced(by: ops.reductions.nanSum, dim, keepDim, as: dtype, CallSite(file, line)) }
 
   /// The sum over one dimension with NaN counted as 0.
-  public func nansum(
+  public func nanSum(
     dim: Int, keepDim: Bool = false, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { nansum(dim: [dim], keepDim: keepDim, dtype: dtype, file: file, line: line) }
+  ) -> Tensor { nanSum(dim: [dim], keepDim: keepDim, dtype: dtype, file: file, line: line) }
 
   /// The product of all elements; booleans and integers multiply to int64. Torch's `prod`.
   public func prod(dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line) -> Tensor {

@@ -159,7 +159,7 @@ struct Scattering: Sendable {
         }
         let offsets = try place.offsets(indices, in: layout, negative: negative)
         try withExtendedLifetime(value) { () throws(TensorError) in
-          try table.put(value.elements, place.shape, at: offsets, accumulate: accumulate, place.walk)
+          try table.put(value.elements, place.shape, at: offsets, joinedBy: accumulate ? .sum : nil, place.walk)
         }
       },
       backward: { (call, gradient) throws(TensorError) in

@@ -114,18 +114,18 @@ struct Sorting: Sendable {
         pair(($0[0] + Sorting.apart($0[0], [60, 0, 80]).reshape([3, 1])).median(dim: 0, keepDim: true))
       },
     ])
-  let nanmedianDim: Operator<RankArguments> = Sorting.ranked(
+  let nanMedianDim: Operator<RankArguments> = Sorting.ranked(
     "nanmedian",
     samples: [
       .several("(a + torch.tensor([60, 0, 80, 20], dtype=a.dtype)).nanmedian(-1)", [.real([3, 4])]) {
-        pair(($0[0] + Sorting.apart($0[0], [60, 0, 80, 20])).nanmedian(dim: -1))
+        pair(($0[0] + Sorting.apart($0[0], [60, 0, 80, 20])).nanMedian(dim: -1))
       }
     ])
 
   let median: Operator<None> = Sorting.middle(
     "median", .middle, samples: [Sample("a.median()", [.real([3, 4])]) { $0[0].median() }])
-  let nanmedian: Operator<None> = Sorting.middle(
-    "nanmedian", .middleOfNumbers, samples: [Sample("a.nanmedian()", [.real([3, 4])]) { $0[0].nanmedian() }])
+  let nanMedian: Operator<None> = Sorting.middle(
+    "nanmedian", .middleOfNumbers, samples: [Sample("a.nanmedian()", [.real([3, 4])]) { $0[0].nanMedian() }])
 
   /// The element of a rank along a dimension, and its place.
   private static func ranked(_ name: String, samples: [Sample]) -> Operator<RankArguments> {
@@ -262,15 +262,15 @@ extension Tensor {
   }
 
   /// The middle of the elements that are not NaN. Torch's `nanmedian`.
-  public func nanmedian(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.sorting.nanmedian(self, None(), at: CallSite(file, line))
+  public func nanMedian(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.sorting.nanMedian(self, None(), at: CallSite(file, line))
   }
 
   /// The middle of the elements along `dim` that are not NaN, and where they are. Torch's `nanmedian`.
-  public func nanmedian(
+  public func nanMedian(
     dim: Int, keepDim: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> (values: Tensor, indices: Tensor) {
-    ranked(by: ops.sorting.nanmedianDim, .middleOfNumbers, dim, keepDim, CallSite(file, line))
+    ranked(by: ops.sorting.nanMedianDim, .middleOfNumbers, dim, keepDim, CallSite(file, line))
   }
 
   private func ranked(

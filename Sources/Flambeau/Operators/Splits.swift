@@ -21,7 +21,7 @@ public struct TensorList: Sendable, RandomAccessCollection {
     poison = nil
   }
 
-  fileprivate init(poison: Tensor) {
+  init(poison: Tensor) {
     tensors = []
     self.poison = poison
   }
@@ -94,6 +94,35 @@ extension Tensor {
     }
   }
 
+  /// `count` views along `dim`, of which the first are one longer where it does not divide. Torch's `tensor_split`.
+  public func tensorSplit(
+    _ count: Int, dim: Int = 0, file: StaticString = #fileID, line: UInt = #line
+  ) -> TensorList {
+    cut("tensor_split", dim, CallSite(file, line)) { whole throws(TensorError) in
+      guard count > 0 else { throw .argument("number of sections must be larger than 0, got \(count)") }
+      return (0..<count).map { whole / count + ($0 < whole % count ? 1 : 0) }
+    }
+  }
+
+  /// Views along `dim` that end at the positions `ends`, the last at the end; negative ones count from there. Torch's
+  /// `tensor_split` with a list.
+  public func tensorSplit(
+    _ ends: [Int], dim: Int = 0, file: StaticString = #fileID, line: UInt = #line
+  ) -> TensorList {
+    list("tensor_split", CallSite(file, line)) { layout throws(TensorError) in
+      guard layout.rank > 0 else { throw .scalarCut("tensor_split") }
+      let dim = try layout.dimension(dim)
+      let whole = layout.shape.at(dim)
+      var start = 0
+      return (ends + [whole]).map { end in
+        let end = Swift.min(Swift.max(end < 0 ? end + whole : end, 0), whole)
+        defer { start = end }
+        return ops.views.slice(
+          self, SliceArguments(dim: dim, start: start, count: Swift.max(end - start, 0), step: 1))
+      }
+    }
+  }
+
   private static func sizes(of whole: Int, by size: Int) -> [Int] {
     if whole == 0 { return [0] }
     return stride(from: 0, to: whole, by: size).map { Swift.min(size, whole - $0) }
@@ -104,7 +133,9 @@ extension Tensor {
     _ name: String, _ dim: Int, _ site: CallSite, _ sizes: (Int) throws(TensorError) -> [Int]
   ) -> TensorList {
     list(name, site) { layout throws(TensorError) in
-      guard layout.rank > 0 else { throw .shape("\(name) expects at least a 1-dimensional tensor") }
+      guard layout.rank > 0 else {
+        throw name == "tensor_split" ? .scalarCut(name) : .shape("\(name) expects at least a 1-dimensional tensor")
+      }
       let dim = try layout.dimension(dim)
       var start = 0
       var slices: [Tensor] = []
@@ -116,7 +147,8 @@ extension Tensor {
     }
   }
 
-  private func list(
+  /// `checked` for a list.
+  func list(
     _ name: String, _ site: CallSite, _ body: (Layout) throws(TensorError) -> [Tensor]
   ) -> TensorList {
     let context = Context.current
@@ -126,6 +158,69 @@ extension Tensor {
       return TensorList(try body(self.body.layout))
     } catch {
       return TensorList(poison: Door.refuse(error, name, Few(self), at: site))
+    }
+  }
+}
+
+extension TensorError {
+  fileprivate static func scalarCut(_ name: String) -> TensorError {
+    .shape("\(name) expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+  }
+}
+
+// Splits along a named dimension.
+extension Tensor {
+  /// Equal views side by side: along dimension 1, of a vector along 0. Torch's `hsplit`.
+  public func hsplit(_ count: Int, file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    evenly(count, ndim == 1 ? 0 : 1, "hsplit", rank: 1, CallSite(file, line))
+  }
+  /// Views side by side that end at the positions `ends`. Torch's `hsplit` with a list.
+  public func hsplit(_ ends: [Int], file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    ended(ends, ndim == 1 ? 0 : 1, "hsplit", rank: 1, CallSite(file, line))
+  }
+  /// Equal views one under the other: along dimension 0. Torch's `vsplit`.
+  public func vsplit(_ count: Int, file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    evenly(count, 0, "vsplit", rank: 2, CallSite(file, line))
+  }
+  /// Views one under the other that end at the positions `ends`. Torch's `vsplit` with a list.
+  public func vsplit(_ ends: [Int], file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    ended(ends, 0, "vsplit", rank: 2, CallSite(file, line))
+  }
+  /// Equal views along dimension 2. Torch's `dsplit`.
+  public func dsplit(_ count: Int, file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    evenly(count, 2, "dsplit", rank: 3, CallSite(file, line))
+  }
+  /// Views along dimension 2 that end at the positions `ends`. Torch's `dsplit` with a list.
+  public func dsplit(_ ends: [Int], file: StaticString = #fileID, line: UInt = #line) -> TensorList {
+    ended(ends, 2, "dsplit", rank: 3, CallSite(file, line))
+  }
+
+  private func evenly(_ count: Int, _ dim: Int, _ name: String, rank: Int, _ site: CallSite) -> TensorList {
+    list(name, site) { layout throws(TensorError) in
+      try layout.checkRank(rank, name)
+      let size = layout.shape.at(dim)
+      guard count > 0, size % count == 0 else {
+        throw .shape(
+          "torch.\(name) attempted to split along dimension \(dim), but the size of the dimension \(size) is not divisible "
+            + "by the split_size \(count)!")
+      }
+      return Array(tensorSplit(count, dim: dim))
+    }
+  }
+
+  private func ended(_ ends: [Int], _ dim: Int, _ name: String, rank: Int, _ site: CallSite) -> TensorList {
+    list(name, site) { layout throws(TensorError) in
+      try layout.checkRank(rank, name)
+      return Array(tensorSplit(ends, dim: dim))
+    }
+  }
+}
+
+extension Layout {
+  fileprivate func checkRank(_ least: Int, _ name: String) throws(TensorError) {
+    guard rank >= least else {
+      throw .shape(
+        "torch.\(name) requires a tensor with at least \(least) dimension, but got a tensor with \(rank) dimensions!")
     }
   }
 }

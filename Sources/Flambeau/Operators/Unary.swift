@@ -243,17 +243,6 @@ struct Unary: Sendable {
       [select(and(ge(x[0], s[0]), le(x[0], s[1])), g / (x[0] * (1 - x[0])), 0)]
     },
     samples: [.unary("torch.logit(a, 0.2)", 0.1...0.9) { $0.logit(eps: 0.2) }])
-  let sinc: Operator<PointwiseArguments> = .map(
-    "sinc", .floating,
-    Program(inputs: 1) { x, _ in
-      let angle = Scalar(Double.pi) * x[0]
-      return select(eq(x[0], 0), 1, Flambeau.sin(angle) / angle)
-    } derivatives: { x, _, _, g in
-      let angle = Scalar(Double.pi) * x[0]
-      let square = angle * x[0]
-      return [select(eq(square, 0), 0, g * ((Flambeau.cos(angle) * angle - Flambeau.sin(angle)) / square))]
-    },
-    samples: [.unary("torch.sinc(a)", 0.2...0.8) { $0.sinc() }])
 }
 
 extension Tensor {
@@ -340,9 +329,6 @@ extension Tensor {
   fileprivate static func bitwiseNot(_ dtype: DType) -> Operator<PointwiseArguments> {
     dtype == .bool ? ops.unary.logicalNot : ops.unary.bitwiseNot
   }
-
-  /// sin(πx) / (πx), 1 at 0. Torch's `sinc`.
-  public consuming func sinc() -> Tensor { ops.unary.sinc(consume self) }
 
   /// log(x / (1 − x)), with x held between `eps` and 1 − `eps` if it is given. Torch's `logit`.
   public consuming func logit(eps: Double? = nil) -> Tensor {

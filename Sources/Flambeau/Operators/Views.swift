@@ -114,6 +114,26 @@ struct Views: Sendable {
       Sample("a.diag(1)", [.real([3, 3])]) { $0[0].diag(1) },
       Sample("a.diag(-2)", [.real([3])]) { $0[0].diag(-2) },
     ])
+
+  let unfold: Operator<UnfoldArguments> = Operator(
+    "unfold",
+    forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.unfolded(at) } },
+    backward: { (call, gradient) throws(TensorError) in
+      let at = call.attributes
+      return Few(gradient.placed(in: call.shape(0)) { $0.unfolded(at) })
+    },
+    samples: [
+      Sample("a.unfold(1, 3, 2)", [.real([2, 7])]) { $0[0].unfold(1, size: 3, step: 2) },
+      Sample("a.unfold(0, 2, 3)", [.real([5, 2])]) { $0[0].unfold(0, size: 2, step: 3) },
+      Sample("a.unfold(0, 1, 1)", [.real([])]) { $0[0].unfold(0, size: 1, step: 1) },
+    ])
+}
+
+/// Pieces of a dimension: `size` positions each, `step` apart.
+struct UnfoldArguments: Sendable {
+  let dim: Int
+  let size: Int
+  let step: Int
 }
 
 extension Operator {
@@ -141,6 +161,17 @@ extension TensorBody {
 
 extension Layout {
   func sliced(_ at: SliceArguments) -> Layout { sliced(at.dim, start: at.start, count: at.count, step: at.step) }
+
+  /// The dimension counts pieces; a new last one runs along each.
+  func unfolded(_ at: UnfoldArguments) -> Layout {
+    if rank == 0 { return Layout(shape: [at.size], strides: [1], offset: offset) }
+    let count = (shape.at(at.dim) - at.size) / at.step + 1
+    let stride = strides.at(at.dim)
+    var (shape, strides) = (shape.replacing(at.dim, with: count), strides.replacing(at.dim, with: stride * at.step))
+    shape.append(at.size)
+    strides.append(stride)
+    return Layout(shape: shape, strides: strides, offset: offset)
+  }
 
   /// The two dimensions become one, the last, that runs along both.
   func diagonal(_ at: DiagonalArguments) -> Layout {

@@ -66,6 +66,12 @@ extension fb_primitive {
     fb_asin: { a, _, _ in asin(a) }, fb_acos: { a, _, _ in acos(a) }, fb_atan: { a, _, _ in atan(a) },
     fb_sinh: { a, _, _ in sinh(a) }, fb_cosh: { a, _, _ in cosh(a) }, fb_tanh: { a, _, _ in tanh(a) },
     fb_asinh: { a, _, _ in asinh(a) }, fb_acosh: { a, _, _ in acosh(a) }, fb_atanh: { a, _, _ in atanh(a) },
+    fb_lgamma: { a, _, _ in fb_log_gamma(a) }, fb_digamma: { a, _, _ in Special.digamma(a) },
+    fb_erfinv: { a, _, _ in Special.erfinv(a) }, fb_i0: { a, _, _ in Special.bessel(0, a) },
+    fb_i0e: { a, _, _ in Special.bessel(0, a) * exp(-Swift.abs(a)) }, fb_i1: { a, _, _ in Special.bessel(1, a) },
+    fb_i1e: { a, _, _ in Special.bessel(1, a) * exp(-Swift.abs(a)) },
+    fb_hypot: { a, b, _ in hypot(a, b) }, fb_zeta: { a, b, _ in fb_hurwitz_zeta(a, b) },
+    fb_next_after: { a, b, _ in nextafter(a, b) },
     fb_erf: { a, _, _ in erf(a) }, fb_erfc: { a, _, _ in erfc(a) }, fb_sigmoid: { a, _, _ in logistic(a) },
     fb_softplus: { a, _, _ in a.isNaN ? a : Swift.max(a, 0) + log1p(exp(-Swift.abs(a))) },
     fb_relu: { a, _, _ in a < 0 ? 0 : a }, fb_silu: { a, _, _ in a / (1 + exp(-a)) },
@@ -136,6 +142,11 @@ extension fb_primitive {
         rest >>= 1
       }
       return result
+    },
+    fb_gcd: { a, b, _ in
+      var (x, y) = (a.magnitude, b.magnitude)
+      while y != 0 { (x, y) = (y, x % y) }
+      return Int64(truncatingIfNeeded: x)
     },
     fb_shift_left: { a, b, _ in b < 0 || b > 63 ? 0 : a << b },
     fb_shift_right: { a, b, _ in b < 0 || b > 63 ? a >> 63 : a >> b },

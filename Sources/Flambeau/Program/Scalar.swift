@@ -89,6 +89,13 @@ func acosh(_ x: Scalar) -> Scalar { .apply(fb_acosh, x) }
 func atanh(_ x: Scalar) -> Scalar { .apply(fb_atanh, x) }
 func erf(_ x: Scalar) -> Scalar { .apply(fb_erf, x) }
 func erfc(_ x: Scalar) -> Scalar { .apply(fb_erfc, x) }
+func lgamma(_ x: Scalar) -> Scalar { .apply(fb_lgamma, x) }
+func digamma(_ x: Scalar) -> Scalar { .apply(fb_digamma, x) }
+func erfinv(_ x: Scalar) -> Scalar { .apply(fb_erfinv, x) }
+func i0(_ x: Scalar) -> Scalar { .apply(fb_i0, x) }
+func i0e(_ x: Scalar) -> Scalar { .apply(fb_i0e, x) }
+func i1(_ x: Scalar) -> Scalar { .apply(fb_i1, x) }
+func i1e(_ x: Scalar) -> Scalar { .apply(fb_i1e, x) }
 func sigmoid(_ x: Scalar) -> Scalar { .apply(fb_sigmoid, x) }
 func softplus(_ x: Scalar) -> Scalar { .apply(fb_softplus, x) }
 func relu(_ x: Scalar) -> Scalar { .apply(fb_relu, x) }
@@ -110,6 +117,11 @@ func fmod(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_fmod, a, b) }
 func remainder(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_remainder, a, b) }
 func floorDiv(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_floor_div, a, b) }
 func copysign(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_copysign, a, b) }
+func hypot(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_hypot, a, b) }
+/// Σ (q + k)⁻ˢ over k from 0 on.
+func zeta(_ s: Scalar, _ q: Scalar) -> Scalar { .apply(fb_zeta, s, q) }
+func nextAfter(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_next_after, a, b) }
+func gcd(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_gcd, a, b) }
 func eq(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_eq, a, b) }
 func ne(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_ne, a, b) }
 func lt(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_lt, a, b) }

@@ -49,6 +49,26 @@ extension Generator {
     draw { fb_random_exponential($0, dtype.code, out, count, rate) }
   }
 
+  /// Cauchy's distribution. Floating-point dtypes.
+  func fillCauchy(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, median: Double, sigma: Double) {
+    draw { fb_random_cauchy($0, dtype.code, out, count, median, sigma) }
+  }
+
+  /// Powers of e with normal exponents. Floating-point dtypes.
+  func fillLogNormal(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, mean: Double, std: Double) {
+    draw { fb_random_log_normal($0, dtype.code, out, count, mean, std) }
+  }
+
+  /// The number of the first success.
+  func fillGeometric(_ out: UnsafeMutableRawPointer, _ dtype: DType, count: Int, p: Double) {
+    draw { fb_random_geometric($0, dtype.code, out, count, p) }
+  }
+
+  /// The number of events, of which `rates` are expected. Floating-point dtypes.
+  func fillPoisson(_ out: UnsafeMutableRawPointer, _ dtype: DType, rates: UnsafeBufferPointer<Double>) {
+    draw { fb_random_poisson($0, dtype.code, out, rates.count, rates.baseAddress) }
+  }
+
   /// 0..<count in random order.
   func fillPermutation(_ out: UnsafeMutablePointer<Int64>, count: Int) {
     draw { fb_random_permutation($0, out, count) }

@@ -163,7 +163,7 @@ extension Tensor {
     }
   }
 
-  private func drawing(from generator: Generator?, _ draw: () -> Tensor) -> Tensor {
+  func drawing(from generator: Generator?, _ draw: () -> Tensor) -> Tensor {
     guard let generator else { return draw() }
     return withGenerator(generator, draw)
   }

@@ -61,6 +61,15 @@ extension Tensor {
     }
   }
 
+  /// `steps` powers of `base`, whose exponents go from `start` to `end`, both included. Torch's `logspace`.
+  public static func logspace(
+    _ start: Double, _ end: Double, steps: Int, base: Double = 10, dtype: DType = .float32,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let exponents = linspace(start, end, steps: steps, dtype: .float64, file: file, line: line)
+    return ops.binary.pow(Number(base), .floatingPoint, exponents, at: CallSite(file, line)).to(dtype)
+  }
+
   private static func rangeCount(
     _ start: Double, _ end: Double, _ step: Double, _ dtype: DType
   ) throws(TensorError) -> Int {

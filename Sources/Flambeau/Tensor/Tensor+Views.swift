@@ -44,12 +44,12 @@ extension Tensor {
   }
 
   /// One dimension moved to another place, the others in their order. Torch's `movedim`.
-  public func movedim(
+  public func moveDim(
     _ source: Int, _ destination: Int, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { movedim([source], [destination], file: file, line: line) }
+  ) -> Tensor { moveDim([source], [destination], file: file, line: line) }
 
   /// Dimensions moved to other places, the others in their order. Torch's `movedim`.
-  public func movedim(
+  public func moveDim(
     _ source: [Int], _ destination: [Int], file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     let site = CallSite(file, line)
@@ -243,6 +243,24 @@ extension Tensor {
     }
   }
 
+  /// A view of pieces of dimension `dim`, `size` positions each, beginning `step` apart: the dimension counts them, and a
+  /// new last one runs along each. Torch's `unfold`.
+  public func unfold(
+    _ dim: Int, size: Int, step: Int, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let site = CallSite(file, line)
+    return checked("unfold", at: site) { layout throws(TensorError) in
+      let dim = try layout.dimension(dim)
+      let whole = layout.rank == 0 ? 1 : layout.shape.at(dim)
+      guard size >= 0 else { throw .argument("size is \(size) but must be >= 0") }
+      guard size <= whole else {
+        throw .argument("maximum size for tensor at dimension \(dim) is \(whole) but size is \(size)")
+      }
+      guard step > 0 else { throw .argument("step is \(step) but must be > 0") }
+      return ops.views.unfold(self, UnfoldArguments(dim: dim, size: size, step: step), at: site)
+    }
+  }
+
   /// A tensor of the same elements that gradients do not flow through. Torch's `detach`.
   public func detach() -> Tensor {
     if let poison = body.poison { return Door.poisoned(by: poison, .current) }
@@ -264,6 +282,15 @@ extension Tensor {
     } catch {
       return Door.refuse(error, name, Few(self), at: site)
     }
+  }
+
+  /// `checked` for a call with other operands.
+  func checked(
+    _ name: String, with other: Tensor, _ others: Tensor..., at site: CallSite,
+    _ body: (Layout) throws(TensorError) -> Tensor
+  ) -> Tensor {
+    if let poison = ([other] + others).lazy.compactMap(\.body.poison).first { return Door.poisoned(by: poison, .current) }
+    return checked(name, at: site, body)
   }
 }
 

@@ -14,6 +14,12 @@ private func floorQuotient(_ a: Int64, _ b: Int64) -> Int64 {
 
 private func fmod(_ a: Int64, _ b: Int64) -> Int64 { b == 0 ? 0 : a.remainderReportingOverflow(dividingBy: b).partialValue }
 
+private func divisor(_ a: Int64, _ b: Int64) -> Int64 {
+  var (x, y) = (a.magnitude, b.magnitude)
+  while x != 0 && y != 0 { if x > y { x %= y } else { y %= x } }
+  return Int64(truncatingIfNeeded: x | y)
+}
+
 private func number(_ truth: Bool) -> Int64 { truth ? 1 : 0 }
 
 @Suite struct MapIntegerTests {
@@ -27,7 +33,7 @@ private func number(_ truth: Bool) -> Int64 { truth ? 1 : 0 }
     (fb_min, { a, b, _ in min(a, b) }), (fb_max, { a, b, _ in max(a, b) }),
     (fb_fmod, { a, b, _ in fmod(a, b) }),
     (fb_remainder, { a, b, _ in fmod(a, b) != 0 && (fmod(a, b) < 0) != (b < 0) ? fmod(a, b) &+ b : fmod(a, b) }),
-    (fb_floor_div, { a, b, _ in floorQuotient(a, b) }),
+    (fb_gcd, { a, b, _ in divisor(a, b) }), (fb_floor_div, { a, b, _ in floorQuotient(a, b) }),
     (fb_eq, { a, b, _ in number(a == b) }), (fb_ne, { a, b, _ in number(a != b) }), (fb_lt, { a, b, _ in number(a < b) }),
     (fb_le, { a, b, _ in number(a <= b) }), (fb_gt, { a, b, _ in number(a > b) }), (fb_ge, { a, b, _ in number(a >= b) }),
     (fb_logical_and, { a, b, _ in number(a != 0 && b != 0) }), (fb_logical_or, { a, b, _ in number(a != 0 || b != 0) }),
@@ -68,9 +74,10 @@ private func number(_ truth: Bool) -> Int64 { truth ? 1 : 0 }
     let tested = Set(Self.reference.map(\.0.rawValue) + [fb_pow.rawValue])
     for primitive in allPrimitives {
       #expect((set.map(primitive, fb_i64) != nil) == tested.contains(primitive.rawValue), "\(primitive.name)")
-      let bitwise = ["bit_not", "bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"].contains(primitive.name)
+      let isIntegral = ["gcd", "bit_not", "bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"].contains(primitive.name)
       #expect(
-        (set.map(primitive, fb_f32) == nil) == bitwise && (set.map(primitive, fb_f64) == nil) == bitwise, "\(primitive.name)")
+        (set.map(primitive, fb_f32) == nil) == isIntegral && (set.map(primitive, fb_f64) == nil) == isIntegral,
+        "\(primitive.name)")
     }
   }
 }

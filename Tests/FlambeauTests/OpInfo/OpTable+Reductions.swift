@@ -6,7 +6,7 @@ extension OpTable {
       try c.x.sum(dim: try c.ints("dim", 1), keepDim: try c.bool("keepdim", 2), dtype: try c.dtype("dtype"))
     }
     one("nansum") { c in
-      try c.x.nansum(dim: try c.ints("dim", 1), keepDim: try c.bool("keepdim", 2), dtype: try c.dtype("dtype"))
+      try c.x.nanSum(dim: try c.ints("dim", 1), keepDim: try c.bool("keepdim", 2), dtype: try c.dtype("dtype"))
     }
     one("mean") { c in
       try c.x.mean(dim: try c.ints("dim", 1), keepDim: try c.bool("keepdim", 2), dtype: try c.dtype("dtype"))
@@ -56,8 +56,8 @@ extension OpTable {
       return [pair.values, pair.indices]
     }
     several("nanmedian") { c in
-      guard let dim = try c.intIfAny("dim", 1) else { return [try c.x.nanmedian()] }
-      let pair = try c.x.nanmedian(dim: dim, keepDim: try c.bool("keepdim", 2))
+      guard let dim = try c.intIfAny("dim", 1) else { return [try c.x.nanMedian()] }
+      let pair = try c.x.nanMedian(dim: dim, keepDim: try c.bool("keepdim", 2))
       return [pair.values, pair.indices]
     }
     one("cumsum") { c in try c.x.cumsum(dim: try c.int("dim", 1), dtype: try c.dtype("dtype")) }

@@ -17,7 +17,7 @@ extension OpTable {
     one("movedim") { c in
       let (source, destination) = (try c.ints("source", 1), try c.ints("destination", 2))
       guard let source, let destination else { throw Unmapped(reason: "no dims") }
-      return try c.x.movedim(source, destination)
+      return try c.x.moveDim(source, destination)
     }
     one("expand") { c in try c.x.expand(Shape(try c.sizes(from: 1, "size"))) }
     one("expand_as") { c in try c.x.expandAs(try c.tensor("other", 1)) }

@@ -15,7 +15,7 @@ import Testing
     one("a.sum(())") { $0.sum(dim: []) }, one("a.sum(None, keepdim=True)") { $0.sum(keepDim: true) },
     one("a.mean()") { $0.mean() }, one("a.mean(-1)") { $0.mean(dim: -1) }, one("a.mean(1)") { $0.mean(dim: 1) },
     one("a.mean(dtype=torch.int32)") { $0.mean(dtype: .int32) },
-    one("a.nansum()") { $0.nansum() }, one("a.nansum(0)") { $0.nansum(dim: 0) },
+    one("a.nansum()") { $0.nanSum() }, one("a.nansum(0)") { $0.nanSum(dim: 0) },
     one("a.prod()") { $0.prod() }, one("a.prod(0)") { $0.prod(dim: 0) }, one("a.prod(2)") { $0.prod(dim: 2) },
     one("a.count_nonzero()") { $0.countNonzero() }, one("a.count_nonzero(0)") { $0.countNonzero(dim: 0) },
     one("a.any()") { $0.any() }, one("a.any(0)") { $0.any(dim: 0) }, one("a.any(())") { $0.any(dim: []) },
@@ -48,9 +48,9 @@ import Testing
     ("a.topk(-1)", { pair($0.topK(-1)) }),
     one("a.kthvalue(2)[0].detach()") { $0.kthValue(2).values.detach() },
     one("a.kthvalue(1, 0)[0].detach()") { $0.kthValue(1, dim: 0).values.detach() },
-    one("a.median()") { $0.median() }, one("a.nanmedian()") { $0.nanmedian() },
+    one("a.median()") { $0.median() }, one("a.nanmedian()") { $0.nanMedian() },
     one("a.median(0)[0].detach()") { $0.median(dim: 0).values.detach() },
-    one("a.nanmedian(-1)[0].detach()") { $0.nanmedian(dim: -1).values.detach() },
+    one("a.nanmedian(-1)[0].detach()") { $0.nanMedian(dim: -1).values.detach() },
   ]
 
   private static func operands() -> [(name: String, tensor: Tensor)] {

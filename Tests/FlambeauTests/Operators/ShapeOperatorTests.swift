@@ -41,8 +41,8 @@ import Testing
       Misuse("a.diagonal(1, 0, 0)", x.diagonal(offset: 1, dim1: 0, dim2: 0)),
       Misuse("c.diag()", zero.diag()),
       Misuse("a[0].tril()", x[0].tril()),
-      Misuse("a.movedim([0, 1], [1])", x.movedim([0, 1], [1])),
-      Misuse("a.movedim([0, 0], [1, 0])", x.movedim([0, 0], [1, 0])),
+      Misuse("a.movedim([0, 1], [1])", x.moveDim([0, 1], [1])),
+      Misuse("a.movedim([0, 0], [1, 0])", x.moveDim([0, 0], [1, 0])),
       Misuse("a.flatten(1, 0)", x.flatten(startDim: 1, endDim: 0)),
       Misuse("a.unflatten(1, [2, 3])", x.unflatten(1, [2, 3])),
       Misuse("a.permute(0, 0)", x.permute([0, 0])),
@@ -102,7 +102,7 @@ import Testing
     x.diagonal(dim1: 0, dim2: 2).add_(2)
     x.split(2, dim: 2)[-1][0].mul_(10)
     x.unbind(dim: 0)[1].squeeze().unsqueeze(0).flatten()[0...].sub_(1)
-    x.movedim(2, 0)[3].copy_([[7, 8, 9], [4, 5, 6]])
+    x.moveDim(2, 0)[3].copy_([[7, 8, 9], [4, 5, 6]])
     #expect(
       x.array(of: Float.self) == [
         2, 0, 0, 7, 2, 0, 0, 8, 3, 1, 10, 9,  //

@@ -50,7 +50,7 @@ import Testing
     if !descending {
       let middle = x.median(dim: 0)
       #expect(Int(middle.indices.item()) == order[numbers < of.count ? numbers : (of.count - 1) / 2])
-      #expect(Int(x.nanmedian(dim: 0).indices.item()) == order[Swift.max(0, (numbers - 1) / 2)])
+      #expect(Int(x.nanMedian(dim: 0).indices.item()) == order[Swift.max(0, (numbers - 1) / 2)])
       #expect(x.median().item().bitPattern == middle.values.item().bitPattern)
     }
   }
@@ -74,7 +74,7 @@ import Testing
     let x = Self.line(count * 2, .float32, &random).reshape([2, count])
     func results() -> [[Int]] {
       [x.argsort(), x.topK(50).indices, x.median(dim: 1).indices, x.argmax(dim: 1)].map { $0.array(of: Int.self) }
-        + [x.nansum(), x.nansum(dim: 0).cumsum(dim: 0), x.cumsum(dim: 0), x.cumprod(dim: 1)].map {
+        + [x.nanSum(), x.nanSum(dim: 0).cumsum(dim: 0), x.cumsum(dim: 0), x.cumprod(dim: 1)].map {
           $0.array(of: Float.self).map { Int($0.bitPattern) }
         }
     }

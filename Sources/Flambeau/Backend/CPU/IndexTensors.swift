@@ -160,20 +160,20 @@ extension Elements {
         dtype: dtype))
   }
 
-  /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or added there. `walk` is the
-  /// pass for a layout of the table and one of the values.
+  /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
+  /// `kind`. `walk` is the pass for a layout of the table and one of the values.
   func put(
-    _ value: Elements, _ shape: Shape, at index: Value, accumulate: Bool, _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
+    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
+    _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
   ) throws(TensorError) {
     let positions = UnsafePointer(index.elements.start.assumingMemoryBound(to: Int64.self))
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
       IndexWalk.Operands(value: value.start, table: table.start, index: positions, dtype: table.dtype)
     }
     try withExtendedLifetime(index.storage) { () throws(TensorError) in
-      if !accumulate {
-        walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value))
-      } else if dtype == dtype.computeClass.dtype {
-        walk(layout, value.layout.broadcast(to: shape)!).add(operands(self, value))
+      guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value)) }
+      if dtype == dtype.computeClass.dtype {
+        walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in.
         let sums = try Value(Layout(layout.shape), dtype.computeClass.dtype)
@@ -181,7 +181,7 @@ extension Elements {
         copy(to: sums.elements)
         value.copy(to: terms.elements)
         withExtendedLifetime((sums.storage, terms.storage)) {
-          walk(sums.layout, terms.layout.broadcast(to: shape)!).add(operands(sums.elements, terms.elements))
+          walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums.elements, terms.elements))
           sums.elements.copy(to: self)
         }
       }
@@ -193,7 +193,7 @@ extension Elements {
   func add(to target: Elements) throws(TensorError) {
     let nowhere = try Value(Layout([]), .int64)
     nowhere.fillZero()
-    try target.put(self, layout.shape, at: nowhere, accumulate: true) { table, value in
+    try target.put(self, layout.shape, at: nowhere, joinedBy: .sum) { table, value in
       var walk = IndexWalk(step: 0)
       for dim in 0..<table.rank {
         walk.append(

@@ -52,9 +52,10 @@ struct IndexWalk {
     run(KernelAccess.indexWrite[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: freeDimensions)
   }
 
-  /// The values are added to the table, in their order. float32, float64 and int64 only.
-  func add(_ operands: Operands) {
-    run(KernelAccess.indexAdd[Int(operands.dtype.computeClass.rawValue)]!, operands, cutting: freeDimensions)
+  /// The values are joined to the table, in their order: sums, products, minima and maxima. float32, float64 and int64 only.
+  func reduce(_ kind: Reduction.Kind, _ operands: Operands) {
+    let row = Int(operands.dtype.computeClass.rawValue) * Int(fb_reduction_count.rawValue)
+    run(KernelAccess.indexReduce[row + Int(kind.kernel.rawValue)]!, operands, cutting: freeDimensions)
   }
 
   private var freeDimensions: [Int] { dims.indices.filter { dims[$0].isFree } }

@@ -48,7 +48,7 @@ enum KernelAccess {
   nonisolated(unsafe) static let adam: UnsafePointer<fb_adam_step?> = column(\.adam)
   nonisolated(unsafe) static let indexRead: UnsafePointer<fb_index_move?> = column(\.index_read)
   nonisolated(unsafe) static let indexWrite: UnsafePointer<fb_index_move?> = column(\.index_write)
-  nonisolated(unsafe) static let indexAdd: UnsafePointer<fb_index_move?> = column(\.index_add)
+  nonisolated(unsafe) static let indexReduce: UnsafePointer<fb_index_move?> = column(\.index_reduce)
   nonisolated(unsafe) static let streamCopy: fb_stream_copy = Kernels.table.pointee.stream_copy!
 
   private static func column<Field, Entry>(_ field: KeyPath<fb_table, Field>) -> UnsafePointer<Entry> {

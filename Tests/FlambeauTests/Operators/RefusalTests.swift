@@ -1,0 +1,84 @@
+import Testing
+
+@testable import Flambeau
+
+/// Misuse of products, places and counts, beside torch's sentences.
+@Suite struct RefusalTests {
+  private let x = Tensor((0..<12).map(Float.init), shape: [3, 4])
+  private let index = Tensor([0, 2])
+  private let zero = Tensor(3 as Float)
+
+  private func expectTorchs(_ list: [Misuse]) throws {
+    expectNone(try Misuse.differences(list, operands: [x, index, zero]))
+  }
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch"))
+  func productsRefuse() throws {
+    try expectTorchs([
+      Misuse("torch.einsum('ij', a, a)", Tensor.einsum("ij", x, x)),
+      Misuse("torch.einsum('ij,ij', a)", Tensor.einsum("ij,ij", x)),
+      Misuse("torch.einsum('i', a)", Tensor.einsum("i", x)),
+      Misuse("torch.einsum('ijk', a)", Tensor.einsum("ijk", x)),
+      Misuse("torch.einsum('i?', a)", Tensor.einsum("i?", x)),
+      Misuse("torch.einsum('ij->k', a)", Tensor.einsum("ij->k", x)),
+      Misuse("torch.einsum('ij->ii', a)", Tensor.einsum("ij->ii", x)),
+      Misuse("torch.einsum('ii', a)", Tensor.einsum("ii", x)),
+      Misuse("torch.einsum('ij,jk', a, a)", Tensor.einsum("ij,jk", x, x)),
+      Misuse("torch.tensordot(a, a, 1)", x.tensordot(x, dims: 1)),
+      Misuse("torch.tensordot(a, a, ([0], [0, 1]))", x.tensordot(x, dims: [0], [0, 1])),
+      Misuse("torch.tensordot(a, a, -1)", x.tensordot(x, dims: -1)),
+      Misuse("torch.tensordot(a, a, 3)", x.tensordot(x, dims: 3)),
+      Misuse("torch.inner(a, a[0, :3])", x.inner(x[0, ..<3])),
+      Misuse("torch.linalg.cross(a, a)", x.cross(x, dim: -1)),
+      Misuse("torch.linalg.cross(a, a[0], dim=0)", x.cross(x[0], dim: 0)),
+      Misuse("a[0].trace()", x[0].trace()),
+      Misuse("torch.addr(a, a, a)", x.addr(x, x)),
+      Misuse("torch.linalg.multi_dot([a])", Tensor.multiDot([x])),
+    ])
+  }
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch"))
+  func placesRefuse() throws {
+    try expectTorchs([
+      Misuse("torch.searchsorted(a, c)", x.searchSorted(zero)),
+      Misuse("torch.searchsorted(a, a[:2])", x.searchSorted(x[..<2])),
+      Misuse("torch.bucketize(a, a)", x.bucketize(x)),
+      Misuse("torch.take_along_dim(a, b, 0)", x.takeAlongDim(index, dim: 0)),
+      Misuse("torch.take_along_dim(a, a, 0)", x.takeAlongDim(x, dim: 0)),
+      Misuse("a.put(b, a)", x.put(index, x)),
+      Misuse("a.put(a, a)", x.put(x, x)),
+      Misuse("a.put(b, b)", x.put(index, index)),
+      Misuse("a.select_scatter(a, 0, 0)", x.selectScatter(x, dim: 0, index: 0)),
+      Misuse("a.scatter_reduce(0, a, a, 'sum')", x.scatterReduce(dim: 0, index: x, source: x, .sum)),
+      Misuse("a.scatter_reduce(0, b, a, 'sum')", x.scatterReduce(dim: 0, index: index, source: x, .sum)),
+    ])
+  }
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch"))
+  func countsAndSharesRefuse() throws {
+    try expectTorchs([
+      Misuse("a.quantile(1.5)", x.quantile(1.5)),
+      Misuse("a.quantile(a)", x.quantile(x)),
+      Misuse("b.quantile(0.5)", index.quantile(0.5)),
+      Misuse("a.quantile(torch.tensor([0.5], dtype=torch.float64))", x.quantile(Tensor([0.5] as [Double]))),
+      Misuse("a[:0].quantile(0.5)", x[..<0].quantile(0.5)),
+      Misuse("a.quantile(0.5, 3)", x.quantile(0.5, dim: 3)),
+      Misuse("b.nanmean()", index.nanMean()),
+      Misuse("a[:0].aminmax()", x[..<0].aminmax().min),
+      Misuse("a[:0].aminmax(dim=0)", x[..<0].aminmax(dim: 0).min),
+      Misuse("a[0].renorm(2, 0, 1)", x[0].renorm(2, dim: 0, maxNorm: 1)),
+      Misuse("a.renorm(2, 0, -1)", x.renorm(2, dim: 0, maxNorm: -1)),
+      Misuse("torch.bincount(a)", x.bincount()),
+      Misuse("torch.bincount(-b)", (-index).bincount()),
+      Misuse("torch.bincount(b, a[0])", index.bincount(weights: x[0])),
+      Misuse("torch.bincount(b, minlength=-1)", index.bincount(minLength: -1)),
+      Misuse("a.histc(0)", x.histc(bins: 0)),
+      Misuse("a.histc(3, 2, 1)", x.histc(bins: 3, min: 2, max: 1)),
+      Misuse("a.histogram(a)", x.histogram(bins: x).hist),
+      Misuse("a.histogram(3, weight=c)", x.histogram(bins: 3, weight: zero).hist),
+      Misuse("a[:0].mode(0)", x[..<0].mode(dim: 0).values),
+      Misuse("a.unique(dim=5)", x.unique(dim: 5)),
+      Misuse("torch.cov(a.reshape(3, 2, 2))", x.reshape([3, 2, 2]).cov()),
+    ])
+  }
+}
