@@ -141,62 +141,9 @@ extension Convolutions {
   private static func check(
     _ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?, _ at: Conv2dArguments
   ) throws(TensorError) {
-    let (input, weight) = (x.layout.shape, w.layout.shape)
-    guard at.padding.all({ $0 >= 0 }) else { throw .argument("negative padding is not supported") }
-    guard at.stride.all({ $0 > 0 }) else { throw .argument("non-positive stride is not supported") }
-    guard at.groups > 0 else { throw .argument("non-positive groups is not supported") }
-    guard at.dilation.all({ $0 > 0 }) else {
-      throw .argument("dilation should be greater than zero, but got \(at.dilation)")
-    }
-    guard input.count == 4 else {
-      throw .shape("Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: \(input)")
-    }
-    guard weight.count == 4 else {
-      throw .shape("Expected a weight [outputs, inputs / groups, height, width], but got one of size \(weight)")
-    }
-    guard weight.at(2) > 0, weight.at(3) > 0 else {
-      throw .shape(
-        "kernel size should be greater than zero, but got kernel_height: \(weight.at(2)) kernel_width: \(weight.at(3))")
-    }
-    guard weight.at(0) >= at.groups else {
-      throw .shape(
-        "Given groups=\(at.groups), expected weight to be at least \(at.groups) at dimension 0, but got weight of size "
-          + "\(weight) instead")
-    }
-    guard weight.at(0) % at.groups == 0 else {
-      throw .shape(
-        "Given groups=\(at.groups), expected weight to be divisible by \(at.groups) at dimension 0, but got weight of size "
-          + "[\(weight)] instead")
-    }
-    guard input.at(1) == weight.at(1) * at.groups else {
-      throw .shape(
-        "Given groups=\(at.groups), weight of size \(weight), expected input\(input) to have \(weight.at(1) * at.groups) "
-          + "channels, but got \(input.at(1)) channels instead")
-    }
-    if let bias, bias.layout.rank != 1 || bias.layout.elementCount != weight.at(0) {
-      throw .shape(
-        "Given weight of size \(weight), expected bias to be 1-dimensional with \(weight.at(0)) elements, but got bias of "
-          + "size \(bias.layout.shape) instead")
-    }
-    guard input.at(2) > 0, input.at(3) > 0 else {
-      throw .shape("Only zero batch or zero channel inputs are supported, but got input shape: \(input)")
-    }
-    let padded = Size2D(
-      height: input.at(2) + 2 * at.padding.height, width: input.at(3) + 2 * at.padding.width)
-    let reach = Size2D(
-      height: at.dilation.height * (weight.at(2) - 1) + 1, width: at.dilation.width * (weight.at(3) - 1) + 1)
-    guard padded.height >= reach.height, padded.width >= reach.width else {
-      throw .shape(
-        "Calculated padded input size per channel: (\(padded.height) x \(padded.width)). Kernel size: "
-          + "(\(reach.height) x \(reach.width)). Kernel size can't be greater than actual input size")
-    }
-    guard x.dtype == w.dtype else {
-      throw .dtype("expected scalar type \(x.dtype.torchScalarName) but found \(w.dtype.torchScalarName)")
-    }
-    guard bias == nil || bias!.dtype == x.dtype else {
-      throw .dtype(
-        "Input type (\(x.dtype.torchElementName)) and bias type (\(bias!.dtype.torchElementName)) should be the same")
-    }
+    let check = ConvolutionCheck(
+      name: "conv2d", stride: at.stride.sizes, padding: at.padding.sizes, dilation: at.dilation.sizes, groups: at.groups)
+    try check.check(x, w, bias)
     try Products.checkMultiplies(x.dtype, "slow_conv2d_cpu")
   }
 }

@@ -8,6 +8,8 @@ struct PoolingSpans {
   fileprivate let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
   var count: Int { spans.count }
 
+  init(input: Int, spans: [fb_span]) { (inputSize, self.spans) = (input, spans) }
+
   /// Windows of one size, as `torch.nn.functional.max_pool2d` and `avg_pool2d`.
   ///
   /// `ceilMode` keeps a last window that hangs over the edge if it starts inside the input or its left padding.
