@@ -18,6 +18,7 @@ double fb_hurwitz_zeta(double s, double q) {
   const double precision = 0x1p-53;
   if (s == 1) return INFINITY;
   if (!(s > 1)) return NAN;
+  if (q == INFINITY) return 0;
   if (q <= 0) {
     if (q == floor(q)) return INFINITY;
     if (s != floor(s)) return NAN;

@@ -67,7 +67,7 @@ class Writer:
         if tensor.dtype not in PLAIN:
             raise Unusable
         written = {"dtype": name_of(tensor.dtype), "shape": list(tensor.shape), "at": self.bytes(tensor)}
-        if exact is not None and tensor.dtype.is_floating_point and exact.shape == tensor.shape:
+        if exact is not None and exact.dtype == torch.float64 and tensor.dtype.is_floating_point and exact.shape == tensor.shape:
             written["exact"] = self.bytes(exact.double())
         return written
 

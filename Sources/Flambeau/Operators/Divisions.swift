@@ -9,7 +9,7 @@ public enum RoundingMode: Sendable {
 // Quotients that are whole numbers, and what divides integers.
 struct Divisions: Sendable {
   let trunc: BinaryRow = BinaryRow(
-    "div",
+    "div", divides: true,
     samples: [
       .binary("torch.div(a, b, rounding_mode='trunc')", -3...3, 0.6...2) { $0.div($1, rounding: .trunc) },
       .unary("torch.div(a, 2, rounding_mode='trunc')", -3...3) { $0.div(2, rounding: .trunc) },
@@ -21,7 +21,7 @@ struct Divisions: Sendable {
   ) { Flambeau.trunc($0 / $1) }
   /// What is left of the dividend is taken away first, so that the division leaves nothing.
   let truncIntegers: BinaryRow = BinaryRow(
-    "div",
+    "div", divides: true,
     samples: [.unary("torch.div(a.long() * 3, -2, rounding_mode='trunc')") { ($0.to(.int64) * 3).div(-2, rounding: .trunc) }]
   ) { floorDiv($0 - Flambeau.fmod($0, $1), $1) }
 

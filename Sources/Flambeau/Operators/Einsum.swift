@@ -182,8 +182,9 @@ extension Tensor {
       for j in last { isSummed[j] = true }
       if i > 0 {
         result = last.isEmpty ? result * aligned[i] : result.product(aligned[i], summing: last)
-      } else if !last.isEmpty {
-        result = result.sum(dim: last, keepDim: true)
+      } else {
+        let long = aligned.count == 1 ? last : last.filter { result.shape.at($0) != 1 }
+        if !long.isEmpty { result = result.sum(dim: long, keepDim: true) }
       }
     }
     return result.reshape(Shape((0..<equation.resultRank).map { result.shape.at($0) }))
@@ -219,6 +220,9 @@ extension Tensor {
     let (inA, inB) = (dims.filter { isStretched(a, b, $0) }, dims.filter { isStretched(b, a, $0) })
     if !inA.isEmpty { a = a.sum(dim: inA, keepDim: true) }
     if !inB.isEmpty { b = b.sum(dim: inB, keepDim: true) }
+    // Sums of short integers are int64.
+    let dtype = a.dtype.promoted(with: b.dtype)
+    (a, b) = (a.to(dtype), b.to(dtype))
     let summed = dims.filter { !inA.contains($0) && !inB.contains($0) }
     let kept = (0..<ndim).filter { !dims.contains($0) } + inA + inB
     // Rows only a has, columns only b has, and batches both have.

@@ -15,6 +15,10 @@ struct FloatSteps: Sendable {
         Pointwise.run(next, operands, Scalars(), in: plan.compute, into: result)
       }
     },
+    // A step is as small as rounding: torch passes the gradient on to the first operand.
+    backward: { (call, gradient) throws(TensorError) in
+      Few(call.needs(0) ? gradient.fitted(to: call.shape(0), call.dtype(0)) : nil, nil)
+    },
     samples: [
       Sample("torch.nextafter(a, b)", [.real([3, 4]).withoutGradient, .real([3, 4]).withoutGradient]) {
         $0[0].nextAfter($0[1])

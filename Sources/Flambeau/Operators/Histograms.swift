@@ -36,7 +36,7 @@ extension Tensor {
       guard bins > 0 else { throw .argument("torch.histogram(): bins must be > 0, but got \(bins) for dimension 0") }
       guard min <= max else { throw .argument("torch.histc: max must be larger than min") }
       let values = detach().flatten().to(dtype.isHalf ? .float32 : dtype)
-      let (low, high) = try values.ends(min == max ? nil : min...max, "torch.histc")
+      let (low, high) = try values.ends(min == max ? nil : min...max, margin: 1, "torch.histc")
       return values.counted(low, high, bins, nil, edges: nil).to(dtype)
     }
   }
@@ -51,7 +51,7 @@ extension Tensor {
   ) -> (hist: Tensor, binEdges: Tensor) {
     histogram(weight, density, CallSite(file, line)) { values throws(TensorError) in
       guard bins > 0 else { throw .argument("torch.histogram(): bins must be > 0, but got \(bins) for dimension 0") }
-      let (low, high) = try values.ends(range, "torch.histogram()")
+      let (low, high) = try values.ends(range, margin: 0.5, "torch.histogram()")
       return .linspace(low, high, steps: bins + 1, dtype: values.dtype)
     }
   }
@@ -114,14 +114,14 @@ extension Tensor {
   }
 
   /// The range of a histogram: the elements' where none is given, and never empty.
-  private func ends(_ range: ClosedRange<Double>?, _ name: String) throws(TensorError) -> (Double, Double) {
+  private func ends(_ range: ClosedRange<Double>?, margin: Double, _ name: String) throws(TensorError) -> (Double, Double) {
     var (low, high) = (range?.lowerBound ?? 0, range?.upperBound ?? 0)
     if range == nil, count > 0 {
       let (least, most) = aminmax()
       (low, high) = (least.item(as: Double.self), most.item(as: Double.self))
     }
     guard low.isFinite, high.isFinite else { throw .argument("\(name): range of [\(low), \(high)] is not finite") }
-    return low == high ? (low - 1, high + 1) : (low, high)
+    return low == high ? (low - margin, high + margin) : (low, high)
   }
 
   /// Into `bins` intervals of one width, or between `edges`.

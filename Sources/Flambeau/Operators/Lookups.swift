@@ -192,7 +192,9 @@ extension Tensor {
       guard indices.dtype == .int64 else {
         throw .dtype("torch.take_along_dim(): dtype of indices should be Long but got \(indices.dtype.torchScalarName)")
       }
-      guard let dim else { return flatten().gather(dim: 0, index: indices.flatten(), file: file, line: line) }
+      guard let dim else {
+        return flatten().gather(dim: 0, index: indices.flatten().fromTheStart(of: count), file: file, line: line)
+      }
       guard layout.rank == indices.ndim else {
         throw .shape(
           "torch.take_along_dim(): input and indices should have the same number of dimensions, but got \(layout.rank) "
@@ -203,7 +205,7 @@ extension Tensor {
       let (mine, theirs) = (layout.shape.replacing(place, with: 1), indices.shape.replacing(place, with: 1))
       let both = try Shape.broadcast(mine, theirs)
       let table = expand(both.replacing(place, with: layout.shape.at(place)))
-      let index = indices.expand(both.replacing(place, with: indices.shape.at(place)))
+      let index = indices.fromTheStart(of: layout.shape.at(place)).expand(both.replacing(place, with: indices.shape.at(place)))
       return table.gather(dim: place, index: index, file: file, line: line)
     }
   }
@@ -306,4 +308,9 @@ extension Tensor {
       return result
     }
   }
+}
+
+extension Tensor {
+  /// Positions among `size`, the negative ones counted from the end.
+  fileprivate func fromTheStart(of size: Int) -> Tensor { .where(self .< 0, self + size, self) }
 }

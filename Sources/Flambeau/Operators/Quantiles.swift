@@ -279,9 +279,12 @@ extension Tensor {
               + "dtype"
             : "cov(): expected fweights to have integral dtype but got fweights with \(tensor.dtype.torchScalarName) dtype")
       }
-      guard tensor.count == 0 || !(tensor.detach() .< 0).any().item(as: Bool.self) else {
+      guard tensor.count == 0 || (tensor.detach() .>= 0).all().item(as: Bool.self) else {
         throw .argument("cov(): \(name) cannot be negative")
       }
+    }
+    if let weights, weights.count > 0, weights.detach().sum().item() == 0 {
+      throw .argument("cov(): weights sum to zero, can't be normalized")
     }
     guard let frequencies else { return weights }
     return weights.map { frequencies * $0 } ?? frequencies

@@ -18,7 +18,7 @@ struct RandomActivations: Sendable {
     .unary("F.elu_(a.clone(), 0.7)") { $0.clone().elu_(alpha: 0.7) },
     .unary("F.leaky_relu_(a.clone(), 0.3)") { $0.clone().leakyReLU_(negativeSlope: 0.3) },
     .unary("F.relu6(a * 4, inplace=True)") { ($0 * 4).relu6_() },
-    .unary("F.hardtanh_(a.clone(), -0.5, 1)") { $0.clone().hardtanh_(min: -0.5, max: 1) },
+    .unary("F.hardtanh_(a.clone(), 0, 1)") { $0.clone().hardtanh_(min: 0, max: 1) },
     .unary("F.threshold_(a.clone(), 0.1, 20)") { $0.clone().threshold_(0.1, value: 20) },
   ]
 
@@ -51,6 +51,10 @@ extension Tensor {
     lower: Double = 1 / 8, upper: Double = 1 / 3, training: Bool = false, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
+    if lower > upper {
+      return Door.refuse(
+        .argument("Lower bound should be less than or equal to the upper bound"), "rrelu", Few(self), at: CallSite(file, line))
+    }
     if !training { return leakyReLU(negativeSlope: (lower + upper) / 2) }
     return ops.arithmetic.mul(self, leakage(lower, upper), at: CallSite(file, line))
   }

@@ -130,7 +130,7 @@ extension Tensor {
     mean: Tensor, std: Tensor, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     mean.checked("normal", at: CallSite(file, line)) { _ throws(TensorError) in
-      guard std.body.poison != nil || (std.detach() .< 0).any().item(as: Bool.self) == false else {
+      guard std.body.poison != nil || (std.detach() .>= 0).all().item(as: Bool.self) else {
         throw .argument("normal expects all elements of std >= 0.0")
       }
       let shape = try Shape.broadcast(mean.shape, std.shape)

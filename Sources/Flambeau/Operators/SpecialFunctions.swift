@@ -63,7 +63,11 @@ struct SpecialFunctions: Sendable {
     ])
   let entr: Operator<PointwiseArguments> = .map(
     "special_entr", .floating,
-    Program { x in select(gt(x, 0), -x * log(x), select(eq(x, 0), 0, select(isNaN(x), x, Scalar(-.infinity)))) },
+    Program(inputs: 1) { x, _ in
+      select(gt(x[0], 0), -x[0] * log(x[0]), select(eq(x[0], 0), 0, select(isNaN(x[0]), x[0], Scalar(-.infinity))))
+    } derivatives: { x, _, _, g in
+      [g * -(1 + log(x[0]))]
+    },
     samples: [.unary("torch.special.entr(a)", 0.1...2) { $0.entr() }])
   let ndtr: Operator<PointwiseArguments> = .map(
     "special_ndtr", .floating, Program { x in 0.5 * erfc(Scalar(-0.5.squareRoot()) * x) },
@@ -73,8 +77,22 @@ struct SpecialFunctions: Sendable {
     samples: [
       .binary("torch.special.xlog1py(a, b)", -2...2, 0.3...2) { $0.xlog1py($1) },
       .unary("torch.special.xlog1py(a, 1.5)", -2...2) { $0.xlog1py(1.5) },
-    ]
-  ) { select(isNaN($1), $1, select(eq($0, 0), 0, $0 * log1p($1))) }
+    ],
+    Program(inputs: 2) { x, _ in
+      SpecialFunctions.timesLog1p(x[0], x[1])
+    } derivatives: { x, _, _, g in
+      [SpecialFunctions.log1pSlope(x[0], x[1], g), g * x[0] / (x[1] + 1)]
+    },
+    numberRight: Program(inputs: 1, scalars: 1) { x, s in
+      SpecialFunctions.timesLog1p(x[0], s[0])
+    } derivatives: { x, s, _, g in
+      [SpecialFunctions.log1pSlope(x[0], s[0], g)]
+    },
+    numberLeft: Program(inputs: 1, scalars: 1) { x, s in
+      SpecialFunctions.timesLog1p(s[0], x[0])
+    } derivatives: { x, s, _, g in
+      [g * s[0] / (x[0] + 1)]
+    })
 
   /// Made of other rows.
   let composites: [Sample] = [
@@ -84,6 +102,20 @@ struct SpecialFunctions: Sendable {
 }
 
 private let pi = Scalar(Double.pi)
+
+extension SpecialFunctions {
+  /// x log (1 + y), 0 where x is 0 and y a number.
+  private static func timesLog1p(_ x: Scalar, _ y: Scalar) -> Scalar {
+    select(isNaN(y), y, select(eq(x, 0), 0, x * log1p(y)))
+  }
+
+  /// Its gradient for x.
+  private static func log1pSlope(_ x: Scalar, _ y: Scalar, _ g: Scalar) -> Scalar {
+    let slope = log1p(y)
+    let isNothing = or(and(eq(x, 0), le(y, -1)), and(eq(g, 0), or(isInf(slope), lt(y, -1))))
+    return select(isNothing, 0, g * slope)
+  }
+}
 
 extension Tensor {
   /// log |Γ(x)|. Torch's `lgamma`.

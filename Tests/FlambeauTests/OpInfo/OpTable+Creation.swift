@@ -16,6 +16,42 @@ extension OpTable {
       Tensor.linspace(
         try Self.number(c.input), try c.double("end", 1), steps: try c.int("steps", 2), dtype: try c.dtype("dtype") ?? .float32)
     }
+    one("logspace") { c in
+      Tensor.logspace(
+        try Self.number(c.input), try c.double("end", 1), steps: try c.int("steps", 2),
+        base: try c.double("base", 3, default: 10),
+        dtype: try c.dtype("dtype") ?? .float32)
+    }
+    one("tril_indices") { c in
+      guard case .int(let rows) = c.input else { throw Unmapped(reason: "rows are no number") }
+      return Tensor.trilIndices(
+        rows, try c.int("col", 1), offset: try c.int("offset", 2, default: 0), dtype: try c.dtype("dtype") ?? .int64)
+    }
+    one("triu_indices") { c in
+      guard case .int(let rows) = c.input else { throw Unmapped(reason: "rows are no number") }
+      return Tensor.triuIndices(
+        rows, try c.int("col", 1), offset: try c.int("offset", 2, default: 0), dtype: try c.dtype("dtype") ?? .int64)
+    }
+    one("new_zeros") { c in try c.x.newZeros(try c.shape("size", 1), dtype: try c.dtype("dtype")) }
+    one("new_ones") { c in try c.x.newOnes(try c.shape("size", 1), dtype: try c.dtype("dtype")) }
+    random("new_empty") { c in try c.x.newEmpty(try c.shape("size", 1), dtype: try c.dtype("dtype")) }
+    one("new_full") { c in
+      let (x, shape, dtype) = (try c.x, try c.shape("size", 1), try c.dtype("dtype"))
+      if case .int(let value)? = c.argument("fill_value", 2) { return x.newFull(shape, value, dtype: dtype) }
+      return x.newFull(shape, try c.double("fill_value", 2), dtype: dtype)
+    }
+    one("normal") { c in
+      let mean = try c.x
+      if case .tensor(let std)? = c.argument("std", 1) { return Tensor.normal(mean: mean, std: std) }
+      return Tensor.normal(mean: mean, std: try c.double("std", 1))
+    }
+    // Torch's entry draws from a seed of its own.
+    random("normal.number_mean") { c in Tensor.normal(mean: try Self.number(c.input), std: try c.tensor("std", 1)) }
+    one("uniform") { c in try c.x.clone().uniform_(from: try c.double("from", 1), to: try c.double("to", 2)) }
+    one("normal.in_place") { c in
+      try c.x.clone().normal_(mean: try c.double("mean", 1, default: 0), std: try c.double("std", 2, default: 1))
+    }
+    one("exponential") { c in try c.x.clone().exponential_(try c.double("lambd", 1, default: 1)) }
     one("eye") { c in
       guard case .int(let rows) = c.input else { throw Unmapped(reason: "rows are no number") }
       return Tensor.eye(rows, try c.intIfAny("m", 1), dtype: try c.dtype("dtype") ?? .float32)

@@ -47,6 +47,31 @@ extension OpTable {
     unary("isinf") { $0.isInf() }
     unary("isfinite") { $0.isFinite() }
     unary("logical_not") { $0.logicalNot() }
+    unary("deg2rad") { $0.degToRad() }
+    unary("rad2deg") { $0.radToDeg() }
+    unary("digamma") { $0.digamma() }
+    unary("lgamma") { $0.lgamma() }
+    unary("erfinv") { $0.erfinv() }
+    unary("i0") { $0.i0() }
+    unary("special.i0e") { $0.i0e() }
+    unary("special.i1") { $0.i1() }
+    unary("special.i1e") { $0.i1e() }
+    unary("special.ndtr") { $0.ndtr() }
+    unary("special.entr") { $0.entr() }
+    unary("isneginf") { $0.isNegInf() }
+    unary("isposinf") { $0.isPosInf() }
+    unary("signbit") { $0.signBit() }
+    unary("sinc") { $0.sinc() }
+    unary("bitwise_not") { $0.bitwiseNot() }
+    one("nan_to_num") { c in
+      try c.x.nanToNum(
+        nan: try c.double("nan", 1, default: 0), posInf: try c.doubleIfAny("posinf", 2), negInf: try c.doubleIfAny("neginf", 3))
+    }
+    for name in ["0", "3", "neg_3"] {
+      one("round.decimals_\(name)") { c in try c.x.round(decimals: try c.int("decimals")) }
+    }
+    for p in [1, 3, 5] { one("mvlgamma.mvlgamma_p_\(p)") { c in try c.x.mvlgamma(try c.int("p", 1)) } }
+    for n in 0...4 { one("polygamma.polygamma_n_\(n)") { c in try c.x.polygamma(try c.int("n", 1)) } }
     one("logit") { c in try c.x.logit(eps: try c.doubleIfAny("eps", 1)) }
   }
 
@@ -96,6 +121,37 @@ extension OpTable {
     binary("bitwise_xor") { $0 ^ $1 }
     binary("bitwise_left_shift") { $0 << $1 }
     binary("bitwise_right_shift") { $0 >> $1 }
+    binary("gcd") { $0.gcd($1) }
+    binary("lcm") { $0.lcm($1) }
+    binary("heaviside") { $0.heaviside($1) }
+    binary("logaddexp2") { $0.logAddExp2($1) }
+    binary("nextafter") { $0.nextAfter($1) }
+    binary("ldexp") { $0.ldexp($1) }
+    binary("special.zeta") { $0.zeta($1) }
+    binary("special.xlog1py", { $0.xlog1py($1) }, { $0.xlog1py($1) }, { $0.xlog1py(Double($1)) })
+    binary("float_power", { $0.floatPower($1) }, { $0.floatPower($1) }, { $0.floatPower(Double($1)) })
+    binary("__rand__") { $1 & $0 }
+    binary("__ror__") { $1 | $0 }
+    binary("__rxor__") { $1 ^ $0 }
+    for (name, mode) in [("div.trunc_rounding", RoundingMode.trunc), ("div.floor_rounding", .floor)] {
+      one(name) { c in
+        _ = try c.text("rounding_mode")
+        let x = try c.x
+        switch c.argument("other", 1) {
+        case .tensor(let other)?: return x.div(other, rounding: mode)
+        case .int(let other)?: return x.div(other, rounding: mode)
+        default: return x.div(try c.double("other", 1), rounding: mode)
+        }
+      }
+    }
+    one("clamp_min") { c in
+      if case .tensor(let bound)? = c.argument("min", 1) { return try c.x.clamp(min: bound) }
+      return try c.x.clamp(min: try c.double("min", 1))
+    }
+    one("clamp_max") { c in
+      if case .tensor(let bound)? = c.argument("max", 1) { return try c.x.clamp(max: bound) }
+      return try c.x.clamp(max: try c.double("max", 1))
+    }
     one("isclose") { c in
       try c.x.isClose(
         try c.tensor("other", 1), rtol: try c.double("rtol", 2, default: 1e-5), atol: try c.double("atol", 3, default: 1e-8),
@@ -182,6 +238,12 @@ extension OpTable {
     one("nn.functional.softshrink") { c in try c.x.softshrink(lambda: try c.double("lambd", 1, default: 0.5)) }
     one("nn.functional.threshold") { c in
       try c.x.threshold(try c.double("threshold", 1), value: try c.double("value", 2))
+    }
+    one("nn.functional.glu") { c in try c.x.glu(dim: try c.int("dim", 1, default: -1)) }
+    one("nn.functional.rrelu") { c in
+      try c.x.rrelu(
+        lower: try c.double("lower", default: 1 / 8), upper: try c.double("upper", default: 1 / 3),
+        training: try c.bool("training"))
     }
     one("nn.functional.prelu") { c in try c.x.prelu(try c.tensor("weight", 1)) }
   }

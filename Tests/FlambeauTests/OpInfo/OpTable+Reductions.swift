@@ -62,6 +62,43 @@ extension OpTable {
     }
     one("cumsum") { c in try c.x.cumsum(dim: try c.int("dim", 1), dtype: try c.dtype("dtype")) }
     one("cumprod") { c in try c.x.cumprod(dim: try c.int("dim", 1), dtype: try c.dtype("dtype")) }
+    several("cummax") { c in
+      let pair = try c.x.cummax(dim: try c.int("dim", 1))
+      return [pair.values, pair.indices]
+    }
+    several("cummin") { c in
+      let pair = try c.x.cummin(dim: try c.int("dim", 1))
+      return [pair.values, pair.indices]
+    }
+    one("logcumsumexp") { c in try c.x.logCumSumExp(dim: try c.int("dim", 1)) }
+    one("diff") { c in
+      try c.x.diff(
+        try c.int("n", 1, default: 1), dim: try c.int("dim", 2, default: -1), prepend: try c.tensorIfAny("prepend", 3),
+        append: try c.tensorIfAny("append", 4))
+    }
+    for name in ["trapezoid", "trapz"] {
+      one(name) { c in
+        let dim = try c.int("dim", default: -1)
+        if let x = try c.tensorIfAny("x", 1) { return try c.x.trapezoid(x: x, dim: dim) }
+        return try c.x.trapezoid(dx: try c.double("dx", default: 1), dim: dim)
+      }
+    }
+    one("cumulative_trapezoid") { c in
+      let dim = try c.int("dim", default: -1)
+      if let x = try c.tensorIfAny("x", 1) { return try c.x.cumulativeTrapezoid(x: x, dim: dim) }
+      return try c.x.cumulativeTrapezoid(dx: try c.double("dx", default: 1), dim: dim)
+    }
+    several("var_mean.unbiased") { c in
+      let pair = try c.x.varMean(correction: try c.bool("unbiased", 1, default: true) ? 1 : 0)
+      return [pair.variance, pair.mean]
+    }
+    several("std_mean.unbiased") { c in
+      let pair = try c.x.stdMean(correction: try c.bool("unbiased", 1, default: true) ? 1 : 0)
+      return [pair.deviation, pair.mean]
+    }
+    for name in ["nn.functional.softmin", "nn.functional.softmin.with_dtype"] {
+      one(name) { c in try c.x.softmin(dim: try c.int("dim", 1), dtype: try c.dtype("dtype", 2)) }
+    }
     ranked("sort") { c in
       let dim = try c.int("dim", 1, default: -1)
       let pair = try c.x.sort(dim: dim, descending: try c.bool("descending", 2), stable: try c.bool("stable"))

@@ -58,6 +58,52 @@ extension OpTable {
     one("tile") { c in try c.x.tile(Shape(try c.sizes(from: 1, "dims"))) }
     one("cat") { c in Tensor.cat(try c.tensors, dim: try c.int("dim", 1, default: 0)) }
     one("stack") { c in Tensor.stack(try c.tensors, dim: try c.int("dim", 1, default: 0)) }
+    one("unfold") { c in try c.x.unfold(try c.int("dimension", 1), size: try c.int("size", 2), step: try c.int("step", 3)) }
+    several("tensor_split") { c in
+      let dim = try c.int("dim", 2, default: 0)
+      switch c.argument("indices_or_sections", 1) {
+      case .int(let count)?: return Array(try c.x.tensorSplit(count, dim: dim))
+      case .tensor(let ends)? where ends.ndim == 0: return Array(try c.x.tensorSplit(Int(ends.item()), dim: dim))
+      case .tensor(let ends)?: return Array(try c.x.tensorSplit(ends.array(of: Int.self), dim: dim))
+      default: return Array(try c.x.tensorSplit(try c.ints("indices_or_sections", 1) ?? [], dim: dim))
+      }
+    }
+    cut("hsplit", { $0.hsplit($1) }, { $0.hsplit($1) })
+    cut("vsplit", { $0.vsplit($1) }, { $0.vsplit($1) })
+    cut("dsplit", { $0.dsplit($1) }, { $0.dsplit($1) })
+    one("hstack") { c in Tensor.hstack(try c.tensors) }
+    one("vstack") { c in Tensor.vstack(try c.tensors) }
+    one("dstack") { c in Tensor.dstack(try c.tensors) }
+    one("column_stack") { c in Tensor.columnStack(try c.tensors) }
+    one("block_diag") { c in Tensor.blockDiag(try c.allTensors) }
+    one("cartesian_prod") { c in Tensor.cartesianProd(try c.allTensors) }
+    one("combinations") { c in
+      try c.x.combinations(try c.int("r", 1, default: 2), withReplacement: try c.bool("with_replacement", 2))
+    }
+    for name in ["meshgrid.variadic_tensors", "meshgrid.list_of_tensors"] {
+      several(name) { c in Array(Tensor.meshgrid(try c.allTensors, indexing: try c.text("indexing") == "xy" ? .xy : .ij)) }
+    }
+    one("diag_embed") { c in
+      try c.x.diagEmbed(
+        offset: try c.int("offset", 1, default: 0), dim1: try c.int("dim1", 2, default: -2),
+        dim2: try c.int("dim2", 3, default: -1))
+    }
+    unary("fliplr") { $0.fliplr() }
+    unary("flipud") { $0.flipud() }
+    unary("T") { $0.T }
+    one("rot90") { c in try c.x.rot90(try c.int("k", 1, default: 1), dims: try c.ints("dims", 2) ?? [0, 1]) }
+    one("repeat_interleave") { c in
+      _ = try c.intIfAny("output_size")
+      let dim = try c.intIfAny("dim", 2)
+      if case .tensor(let counts)? = c.argument("repeats", 1) { return try c.x.repeatInterleave(counts, dim: dim) }
+      return try c.x.repeatInterleave(try c.int("repeats", 1), dim: dim)
+    }
+    one("nn.functional.pixel_shuffle") { c in try c.x.pixelShuffle(try c.int("upscale_factor", 1)) }
+    one("nn.functional.pixel_unshuffle") { c in try c.x.pixelUnshuffle(try c.int("downscale_factor", 1)) }
+    one("nn.functional.channel_shuffle") { c in try c.x.channelShuffle(try c.int("groups", 1)) }
+    several("atleast_1d") { c in try c.allTensors.map { $0.atLeast1D() } }
+    several("atleast_2d") { c in try c.allTensors.map { $0.atLeast2D() } }
+    several("atleast_3d") { c in try c.allTensors.map { $0.atLeast3D() } }
     several("split") { c in
       Array(try c.x.split(try c.int("split_size_or_sections", 1), dim: try c.int("dim", 2, default: 0)))
     }
@@ -83,5 +129,23 @@ extension OpTable {
     ] as [(String, DType)] {
       unary(name) { $0.to(dtype) }
     }
+  }
+
+  /// A split along a fixed dimension, into so many parts or at places.
+  private mutating func cut(
+    _ name: String, _ count: @escaping @Sendable (Tensor, Int) -> TensorList,
+    _ places: @escaping @Sendable (Tensor, [Int]) -> TensorList
+  ) {
+    several(name) { c in
+      if case .int(let parts)? = c.argument("indices_or_sections", 1) { return Array(count(try c.x, parts)) }
+      return Array(places(try c.x, try c.ints("indices_or_sections", 1) ?? []))
+    }
+  }
+}
+
+extension OpCall {
+  /// The input, or the input's list, and the tensors that follow it.
+  fileprivate var allTensors: [Tensor] {
+    get throws { try tensors + rest(from: 1).flatMap { try $0.tensors() } }
   }
 }

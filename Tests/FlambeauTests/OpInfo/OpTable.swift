@@ -29,6 +29,8 @@ struct OpTable: Sendable {
     table.addCreation()
     table.addProducts()
     table.addNeural()
+    table.addStatistics()
+    table.addPlaces()
     return table
   }()
 

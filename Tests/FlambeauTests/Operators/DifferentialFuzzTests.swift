@@ -30,6 +30,10 @@ import Testing
 
 /// A row's sample with everything about its operands drawn anew.
 private struct RandomCall {
+  /// What views and subscripts pick is written for the samples' sizes, in torch's way and in ours.
+  private static let entries = Table.entries.filter { entry in
+    !["views.", "indexing.", "stridedViews.", "splits."].contains { entry.place.hasPrefix($0) }
+  }
   private static let sizes = [0, 1, 1, 2, 2, 3, 4, 5, 7, 8, 16, 17, 33]
 
   let entry: TableEntry
@@ -41,7 +45,7 @@ private struct RandomCall {
   private var isSecondOrder: Bool
 
   init(_ draw: inout Draw) {
-    entry = Table.entries[draw.integer(0...Table.entries.count - 1)]
+    entry = Self.entries[draw.integer(0...Self.entries.count - 1)]
     let operands = entry.sample.operands
     renamed = [:]
     for size in Set(operands.flatMap { Array($0.shape) }).sorted() {
@@ -71,18 +75,15 @@ private struct RandomCall {
       isSecondOrder: isSecondOrder && needs.contains(true) && !dtypes.contains { $0.isHalf })
   }
 
-  /// What differs, call by call. A call that ends torch's process says nothing.
+  /// What differs, call by call.
   static func failures(_ calls: [RandomCall]) -> [String?] {
     let cases = calls.map(\.sampleCase)
-    guard let answers = try? Torch.ask(cases.map(\.question)) else {
-      if calls.count <= 1 { return calls.map { _ in nil } }
-      let half = calls.count / 2
-      return failures(Array(calls[..<half])) + failures(Array(calls[half...]))
-    }
+    let answers = try! Torch.ask(cases.map(\.question))
     return zip(cases, answers.answers).map { sampleCase, answer in
       let failure = Comparison(sampleCase, answer, answers).failure()
       // Torch looks at no index, and at few dtypes, where there is nothing to do.
-      let isLenient = sampleCase.operands.contains { $0.count == 0 } && failure?.hasPrefix("refused here") == true
+      let isRefusal = failure?.hasPrefix("refused here") == true || failure?.hasPrefix("torch refuses") == true
+      let isLenient = isRefusal && sampleCase.operands.contains { $0.count == 0 }
       return isLenient ? nil : failure
     }
   }

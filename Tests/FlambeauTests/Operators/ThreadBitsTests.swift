@@ -69,7 +69,7 @@ private struct GrownSample {
     threadCount = threads
     // What needs more is refused, and tried smaller; later runs have the first one's results beside them.
     Memory.limit = threads == 1 ? 200 << 20 : 800 << 20
-    return try? withTensorErrors {
+    let results = try? withTensorErrors {
       let leaves = zip(entry.sample.operands, operands).map { $1.detach().requiresGrad_($0.needsGradient(in: $1.dtype)) }
       let outputs = entry.sample.call(leaves)
       let (tracked, roots) = (leaves.filter(\.requiresGrad), outputs.filter(\.requiresGrad))
@@ -80,6 +80,8 @@ private struct GrownSample {
       }
       return results.map { $0.detach() }
     }
+    // Views may stand for more elements than there is memory.
+    return results.flatMap { $0.allSatisfy { $0.count < 10_000_000 } ? $0 : nil }
   }
 }
 

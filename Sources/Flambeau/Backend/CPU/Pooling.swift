@@ -8,7 +8,7 @@ struct PoolingSpans {
   fileprivate let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
   var count: Int { spans.count }
 
-  init(input: Int, spans: [fb_span]) { (inputSize, self.spans) = (input, spans) }
+  init(input: Int, spans: [fb_span]) { (inputSize, self.spans, window) = (input, spans, (0, 0, 0, 0)) }
 
   /// Windows of one size, as `torch.nn.functional.max_pool2d` and `avg_pool2d`.
   ///
