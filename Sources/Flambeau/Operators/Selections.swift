@@ -6,6 +6,8 @@ struct Selections: Sendable {
       Sample("torch.where(c, a, b)", [.real([3, 4]), .real([3, 4]), .mask([3, 4])]) { .where($0[2], $0[0], $0[1]) },
       Sample("torch.where(c, a, b)", [.real([2, 1, 4]), .real([3, 1]), .mask([4])]) { .where($0[2], $0[0], $0[1]) },
       Sample("a.where(b, 3)", [.real([3, 4]), .mask([3, 4])]) { .where($0[1], $0[0], 3) },
+      Sample("torch.where(b, 0, a)", [.real([]), .mask([3])]) { .where($0[1], 0, $0[0]) },
+      Sample("torch.where(b, a, 0.5)", [.real([]), .mask([])]) { .where($0[1], $0[0], 0.5) },
     ])
 
   let clamp: Operator<PointwiseArguments> = held("clamp", ge, le) { x, s in Flambeau.clamp(x, s[0], s[1]) }
@@ -126,10 +128,11 @@ extension Tensor {
     _ condition: Tensor, _ a: Double, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, scalar(a, like: b), b, file: file, line: line) }
 
-  /// A number beside a tensor: whole in an integer tensor if it is whole.
+  /// A number beside a tensor, which takes the tensor's dtype where it can: in an integer tensor if it is whole.
   private static func scalar(_ value: Double, like other: Tensor) -> Tensor {
-    .full([], value, dtype: other.dtype.isFloatingPoint || value != value.rounded() ? .float32 : .int64).to(
-      other.dtype == .float64 ? .float64 : value != value.rounded() || other.dtype.isFloatingPoint ? .float32 : .int64)
+    let isWhole = value == value.rounded()
+    let holds = other.dtype.isFloatingPoint || isWhole && other.dtype != .bool
+    return .full([], value, dtype: holds ? other.dtype : isWhole ? .int64 : .float32)
   }
 
   /// x held between `min` and `max`, of which one may be missing. Torch's `clamp`.
