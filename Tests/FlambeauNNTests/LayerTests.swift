@@ -23,6 +23,22 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     },
     LayerCase("nn.Conv2d(2, 3, (2, 3), padding='same')", [1, 2, 5, 4]) { Conv2d(2, 3, [2, 3], padding: .same) },
     LayerCase("nn.Conv2d(2, 3, 2, padding='valid')", [1, 2, 5, 4]) { Conv2d(2, 3, 2, padding: .valid) },
+    LayerCase("nn.Conv1d(3, 4, 3)", [2, 3, 6]) { Conv1d(3, 4, 3) },
+    LayerCase("nn.Conv1d(4, 6, 2, padding='same', dilation=3, groups=2, bias=False)", [4, 6]) {
+      Conv1d(4, 6, 2, padding: .same, dilation: 3, groups: 2, bias: false)
+    },
+    LayerCase("nn.Conv3d(2, 3, (1, 2, 3), stride=(1, 2, 1), padding=(0, 1, 1))", [2, 2, 3, 4, 5]) {
+      Conv3d(2, 3, [1, 2, 3], stride: [1, 2, 1], padding: [0, 1, 1])
+    },
+    LayerCase("nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1)", [2, 3, 6]) {
+      ConvTranspose1d(3, 4, 3, stride: 2, outputPadding: 1)
+    },
+    LayerCase("nn.ConvTranspose2d(4, 2, (3, 2), 2, (1, 0), groups=2, bias=False)", [2, 4, 3, 3]) {
+      ConvTranspose2d(4, 2, [3, 2], stride: 2, padding: [1, 0], groups: 2, bias: false)
+    },
+    LayerCase("nn.ConvTranspose3d(2, 3, 2, dilation=(2, 1, 1))", [2, 2, 3, 3]) {
+      ConvTranspose3d(2, 3, 2, dilation: [2, 1, 1])
+    },
     LayerCase("nn.MaxPool2d(2)", [2, 3, 7, 6]) { MaxPool2d(2) },
     LayerCase("nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), ceil_mode=True)", [2, 3, 7, 6]) {
       MaxPool2d([3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2], ceilMode: true)
@@ -34,6 +50,32 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     LayerCase("nn.AvgPool2d(2, divisor_override=3)", [2, 3, 7, 6]) { AvgPool2d(2, divisorOverride: 3) },
     LayerCase("nn.AdaptiveAvgPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveAvgPool2d([3, 2]) },
     LayerCase("nn.AdaptiveMaxPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveMaxPool2d([3, 2]) },
+    LayerCase("nn.MaxPool1d(3, 2, 1)", [2, 3, 7]) { MaxPool1d(3, stride: 2, padding: 1) },
+    LayerCase("nn.MaxPool3d(2)", [2, 3, 4, 5, 4]) { MaxPool3d(2) },
+    LayerCase("nn.AvgPool1d(3, ceil_mode=True)", [2, 3, 7]) { AvgPool1d(3, ceilMode: true) },
+    LayerCase("nn.AvgPool3d(2, 1, 1, count_include_pad=False)", [2, 3, 4, 3]) {
+      AvgPool3d(2, stride: 1, padding: 1, countIncludePad: false)
+    },
+    LayerCase("nn.Sequential(nn.AdaptiveAvgPool1d(5), nn.AdaptiveMaxPool1d(2))", [2, 3, 7]) {
+      Sequential(AdaptiveAvgPool1d(5), AdaptiveMaxPool1d(2))
+    },
+    LayerCase("nn.Sequential(nn.AdaptiveAvgPool3d((3, 2, 2)), nn.AdaptiveMaxPool3d(2))", [2, 4, 3, 5]) {
+      Sequential(AdaptiveAvgPool3d([3, 2, 2]), AdaptiveMaxPool3d(2))
+    },
+    LayerCase("nn.ConstantPad1d((1, 2), 1.5)", [2, 3, 4]) { ConstantPad1d([1, 2], value: 1.5) },
+    LayerCase("nn.Sequential(nn.ZeroPad2d(1), nn.ReflectionPad2d((1, 2, 0, 1)))", [2, 3, 4]) {
+      Sequential(ZeroPad2d(1), ReflectionPad2d([1, 2, 0, 1]))
+    },
+    LayerCase("nn.Sequential(nn.ReplicationPad3d(1), nn.CircularPad3d(1))", [2, 2, 3, 2]) {
+      Sequential(ReplicationPad3d(1), CircularPad3d(1))
+    },
+    LayerCase("nn.Upsample(scale_factor=2, mode='bilinear')", [2, 1, 3, 2]) {
+      Upsample(scaleFactor: [2, 2], mode: .bilinear)
+    },
+    LayerCase("nn.Sequential(nn.Unfold(2), nn.Fold((4, 3), 2))", [2, 3, 4, 3]) {
+      Sequential(Unfold(2), Fold([4, 3], 2))
+    },
+    LayerCase("nn.LocalResponseNorm(2, 0.5)", [2, 4, 3]) { LocalResponseNorm(2, alpha: 0.5) },
     LayerCase("nn.LayerNorm(5)", [2, 3, 5]) { LayerNorm(5) },
     LayerCase("nn.LayerNorm((3, 5), eps=0.1, bias=False)", [2, 3, 5]) { LayerNorm([3, 5], eps: 0.1, bias: false) },
     LayerCase("nn.LayerNorm(5, elementwise_affine=False)", [2, 3, 5]) { LayerNorm(5, elementwiseAffine: false) },
@@ -50,6 +92,20 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     LayerCase("nn.BatchNorm2d(3, track_running_stats=False).eval()", [2, 3, 4, 5]) {
       BatchNorm2d(3, trackRunningStats: false).eval()
     },
+    LayerCase("nn.InstanceNorm1d(3)", [2, 3, 4]) { InstanceNorm1d(3) },
+    LayerCase("nn.InstanceNorm2d(3, affine=True, eps=0.1)", [3, 4, 2]) { InstanceNorm2d(3, eps: 0.1, affine: true) },
+    LayerCase("nn.InstanceNorm3d(3, track_running_stats=True).eval()", [2, 3, 2, 2, 2]) {
+      InstanceNorm3d(3, trackRunningStats: true).eval()
+    },
+    LayerCase("nn.Sequential(m := nn.InstanceNorm1d(3, track_running_stats=True), m.eval())", [2, 3, 4]) {
+      let norm = InstanceNorm1d(3, trackRunningStats: true).eval()
+      return Sequential(norm, norm)
+    },
+    LayerCase("nn.Dropout1d(0.4)", [3, 5, 2]) { Dropout1d(0.4) }, LayerCase("nn.Dropout1d(0.4)", [5, 2]) { Dropout1d(0.4) },
+    LayerCase("nn.Dropout3d(0.4)", [3, 5, 2, 1, 2]) { Dropout3d(0.4) },
+    LayerCase("nn.AlphaDropout(0.3)", [30, 7]) { AlphaDropout(0.3) },
+    LayerCase("nn.AlphaDropout(1)", [3, 7]) { AlphaDropout(1) },
+    LayerCase("nn.FeatureAlphaDropout(0.3)", [3, 7, 2]) { FeatureAlphaDropout(0.3) },
     LayerCase("nn.Flatten()", [2, 3, 4]) { Flatten() },
     LayerCase("nn.Flatten(0, -2)", [2, 3, 4]) { Flatten(startDim: 0, endDim: -2) },
     LayerCase("nn.Flatten(0)", []) { Flatten(startDim: 0) }, LayerCase("nn.Dropout()", [30, 7]) { Dropout() },

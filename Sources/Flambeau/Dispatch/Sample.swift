@@ -2,7 +2,7 @@
 /// vary dtypes, layouts and shapes.
 struct Sample: Sendable {
   /// Torch's expression over operands a, b, c …
-  let torch: String
+  private(set) var torch: String
   let operands: [SampleOperand]
   /// The operands may have any shapes that broadcast: the tests also try scalars, empty and stretched ones.
   let isPointwise: Bool
@@ -13,6 +13,16 @@ struct Sample: Sendable {
   func within(relative: Double) -> Sample {
     var result = self
     result.relativeTolerance = relative
+    return result
+  }
+
+  /// The same, half types judged by torch's float32: where torch rounds every sum of theirs.
+  var widened: Sample {
+    let names = operands.indices.map { String(UnicodeScalar(UInt8(97 + $0))) }.joined(separator: ", ")
+    var result = self
+    result.torch =
+      "(lambda f, *x: f(*(y.float() for y in x)).to(x[0].dtype) if x[0].dtype in (torch.half, torch.bfloat16) else f(*x))"
+      + "(lambda \(names): \(torch), \(names))"
     return result
   }
 

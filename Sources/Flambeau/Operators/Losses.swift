@@ -217,12 +217,7 @@ extension Tensor {
       return ops.losses.l1(promoted(with: target), reduction, at: CallSite(file, line))
     }
     // Integers wrap before their absolute value is taken.
-    let distances = (self - target).abs()
-    switch reduction {
-    case .none: return distances
-    case .sum: return distances.sum(file: file, line: line)
-    case .mean: return distances.mean(file: file, line: line)
-    }
+    return reduction((self - target).abs(), file: file, line: line)
   }
 
   /// d²/2β of differences d below `beta`, d − β/2 above. Torch's `smooth_l1_loss`.

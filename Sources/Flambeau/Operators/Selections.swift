@@ -8,6 +8,8 @@ struct Selections: Sendable {
       Sample("a.where(b, 3)", [.real([3, 4]), .mask([3, 4])]) { .where($0[1], $0[0], 3) },
       Sample("a.where(b, 2.5)", [.real([3, 4]), .mask([4])]) { .where($0[1], $0[0], 2.5) },
       Sample("torch.where(b, -1, a)", [.real([3, 4]), .mask([3, 4])]) { .where($0[1], -1, $0[0]) },
+      Sample("torch.where(b, 0, a)", [.real([]), .mask([3])]) { .where($0[1], 0, $0[0]) },
+      Sample("torch.where(b, a, 0.5)", [.real([]), .mask([])]) { .where($0[1], $0[0], 0.5) },
     ])
 
   let clamp: Operator<PointwiseArguments> = held("clamp", ge, le) { x, s in Flambeau.clamp(x, s[0], s[1]) }

@@ -47,19 +47,26 @@ public final class Conv2d: Layer {
     _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, _ stride: Size2D, _ border: Border, _ dilation: Size2D,
     _ groups: Int, _ bias: Bool, _ dtype: DType, _ file: StaticString, _ line: UInt
   ) {
-    let problem: String? =
-      groups <= 0
-      ? "groups must be a positive integer"
-      : inChannels % groups != 0
-        ? "in_channels must be divisible by groups"
-        : outChannels % groups != 0 ? "out_channels must be divisible by groups" : nil
-    if let problem { Door.fail(TensorError(.argument, problem), in: "Conv2d", file: file, line: line) }
+    Conv2d.check("Conv2d", inChannels, outChannels, groups, file, line)
     (self.inChannels, self.outChannels, self.kernelSize) = (inChannels, outChannels, kernelSize)
     (self.stride, self.border, self.dilation, self.groups) = (stride, border, dilation, groups)
     let shape: Shape = [outChannels, inChannels / Swift.max(groups, 1), kernelSize.height, kernelSize.width]
     weight = Parameter(.zeros(shape, dtype: dtype))
     self.bias = bias ? Parameter(.zeros([outChannels], dtype: dtype)) : nil
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
+  }
+
+  /// Refuses channels that groups do not divide.
+  static func check(
+    _ name: String, _ inChannels: Int, _ outChannels: Int, _ groups: Int, _ file: StaticString, _ line: UInt
+  ) {
+    let problem: String? =
+      groups <= 0
+      ? "groups must be a positive integer"
+      : inChannels % groups != 0
+        ? "in_channels must be divisible by groups"
+        : outChannels % groups != 0 ? "out_channels must be divisible by groups" : nil
+    if let problem { Door.fail(TensorError(.argument, problem), in: name, file: file, line: line) }
   }
 
   public func callAsFunction(_ x: Tensor) -> Tensor {

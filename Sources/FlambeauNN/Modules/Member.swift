@@ -81,6 +81,12 @@ extension Dictionary: Container {
   }
 }
 
+extension NamedParameters: Container {
+  fileprivate var content: Content? {
+    entries.isEmpty ? nil : .group(entries.map { (name: $0.name, content: .parameter($0.parameter)) })
+  }
+}
+
 extension String {
   /// `running_mean` for `runningMean`; a run of capitals is one word, `mlp_head` for `MLPHead`.
   var snakeCased: String {

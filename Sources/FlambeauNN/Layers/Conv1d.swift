@@ -1,0 +1,73 @@
+import Flambeau
+
+/// A convolution of sequences with learned kernels. Torch's `nn.Conv1d`.
+///
+/// Input [n, inChannels, l] or [inChannels, l]. The weight [outChannels, inChannels / groups, kernel] and the bias
+/// [outChannels] start uniform between ±1/√(inChannels / groups · kernel size).
+public final class Conv1d: Layer {
+  public let weight: Parameter
+  public let bias: Parameter?
+  public let inChannels: Int
+  public let outChannels: Int
+  public let kernelSize: Int
+  public let stride: Int
+  public let dilation: Int
+  public let groups: Int
+  private let border: Border
+
+  private enum Border: Sendable {
+    case zeros(Int)
+    case named(ConvolutionPadding)
+  }
+
+  /// - Parameters:
+  ///   - padding: Zeros on either side.
+  ///   - groups: Channels are cut into as many parts, each convolved for itself.
+  public convenience init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
+  ) {
+    self.init(inChannels, outChannels, kernelSize, stride, .zeros(padding), dilation, groups, bias, dtype, file, line)
+  }
+
+  /// With as much padding as its name says.
+  public convenience init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Int, stride: Int = 1, padding: ConvolutionPadding,
+    dilation: Int = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
+    line: UInt = #line
+  ) {
+    self.init(inChannels, outChannels, kernelSize, stride, .named(padding), dilation, groups, bias, dtype, file, line)
+  }
+
+  private init(
+    _ inChannels: Int, _ outChannels: Int, _ kernelSize: Int, _ stride: Int, _ border: Border, _ dilation: Int,
+    _ groups: Int, _ bias: Bool, _ dtype: DType, _ file: StaticString, _ line: UInt
+  ) {
+    Conv2d.check("Conv1d", inChannels, outChannels, groups, file, line)
+    (self.inChannels, self.outChannels, self.kernelSize) = (inChannels, outChannels, kernelSize)
+    (self.stride, self.border, self.dilation, self.groups) = (stride, border, dilation, groups)
+    weight = Parameter(.zeros(Shape([outChannels, inChannels / Swift.max(groups, 1)] + [kernelSize]), dtype: dtype))
+    self.bias = bias ? Parameter(.zeros([outChannels], dtype: dtype)) : nil
+    Init.linear_(weight.tensor, bias: self.bias?.tensor)
+  }
+
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    switch border {
+    case .zeros(let padding):
+      x.conv1d(weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, dilation: dilation, groups: groups)
+    case .named(let padding):
+      x.conv1d(weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, dilation: dilation, groups: groups)
+    }
+  }
+
+  public var configuration: String {
+    var text = "\(inChannels), \(outChannels), \(kernelSize), stride: \(stride)"
+    switch border {
+    case .zeros(let padding): if padding != 0 { text += ", padding: \(padding)" }
+    case .named(let padding): text += ", padding: .\(padding)"
+    }
+    if dilation != 1 { text += ", dilation: \(dilation)" }
+    if groups != 1 { text += ", groups: \(groups)" }
+    return bias == nil ? text + ", bias: false" : text
+  }
+}

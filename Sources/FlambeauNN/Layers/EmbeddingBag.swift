@@ -1,0 +1,39 @@
+import Flambeau
+
+/// Sums, means or largest elements of the rows of a table that integers name. Torch's `nn.EmbeddingBag`.
+///
+/// Output [bags, width]. The table starts normal; the row of `paddingIndex` is 0, counts nothing and gets no gradient.
+public final class EmbeddingBag: Module {
+  public let weight: Parameter
+  public let count: Int
+  public let width: Int
+  public let mode: EmbeddingBagMode
+  public let includeLastOffset: Bool
+  public let paddingIndex: Int?
+
+  /// - Parameter includeLastOffset: The last offset is where the last bag ends.
+  public init(
+    _ count: Int, _ width: Int, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false, paddingIndex: Int? = nil,
+    dtype: DType = .float32
+  ) {
+    (self.count, self.width, self.mode) = (count, width, mode)
+    (self.includeLastOffset, self.paddingIndex) = (includeLastOffset, paddingIndex)
+    weight = Parameter(.zeros([count, width], dtype: dtype))
+    Init.normal_(weight.tensor)
+    if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
+  }
+
+  /// - Parameters:
+  ///   - x: Rows, [bags, n] or all bags one after the other.
+  ///   - offsets: Where each bag begins, where `x` is a vector.
+  ///   - perSampleWeights: What each row is multiplied by; for sums only.
+  public func callAsFunction(_ x: Tensor, _ offsets: Tensor? = nil, perSampleWeights: Tensor? = nil) -> Tensor {
+    .embeddingBag(
+      x, weight: weight.tensor, offsets: offsets, mode: mode, perSampleWeights: perSampleWeights,
+      includeLastOffset: includeLastOffset, paddingIndex: paddingIndex)
+  }
+
+  public var configuration: String {
+    "\(count), \(width), mode: \(mode)" + (paddingIndex.map { ", paddingIndex: \($0)" } ?? "")
+  }
+}

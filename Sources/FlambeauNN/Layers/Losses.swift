@@ -1,0 +1,365 @@
+import Flambeau
+
+// Losses as modules: what a prediction and its target are held against each other with.
+
+/// `mseLoss(_:)`. Torch's `nn.MSELoss`.
+public final class MSELoss: Module {
+  public let reduction: LossReduction
+
+  public init(reduction: LossReduction = .mean) {
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.mseLoss(target, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `l1Loss(_:)`. Torch's `nn.L1Loss`.
+public final class L1Loss: Module {
+  public let reduction: LossReduction
+
+  public init(reduction: LossReduction = .mean) {
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.l1Loss(target, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `smoothL1Loss(_:)`. Torch's `nn.SmoothL1Loss`.
+public final class SmoothL1Loss: Module {
+  public let reduction: LossReduction
+  public let beta: Double
+
+  public init(reduction: LossReduction = .mean, beta: Double = 1) {
+    self.reduction = reduction
+    self.beta = beta
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.smoothL1Loss(target, reduction: reduction, beta: beta)
+  }
+
+  public var configuration: String { "reduction: \(reduction), beta: \(beta)" }
+}
+
+/// `huberLoss(_:)`. Torch's `nn.HuberLoss`.
+public final class HuberLoss: Module {
+  public let reduction: LossReduction
+  public let delta: Double
+
+  public init(reduction: LossReduction = .mean, delta: Double = 1) {
+    self.reduction = reduction
+    self.delta = delta
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.huberLoss(target, reduction: reduction, delta: delta)
+  }
+
+  public var configuration: String { "reduction: \(reduction), delta: \(delta)" }
+}
+
+/// `crossEntropy(_:)` of logits. Torch's `nn.CrossEntropyLoss`.
+public final class CrossEntropyLoss: Module {
+  public let weight: Buffer?
+  public let ignoreIndex: Int
+  public let reduction: LossReduction
+  public let labelSmoothing: Double
+
+  public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean, labelSmoothing: Double = 0) {
+    self.weight = weight.map { Buffer($0) }
+    self.ignoreIndex = ignoreIndex
+    self.reduction = reduction
+    self.labelSmoothing = labelSmoothing
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.crossEntropy(
+      target, weight: weight?.tensor, ignoreIndex: ignoreIndex, reduction: reduction, labelSmoothing: labelSmoothing)
+  }
+
+  public var configuration: String { "ignoreIndex: \(ignoreIndex), reduction: \(reduction), labelSmoothing: \(labelSmoothing)" }
+}
+
+/// `nllLoss(_:)` of logarithms of probabilities. Torch's `nn.NLLLoss`.
+public final class NLLLoss: Module {
+  public let weight: Buffer?
+  public let ignoreIndex: Int
+  public let reduction: LossReduction
+
+  public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean) {
+    self.weight = weight.map { Buffer($0) }
+    self.ignoreIndex = ignoreIndex
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.nllLoss(target, weight: weight?.tensor, ignoreIndex: ignoreIndex, reduction: reduction)
+  }
+
+  public var configuration: String { "ignoreIndex: \(ignoreIndex), reduction: \(reduction)" }
+}
+
+/// `binaryCrossEntropy(_:)` of probabilities. Torch's `nn.BCELoss`.
+public final class BCELoss: Module {
+  public let weight: Buffer?
+  public let reduction: LossReduction
+
+  public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
+    self.weight = weight.map { Buffer($0) }
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.binaryCrossEntropy(target, weight: weight?.tensor, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `binaryCrossEntropyWithLogits(_:)`. Torch's `nn.BCEWithLogitsLoss`.
+public final class BCEWithLogitsLoss: Module {
+  public let weight: Buffer?
+  public let reduction: LossReduction
+  public let posWeight: Buffer?
+
+  public init(weight: Tensor? = nil, reduction: LossReduction = .mean, posWeight: Tensor? = nil) {
+    self.weight = weight.map { Buffer($0) }
+    self.reduction = reduction
+    self.posWeight = posWeight.map { Buffer($0) }
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.binaryCrossEntropyWithLogits(
+      target, weight: weight?.tensor, reduction: reduction, posWeight: posWeight?.tensor)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `klDiv(_:)` of logarithms of probabilities. Torch's `nn.KLDivLoss`.
+public final class KLDivLoss: Module {
+  public let reduction: LossReduction
+  public let logTarget: Bool
+
+  public init(reduction: LossReduction = .mean, logTarget: Bool = false) {
+    self.reduction = reduction
+    self.logTarget = logTarget
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.klDiv(target, reduction: reduction, logTarget: logTarget)
+  }
+
+  public var configuration: String { "reduction: \(reduction), logTarget: \(logTarget)" }
+}
+
+/// `poissonNllLoss(_:)`. Torch's `nn.PoissonNLLLoss`.
+public final class PoissonNLLLoss: Module {
+  public let logInput: Bool
+  public let full: Bool
+  public let eps: Double
+  public let reduction: LossReduction
+
+  public init(logInput: Bool = true, full: Bool = false, eps: Double = 1e-8, reduction: LossReduction = .mean) {
+    self.logInput = logInput
+    self.full = full
+    self.eps = eps
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.poissonNllLoss(target, logInput: logInput, full: full, eps: eps, reduction: reduction)
+  }
+
+  public var configuration: String { "logInput: \(logInput), full: \(full), eps: \(eps), reduction: \(reduction)" }
+}
+
+/// `gaussianNllLoss(_:variance:)`. Torch's `nn.GaussianNLLLoss`.
+public final class GaussianNLLLoss: Module {
+  public let full: Bool
+  public let eps: Double
+  public let reduction: LossReduction
+
+  public init(full: Bool = false, eps: Double = 1e-6, reduction: LossReduction = .mean) {
+    self.full = full
+    self.eps = eps
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor, _ variance: Tensor) -> Tensor {
+    x.gaussianNllLoss(target, variance: variance, full: full, eps: eps, reduction: reduction)
+  }
+
+  public var configuration: String { "full: \(full), eps: \(eps), reduction: \(reduction)" }
+}
+
+/// `marginRankingLoss(_:_:)`. Torch's `nn.MarginRankingLoss`.
+public final class MarginRankingLoss: Module {
+  public let margin: Double
+  public let reduction: LossReduction
+
+  public init(margin: Double = 0, reduction: LossReduction = .mean) {
+    self.margin = margin
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ other: Tensor, _ target: Tensor) -> Tensor {
+    x.marginRankingLoss(other, target, margin: margin, reduction: reduction)
+  }
+
+  public var configuration: String { "margin: \(margin), reduction: \(reduction)" }
+}
+
+/// `hingeEmbeddingLoss(_:)`. Torch's `nn.HingeEmbeddingLoss`.
+public final class HingeEmbeddingLoss: Module {
+  public let margin: Double
+  public let reduction: LossReduction
+
+  public init(margin: Double = 1, reduction: LossReduction = .mean) {
+    self.margin = margin
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.hingeEmbeddingLoss(target, margin: margin, reduction: reduction)
+  }
+
+  public var configuration: String { "margin: \(margin), reduction: \(reduction)" }
+}
+
+/// `cosineEmbeddingLoss(_:_:)`. Torch's `nn.CosineEmbeddingLoss`.
+public final class CosineEmbeddingLoss: Module {
+  public let margin: Double
+  public let reduction: LossReduction
+
+  public init(margin: Double = 0, reduction: LossReduction = .mean) {
+    self.margin = margin
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ other: Tensor, _ target: Tensor) -> Tensor {
+    x.cosineEmbeddingLoss(other, target, margin: margin, reduction: reduction)
+  }
+
+  public var configuration: String { "margin: \(margin), reduction: \(reduction)" }
+}
+
+/// `tripletMarginLoss(_:_:)`. Torch's `nn.TripletMarginLoss`.
+public final class TripletMarginLoss: Module {
+  public let margin: Double
+  public let p: Double
+  public let eps: Double
+  public let swap: Bool
+  public let reduction: LossReduction
+
+  public init(margin: Double = 1, p: Double = 2, eps: Double = 1e-6, swap: Bool = false, reduction: LossReduction = .mean) {
+    self.margin = margin
+    self.p = p
+    self.eps = eps
+    self.swap = swap
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ positive: Tensor, _ negative: Tensor) -> Tensor {
+    x.tripletMarginLoss(positive, negative, margin: margin, p: p, eps: eps, swap: swap, reduction: reduction)
+  }
+
+  public var configuration: String { "margin: \(margin), p: \(p), eps: \(eps), swap: \(swap), reduction: \(reduction)" }
+}
+
+/// `multiMarginLoss(_:)`. Torch's `nn.MultiMarginLoss`.
+public final class MultiMarginLoss: Module {
+  public let p: Int
+  public let margin: Double
+  public let weight: Buffer?
+  public let reduction: LossReduction
+
+  public init(p: Int = 1, margin: Double = 1, weight: Tensor? = nil, reduction: LossReduction = .mean) {
+    self.p = p
+    self.margin = margin
+    self.weight = weight.map { Buffer($0) }
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.multiMarginLoss(target, p: p, margin: margin, weight: weight?.tensor, reduction: reduction)
+  }
+
+  public var configuration: String { "p: \(p), margin: \(margin), reduction: \(reduction)" }
+}
+
+/// `multilabelMarginLoss(_:)`. Torch's `nn.MultiLabelMarginLoss`.
+public final class MultiLabelMarginLoss: Module {
+  public let reduction: LossReduction
+
+  public init(reduction: LossReduction = .mean) {
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.multilabelMarginLoss(target, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `multilabelSoftMarginLoss(_:)`. Torch's `nn.MultiLabelSoftMarginLoss`.
+public final class MultiLabelSoftMarginLoss: Module {
+  public let weight: Buffer?
+  public let reduction: LossReduction
+
+  public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
+    self.weight = weight.map { Buffer($0) }
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.multilabelSoftMarginLoss(target, weight: weight?.tensor, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `softMarginLoss(_:)`. Torch's `nn.SoftMarginLoss`.
+public final class SoftMarginLoss: Module {
+  public let reduction: LossReduction
+
+  public init(reduction: LossReduction = .mean) {
+    self.reduction = reduction
+  }
+
+  public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
+    x.softMarginLoss(target, reduction: reduction)
+  }
+
+  public var configuration: String { "reduction: \(reduction)" }
+}
+
+/// `ctcLoss(_:inputLengths:targetLengths:)`. Torch's `nn.CTCLoss`.
+public final class CTCLoss: Module {
+  public let blank: Int
+  public let reduction: LossReduction
+  public let zeroInfinity: Bool
+
+  public init(blank: Int = 0, reduction: LossReduction = .mean, zeroInfinity: Bool = false) {
+    self.blank = blank
+    self.reduction = reduction
+    self.zeroInfinity = zeroInfinity
+  }
+
+  public func callAsFunction(_ x: Tensor, _ targets: Tensor, _ inputLengths: [Int], _ targetLengths: [Int]) -> Tensor {
+    x.ctcLoss(
+      targets, inputLengths: inputLengths, targetLengths: targetLengths, blank: blank, reduction: reduction,
+      zeroInfinity: zeroInfinity)
+  }
+
+  public var configuration: String { "blank: \(blank), reduction: \(reduction), zeroInfinity: \(zeroInfinity)" }
+}

@@ -1,0 +1,95 @@
+import Flambeau
+
+/// One step of ``RNN``. Torch's `nn.RNNCell`. Input [n, inputSize] or [inputSize], hidden state [n, hiddenSize] or [hiddenSize].
+public final class RNNCell: Module {
+  public let weightIh: Parameter
+  public let weightHh: Parameter
+  public let biasIh: Parameter?
+  public let biasHh: Parameter?
+  public let nonlinearity: RNN.Nonlinearity
+
+  public init(
+    _ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, nonlinearity: RNN.Nonlinearity = .tanh, dtype: DType = .float32
+  ) {
+    self.nonlinearity = nonlinearity
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.tanh.parameters(inputSize, hiddenSize, bias, dtype)
+  }
+
+  public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
+    let hidden = hidden ?? x.initialState(weightHh)
+    let rule: RecurrentRule = nonlinearity == .tanh ? .tanh : .relu
+    return rule.step(
+      x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden, cell: nil, weightHh.tensor, biasHh?.tensor
+    ).0
+  }
+
+  public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
+}
+
+/// One step of ``GRU``. Torch's `nn.GRUCell`. Input [n, inputSize] or [inputSize], hidden state [n, hiddenSize] or [hiddenSize].
+public final class GRUCell: Module {
+  public let weightIh: Parameter
+  public let weightHh: Parameter
+  public let biasIh: Parameter?
+  public let biasHh: Parameter?
+
+  public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.gru.parameters(inputSize, hiddenSize, bias, dtype)
+  }
+
+  public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
+    RecurrentRule.gru.step(
+      x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden ?? x.initialState(weightHh), cell: nil, weightHh.tensor,
+      biasHh?.tensor
+    ).0
+  }
+
+  public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
+}
+
+/// One step of ``LSTM``. Torch's `nn.LSTMCell`. Input [n, inputSize] or [inputSize], states [n, hiddenSize] or [hiddenSize].
+public final class LSTMCell: Module {
+  public let weightIh: Parameter
+  public let weightHh: Parameter
+  public let biasIh: Parameter?
+  public let biasHh: Parameter?
+
+  public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.lstm.parameters(inputSize, hiddenSize, bias, dtype)
+  }
+
+  public func callAsFunction(
+    _ x: Tensor, _ state: (hidden: Tensor, cell: Tensor)? = nil
+  ) -> (hidden: Tensor, cell: Tensor) {
+    let (hidden, cell) = state ?? (hidden: x.initialState(weightHh), cell: x.initialState(weightHh))
+    let next = RecurrentRule.lstm.step(
+      x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden, cell: cell, weightHh.tensor, biasHh?.tensor)
+    return (next.0, next.1!)
+  }
+
+  public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
+}
+
+extension RecurrentRule {
+  /// Uniform between ±1/√units.
+  fileprivate func parameters(
+    _ inputSize: Int, _ hiddenSize: Int, _ bias: Bool, _ dtype: DType
+  ) -> (Parameter, Parameter, Parameter?, Parameter?) {
+    let bound = hiddenSize > 0 ? 1 / Double(hiddenSize).squareRoot() : 0
+    func drawn(_ shape: Shape) -> Parameter {
+      let parameter = Parameter(.zeros(shape, dtype: dtype))
+      Init.uniform_(parameter.tensor, from: -bound, to: bound)
+      return parameter
+    }
+    let rows = gates * hiddenSize
+    let (input, hidden) = (drawn([rows, inputSize]), drawn([rows, hiddenSize]))
+    return (input, hidden, bias ? drawn([rows]) : nil, bias ? drawn([rows]) : nil)
+  }
+}
+
+extension Tensor {
+  /// Zeros for the units of a cell, one for each of these inputs.
+  fileprivate func initialState(_ weight: Parameter) -> Tensor {
+    .zeros(Shape(shape.dropLast() + [weight.shape[1]]), dtype: dtype)
+  }
+}
