@@ -23,12 +23,6 @@ enum Tool {
   /// What `flambeau` prints with `arguments`, and its exit code.
   static func run(_ arguments: String...) throws -> (text: String, code: Int32) {
     let process = process(arguments)
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (String(decoding: output, as: UTF8.self), process.terminationStatus)
+    return (try process.text(), process.terminationStatus)
   }
 }

@@ -93,12 +93,7 @@ import Testing
         (["convert", path, folder + "/b.pt", "--under", "z."], "holds no tensors under 'z.'"),
       ] {
         let process = Tool.process(arguments)
-        let pipe = Pipe()
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = pipe
-        try process.run()
-        let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
+        let text = try process.text()
         #expect(process.terminationReason == .exit && process.terminationStatus > 0 && text.contains(says), "\(text)")
       }
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["a.safetensors", "evil.pt"])
