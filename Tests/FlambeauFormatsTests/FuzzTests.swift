@@ -23,16 +23,20 @@ import Testing
 
   /// The same state as PyTorch wrote it before 1.6.
   private static func legacy() throws -> [UInt8] {
-    let half = StateDict(state.filter { $0.key != "c" }.map { ($0.key, $0.value) })
-    let writer = try PickleWriter(
-      .dict([(.string("state"), .dict(half.map { (.string($0.key), .tensor($0.value)) })), (.int(1), .none)]), file: "f")
-    var bytes: [UInt8] =
-      [0x80, 2, 0x8A, 10] + PyTorchFile.legacyMagic + [0x2E] + [0x80, 2, 0x4D, 0xE9, 3, 0x2E] + [0x80, 2, 0x7D, 0x2E]
-    bytes += writer.bytes + [0x80, 2, 0x5D, 0x28]
+    let tensors = state.map { (key: PyTorchValue.string($0.key), value: PyTorchValue.tensor($0.value)) }
+    let others: [PyTorchValue] = [
+      .none, .bool(true), .int(-300), .double(0.5), .string("é"), .bytes([0, 200]),
+      .largeInteger([UInt8](repeating: 7, count: 9)),
+      .tuple([.int(1), .list([.dict([])])]), .tensor(state["a.weight"]!.narrow(0, start: 1, length: 1)),
+    ]
+    let writer = try PickleWriter(.dict([(.string("state"), .dict(tensors)), (.int(1), .list(others))]), file: "f")
+    var bytes = PickleTests.legacyLead + writer.bytes + [0x80, 2, 0x5D, 0x28]
     for key in writer.storages.indices { bytes += [0x58, 1, 0, 0, 0, 0x30 + UInt8(key)] }
     bytes += [0x65, 0x2E]
     for storage in writer.storages {
-      let elements = StoredBytes(of: storage.example.contiguous()).array
+      // All of the storage, in the order in which it lies there.
+      let count = storage.bounds?.count ?? 0
+      let elements = StoredBytes(of: Tensor(storageOf: storage.example, shape: [count], strides: [1], offset: 0)).array
       bytes += littleEndian(UInt64(elements.count / storage.dtype.byteCount)) + elements
     }
     return bytes

@@ -5,6 +5,10 @@ import Testing
 
 /// Pickles by hand, most of them hostile.
 @Suite struct PickleTests {
+  /// The three pickles that come first in a file of the format before 1.6: its mark, its version, its machine.
+  static let legacyLead: [UInt8] =
+    [0x80, 2, 0x8A, 10] + PyTorchFile.legacyMagic + [0x2E] + [0x80, 2, 0x4D, 0xE9, 3, 0x2E] + [0x80, 2, 0x7D, 0x2E]
+
   /// `BINUNICODE`.
   private static func text(_ text: String) -> [UInt8] { [0x58] + littleEndian(UInt32(text.utf8.count)) + Array(text.utf8) }
 
@@ -103,13 +107,11 @@ import Testing
     var pickle: [UInt8] = [0x5D]
     for _ in 0..<12 { pickle += [0x71, 0, 0x30, 0x5D, 0x28] + (0..<10).flatMap { _ in [0x68, 0] as [UInt8] } + [0x65] }
     let bytes = [0x80, 2] + pickle + [0x2E]
-    let legacy =
-      [0x80, 2, 0x8A, 10] + PyTorchFile.legacyMagic + [0x2E] + [0x80, 2, 0x4D, 0xE9, 3, 0x2E] + [0x80, 2, 0x7D, 0x2E] + bytes
-      + [0x80, 2, 0x5D, 0x2E]
+    let legacy = Self.legacyLead + bytes + [0x80, 2, 0x5D, 0x2E]
     let error = #expect(throws: FormatError.self) { try Checkpoint(StoredBytes(legacy), file: "f") }
     #expect(error?.what.contains("unfolds to more than") == true, "\(error?.what ?? "")")
     let nested = [UInt8](repeating: 0x5D, count: 100_000) + [UInt8](repeating: 0x61, count: 99_999)
-    let deep = Array(legacy.prefix(legacy.count - bytes.count - 4)) + [0x80, 2] + nested + [0x2E, 0x80, 2, 0x5D, 0x2E]
+    let deep = Self.legacyLead + [0x80, 2] + nested + [0x2E, 0x80, 2, 0x5D, 0x2E]
     let tooDeep = #expect(throws: FormatError.self) { try Checkpoint(StoredBytes(deep), file: "f") }
     #expect(tooDeep?.what.contains("nested more than 200 deep") == true, "\(tooDeep?.what ?? "")")
   }

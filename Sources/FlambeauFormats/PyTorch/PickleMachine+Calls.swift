@@ -161,8 +161,8 @@ extension PickleMachine {
     guard view.count == 3, isText(view[0]), let start = tree.int(view[1]), let size = tree.int(view[2]), start >= 0, size >= 0,
       start <= count, size <= count - start
     else { throw failure("a part does not lie in the storage '\(key)'") }
-    _ = try storage(key, dtype, count)
-    tree.storages.append(PickleTree.Storage(key: key, dtype: dtype, count: size, start: start))
+    let whole = tree.storages[Int(try storage(key, dtype, count))]
+    tree.storages.append(PickleTree.Storage(key: whole.key, dtype: dtype, count: size, start: start))
     return try add(.storage(Int32(tree.storages.count - 1)))
   }
 }

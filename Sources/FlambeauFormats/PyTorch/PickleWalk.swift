@@ -11,7 +11,7 @@ struct PickleWalk {
 
   init(_ source: PyTorchFile) {
     self.source = source
-    steps = 1024 + 8 * source.pickleByteCount
+    steps = 1024 + 2 * source.pickleByteCount
     characters = 1 << 16 + 64 * source.pickleByteCount
   }
 
