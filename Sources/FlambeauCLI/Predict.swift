@@ -31,7 +31,7 @@ struct Predict: ParsableCommand {
       throw ValidationError("--start \(start) --count \(count) names none of the \(task.test.count) test images")
     }
     let model = task.network()
-    try model.loadStateDict(StateDict(try Safetensors.load(path).map { ($0.key, $0.value) }))
+    try model.loadStateDict(try Checkpoint.load(path))
     model.eval()
     for i in start..<min(start + count, task.test.count) {
       let example = try task.test.sample(at: i)

@@ -32,7 +32,11 @@ struct AtomicFile: ~Copyable {
     self.descriptor = descriptor
   }
 
-  private static func folder(of path: String) -> String {
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  static func remove(_ path: String) { unlink(path) }
+
+  static func folder(of path: String) -> String {
     path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
   }
 

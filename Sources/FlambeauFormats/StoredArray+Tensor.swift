@@ -23,8 +23,8 @@ extension StoredArray {
     let source = tensor.detach()
     let isFortranOrder = keepsFortranOrder && !source.isContiguous && source.T.isContiguous
     let dense = isFortranOrder ? source.T : source.contiguous()
-    let bytes = dense.withUnsafeBytes { StoredBytes(start: $0.baseAddress, count: $0.count, owner: Keeper(dense)) }
-    self.init(name: name, dtype: tensor.dtype, shape: Array(tensor.shape), bytes: bytes, isFortranOrder: isFortranOrder)
+    self.init(
+      name: name, dtype: tensor.dtype, shape: Array(tensor.shape), bytes: StoredBytes(of: dense), isFortranOrder: isFortranOrder)
   }
 
   /// Arrays under their names. Names that Swift's strings take for one, though their bytes differ, are an error.
@@ -50,6 +50,13 @@ extension StoredArray {
       result.append(try StoredArray(name, tensor, keepsFortranOrder: keepsFortranOrder, file: file))
     }
     return result
+  }
+}
+
+extension StoredBytes {
+  /// The elements of a contiguous tensor, where they lie.
+  init(of dense: Tensor) {
+    self = dense.withUnsafeBytes { StoredBytes(start: $0.baseAddress, count: $0.count, owner: Keeper(dense)) }
   }
 }
 

@@ -33,7 +33,9 @@ struct StoredArray: Sendable {
   }
 
   /// The distance, in elements, between neighbours along each dimension.
-  var strides: [Int] {
+  var strides: [Int] { Self.strides(shape, isFortranOrder: isFortranOrder) }
+
+  static func strides(_ shape: [Int], isFortranOrder: Bool = false) -> [Int] {
     var strides = [Int](repeating: 0, count: shape.count)
     var step = 1
     for axis in isFortranOrder ? Array(shape.indices) : shape.indices.reversed() {

@@ -50,6 +50,20 @@ struct StoredBytes: @unchecked Sendable {
   }
 }
 
+extension StoredBytes {
+  /// The same elements with the bytes of each in the opposite order; nil if the machine has no memory for them.
+  func swapped(elementByteCount size: Int) -> StoredBytes? {
+    guard size > 1 else { return self }
+    return StoredBytes(count: count) { target in
+      withUnsafeBytes { source in
+        for start in stride(from: 0, to: source.count - source.count % size, by: size) {
+          for byte in 0..<size { target[start + byte] = source[start + size - 1 - byte] }
+        }
+      }
+    }
+  }
+}
+
 /// Memory of our own. Untouched pages of a large one cost nothing, so a lying size claim does not either.
 private final class Block: @unchecked Sendable {
   let start: UnsafeMutableRawPointer

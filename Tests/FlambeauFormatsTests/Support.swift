@@ -52,15 +52,22 @@ enum Python {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path!)
     process.arguments = ["-c", script] + arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    let text = String(decoding: output, as: UTF8.self)
+    let text = try process.text()
     #expect(process.terminationStatus == 0, "\(text)")
     return text
+  }
+}
+
+extension Process {
+  /// Runs to the end; everything that it prints.
+  func text() throws -> String {
+    let pipe = Pipe()
+    standardOutput = pipe
+    standardError = pipe
+    try run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    waitUntilExit()
+    return String(decoding: output, as: UTF8.self)
   }
 }
 

@@ -123,6 +123,26 @@ extension Tensor {
 }
 
 extension Tensor {
+  /// A leaf over the storage of `other`, which neither is a view of: what is written through one, both show. Torch's `set_`.
+  ///
+  /// The layout lies within the storage.
+  package init(storageOf other: Tensor, shape: Shape, strides: [Int], offset: Int) {
+    if let poison = other.body.poison {
+      self.init(TensorBody(poison: poison))
+      return
+    }
+    let layout = Layout(shape: shape, strides: Shape(strides), offset: offset)
+    let reach = layout.bounds.map { ($0.upperBound + 1) * other.dtype.byteCount } ?? 0
+    precondition(reach <= other.body.storage.byteCount && offset >= 0)
+    self.init(TensorBody(Value(other.body.storage, layout, other.dtype)))
+  }
+
+  /// Whose elements these are: equal for tensors that share a storage.
+  package var storageIdentity: ObjectIdentifier { ObjectIdentifier(body.storage) }
+
+  /// The first and the last of the storage's elements that this tensor shows; nil if it has none.
+  package var storageBounds: ClosedRange<Int>? { body.layout.bounds }
+
   /// What left this tensor without elements, or has failed the current error scope.
   package var failure: TensorError? { body.poison ?? Context.current.openScope?.error }
 }

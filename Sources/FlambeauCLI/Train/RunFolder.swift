@@ -45,8 +45,7 @@ final class RunFolder {
   }
 
   func save(_ model: Sequential) throws {
-    let state = Dictionary(uniqueKeysWithValues: model.stateDict().map { ($0.key, $0.value) })
-    try Safetensors.save(state, metadata: about, to: "\(path)/model.safetensors")
+    try Safetensors.save(model.stateDict().dictionary, metadata: about, to: "\(path)/model.safetensors")
   }
 
   func write(curves: String) throws { try RunFolder.write(curves, to: "\(path)/curves.svg") }

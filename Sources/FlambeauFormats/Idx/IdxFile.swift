@@ -13,9 +13,10 @@ public enum IdxFile {
     let source = IdxSource(bytes, file: file)
     let header = try IdxHeader(source.prefix(IdxHeader.largestByteCount), file: file)
     let elements = try source.bytes(from: header.byteCount, count: header.elementByteCount)
-    return StoredArray(
-      name: "", dtype: header.dtype, shape: header.shape,
-      bytes: elements.littleEndian(elementByteCount: header.dtype.byteCount))
+    guard let native = elements.swapped(elementByteCount: header.dtype.byteCount) else {
+      throw FormatError(file: file, what: "takes \(elements.count) bytes, more than this machine has")
+    }
+    return StoredArray(name: "", dtype: header.dtype, shape: header.shape, bytes: native)
   }
 }
 
@@ -106,21 +107,5 @@ private struct IdxSource {
     } catch {
       throw FormatError(file: file, what: error.what)
     }
-  }
-}
-
-extension StoredBytes {
-  /// These big-endian elements in the other byte order.
-  fileprivate func littleEndian(elementByteCount size: Int) -> StoredBytes {
-    guard size > 1 else { return self }
-    let swapped = StoredBytes(count: count) { target in
-      withUnsafeBytes { source in
-        for start in stride(from: 0, to: source.count, by: size) {
-          for byte in 0..<size { target[start + byte] = source[start + size - 1 - byte] }
-        }
-      }
-    }
-    guard let swapped else { fatalError("no memory for \(count) bytes") }
-    return swapped
   }
 }

@@ -41,22 +41,11 @@ public enum Npy {
       throw failure("\(header.dtype) of shape \(header.shape) takes \(count) bytes, but \(bytes.count - start) are there")
     }
     let elements = bytes.slice(start..<start + count)
-    guard let native = header.isBigEndian ? swapped(elements, header.dtype.byteCount) : elements else {
+    guard let native = header.isBigEndian ? elements.swapped(elementByteCount: header.dtype.byteCount) : elements else {
       throw failure("takes \(count) bytes, more than this machine has")
     }
     return StoredArray(
       name: name, dtype: header.dtype, shape: header.shape, bytes: native, isFortranOrder: header.isFortranOrder)
-  }
-
-  /// A copy with the bytes of each element in the opposite order.
-  private static func swapped(_ bytes: StoredBytes, _ size: Int) -> StoredBytes? {
-    StoredBytes(count: bytes.count) { target in
-      bytes.withUnsafeBytes { source in
-        for position in stride(from: 0, to: source.count, by: size) {
-          for byte in 0..<size { target[position + byte] = source[position + size - 1 - byte] }
-        }
-      }
-    }
   }
 
   /// Writes `array` to `path` with the bytes that numpy writes: either the whole file or none. numpy has no bfloat16.

@@ -17,7 +17,14 @@ struct NpzFile: Sendable {
 
   /// Reads a file that is in memory; errors call it `file`.
   init(_ bytes: StoredBytes, file: String) throws(FormatError) {
-    zip = try ZipReader(bytes, file: file)
+    try self.init(ZipReader(bytes, file: file), file: file)
+  }
+
+  /// Whether `zip` holds an array.
+  static func isHeld(in zip: ZipReader) -> Bool { zip.members.contains { $0.name.hasSuffix(ending) } }
+
+  init(_ zip: ZipReader, file: String) throws(FormatError) {
+    self.zip = zip
     self.file = file
     var names: [String] = []
     var members: [[UInt8]: ZipReader.Member] = [:]

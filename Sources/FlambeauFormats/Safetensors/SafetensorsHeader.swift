@@ -135,34 +135,15 @@ extension SafetensorsHeader {
     var fields = entries.map { entry in
       let shape = entry.shape.map(String.init).joined(separator: ",")
       let name = Self.dtypes[Self.rank(entry.dtype)].name
-      return "\(Self.quoted(entry.name)):{\"dtype\":\"\(name)\",\"shape\":[\(shape)],"
+      return "\(JSONText.quoted(entry.name)):{\"dtype\":\"\(name)\",\"shape\":[\(shape)],"
         + "\"data_offsets\":[\(entry.start),\(entry.end)]}"
     }
     if !metadata.isEmpty {
-      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key)):\(Self.quoted($0.value))" }
+      let pairs = metadata.sorted { $0.key < $1.key }.map { "\(JSONText.quoted($0.key)):\(JSONText.quoted($0.value))" }
       fields.insert("\"\(Self.metadataKey)\":{\(pairs.joined(separator: ","))}", at: 0)
     }
     var bytes = Array("{\(fields.joined(separator: ","))}".utf8)
     while bytes.count % 8 != 0 { bytes.append(0x20) }
     return bytes
-  }
-
-  private static let escapes: [Unicode.Scalar: String] = [
-    "\"": "\\\"", "\\": "\\\\", "\u{8}": "\\b", "\u{C}": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
-  ]
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      if let escape = escapes[scalar] {
-        result += escape
-      } else if scalar.value < 0x20 {
-        result += scalar.value < 0x10 ? "\\u000" : "\\u00"
-        result += String(scalar.value, radix: 16)
-      } else {
-        result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

@@ -4,7 +4,7 @@ struct ZipReader {
     let name: String
     fileprivate let isDeflated: Bool
     fileprivate let checksum: UInt32
-    fileprivate let size: Int
+    let size: Int
     /// Where its bytes lie in the file.
     fileprivate let range: Range<Int>
   }
@@ -30,10 +30,13 @@ struct ZipReader {
     var member: String?
   }
 
-  /// A member's bytes, inflated if need be; its checksum must agree.
-  func read(_ member: Member) throws(FormatError) -> StoredBytes {
+  /// A member's bytes, inflated if need be.
+  ///
+  /// - Parameter checked: Whether the checksum must agree, which reads all of a stored member; a deflated one's always must.
+  func read(_ member: Member, checked: Bool = true) throws(FormatError) -> StoredBytes {
     func failure(_ what: String) -> FormatError { FormatError(file: file, what: what, where: "member '\(member.name)'") }
     var result = bytes.slice(member.range)
+    guard checked || member.isDeflated else { return result }
     if member.isDeflated {
       guard let zlib = Zlib.shared else { throw failure("is compressed, and this machine has no zlib") }
       guard member.size / Zlib.largestGrowth <= member.range.count else {
@@ -138,6 +141,8 @@ struct ZipReader {
       let rawName = bytes[entry + 46..<entry + 46 + nameCount]
       guard let name = String(validating: rawName, as: UTF8.self) else { throw Failure(what: "a member's name is not UTF-8") }
       func failure(_ what: String) -> Failure { Failure(what: what, member: name) }
+      let leavesFolder = name.split(separator: "/", omittingEmptySubsequences: false).contains("..")
+      guard !leavesFolder, !name.hasPrefix("/"), !rawName.contains(0) else { throw failure("its name leads out of the archive") }
       let method = load(entry + 10, UInt16.self)
       guard load(entry + 8, UInt16.self) & 1 == 0 else { throw failure("is encrypted") }
       guard method == 0 || method == 8 else { throw failure("is packed by method \(method); stored and deflated are read") }

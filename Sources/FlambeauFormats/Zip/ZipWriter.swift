@@ -24,9 +24,10 @@ struct ZipWriter {
 
   private func short(_ value: UInt64) -> UInt32 { value >= limit ? 0xFFFF_FFFF : UInt32(value) }
 
-  /// Adds a member that holds `parts` one after another; `deflated` is what zlib made of them, if anything.
+  /// Adds a member that holds `parts` one after another; `deflated` is what zlib made of them, if anything. The bytes begin at
+  /// a multiple of `alignment`.
   mutating func add(
-    _ name: String, _ parts: [StoredBytes], deflated: [UInt8]?, to file: inout AtomicFile
+    _ name: String, _ parts: [StoredBytes], deflated: [UInt8]? = nil, alignment: Int = 1, to file: inout AtomicFile
   ) throws(FormatError) {
     var checksum = CRC32()
     for part in parts { checksum.update(part) }
@@ -37,7 +38,13 @@ struct ZipWriter {
     entries.append(entry)
     // In a local header, zip64's sizes come as a pair.
     let isLarge = max(entry.size, entry.packed) >= limit
-    let extra = isLarge ? Self.extra([entry.size, entry.packed]) : []
+    var extra = isLarge ? Self.extra([entry.size, entry.packed]) : []
+    if alignment > 1 {
+      // A field of PyTorch's, which its readers and all others pass over.
+      let end = file.count + 30 + entry.name.count + extra.count + 4
+      let padding = (alignment - end % alignment) % alignment
+      extra += Array("FB".utf8) + Self.bytes(UInt16(padding)) + [UInt8](repeating: UInt8(ascii: "Z"), count: padding)
+    }
     try file.write(
       [0x50, 0x4B, 3, 4] + Self.common(entry, isLarge: isLarge)
         + Self.bytes(isLarge ? 0xFFFF_FFFF : UInt32(entry.packed)) + Self.bytes(isLarge ? 0xFFFF_FFFF : UInt32(entry.size))

@@ -155,6 +155,16 @@ struct JSONReader {
     }
   }
 
+  /// A value of any kind as text: a string's characters, everything else as it is written.
+  mutating func valueText() throws(Failure) -> String {
+    skipSpace()
+    if next == 0x22 { return try string() }
+    let start = position
+    try skipValue()
+    guard let value = String(validating: text[start..<position], as: UTF8.self) else { throw failure("the text is not UTF-8") }
+    return value
+  }
+
   private mutating func skipNumber() throws(Failure) {
     if next == 0x2D { position += 1 }
     if next == 0x30 { position += 1 } else { try skipDigits() }
