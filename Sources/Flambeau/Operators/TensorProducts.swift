@@ -39,7 +39,7 @@ struct TensorProducts: Sendable {
     Sample("torch.addbmm(a, b, c)", [.real([2, 4]), .real([3, 2, 3]), .real([3, 3, 4])]) { $0[0].addbmm($0[1], $0[2]) },
     Sample("torch.addbmm(a, b, c, beta=2, alpha=3)", [.real([4]), .real([3, 2, 3]), .real([3, 3, 4])]) {
       $0[0].addbmm($0[1], $0[2], beta: 2, alpha: 3)
-    },
+    }.widened,
     Sample("a.clone().addbmm_(b, c)", [.real([2, 4]), .real([3, 2, 3]), .real([3, 3, 4])]) {
       $0[0].clone().addbmm_($0[1], $0[2])
     },

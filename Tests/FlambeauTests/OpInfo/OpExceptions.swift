@@ -14,6 +14,9 @@ struct OpException {
     OpException(name: "polygamma.polygamma_n_", mark: "[float64]", reason: "torch's trigamma is good to 1e-11"),
     OpException(name: "special.ndtr", mark: "torch 0.0", reason: "torch's tail below -8 is 0"),
     OpException(
+      name: "nn.functional.scaled_dot_product_attention", mark: "[float32]",
+      reason: "scores of 200, as these, round by 1e-5 before they are exponents"),
+    OpException(
       name: "nn.functional.scaled_dot_product_attention", mark: "gradient of tensor",
       reason: "the weights are computed again from their sums' logarithms, never stored: a row of one key is 1 within rounding"),
     OpException(name: "nn.functional.gelu", mark: "asdf", reason: "the approximation is an enumeration here"),

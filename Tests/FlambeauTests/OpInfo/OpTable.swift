@@ -29,6 +29,7 @@ struct OpTable: Sendable {
     table.addCreation()
     table.addProducts()
     table.addNeural()
+    table.addWindows()
     table.addStatistics()
     table.addPlaces()
     return table

@@ -78,7 +78,8 @@ struct Comparison {
     if Context.current.isFailed { return nil }
     if let error = answer.error, error.stage == "forward" {
       // What torch has not written for a dtype may work here.
-      return error.message.contains("not implemented") || error.message.hasPrefix("torch crashes") ? nil : "torch refuses: \(error.message)"
+      let isMissing = error.message.contains("not implemented") || error.message.hasPrefix("torch crashes")
+      return isMissing ? nil : "torch refuses: \(error.message)"
     }
     guard let expected = answer.outputs, expected.count == outputs.count else {
       return "\(outputs.count) results, torch has \(answer.outputs?.count ?? 0) \(answer.error?.message ?? "")"

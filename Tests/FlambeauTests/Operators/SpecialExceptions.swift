@@ -46,6 +46,8 @@ extension SpecialPoints {
     Exception(
       places: ["specialFunctions.i1", "signs.signBit", "floatSteps.logAddExp2"], isGradient: false,
       reason: "the sign of a zero or of NaN, and torch's magnitude of the least integer, which wraps"),
+    Exception(
+      places: ["marginLosses"], isGradient: true, reason: "at the hinge itself either slope is one"),
     Exception(places: ["divisions.gcd"], isGradient: false, reason: "torch's magnitude of the least integer wraps"),
     Exception(
       places: ["scatterReductions"], isGradient: true,
@@ -55,7 +57,10 @@ extension SpecialPoints {
       places: ["interpolations.map"], isGradient: false,
       reason: "a weight of 0 beside an infinity: torch multiplies, here it is not read"),
     Exception(
-      places: ["convolutions.conv2d", "rowNorms.groupNorm", "attentions"], isGradient: false,
+      places: [
+        "convolutions.conv2d", "convolutionRanks", "transposedConvolutions", "gridSampling", "rowNorms.groupNorm",
+        "instanceNorms", "attentions", "embeddingBags", "tensorProducts", "marginLosses", "likelihoodLosses",
+      ], isGradient: false,
       reason: "which neighbours a NaN or an infinity spoils depends on the order of computation"),
   ]
 
