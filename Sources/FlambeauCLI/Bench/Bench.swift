@@ -11,6 +11,9 @@ struct Bench: ParsableCommand {
   var only: String?
   @Option(help: "Threads; all cores by default.")
   var threads: Int?
+  @Flag(help: "Leave out the share of the machine's limit, and the memory that measuring it takes.")
+  var withoutLimit = false
+
   @Flag(help: "One JSON object a workload.")
   var json = false
   @Flag(help: "Hold the workloads against the committed thresholds, and fail if one has slipped by more than a fifth.")
@@ -31,14 +34,15 @@ struct Bench: ParsableCommand {
     if check { return try runCheck() }
     for workload in try chosen(from: Workload.all) {
       if let name = workload.peakOf {
-        let peak = try Process.peakMegabytes(running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json"])
+        let peak = try Process.peakMegabytes(running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json", "--without-limit"])
         report(workload, [peak], peak, nil)
         continue
       }
       let call = workload.prepare()
       let samples = Stopwatch.samples(of: call)
       let peak = Process.peakMegabytes
-      report(workload, samples, peak, try Fraction.ofLimit(workload, call, seconds: samples[samples.count / 2]))
+      let fraction = withoutLimit ? nil : try Fraction.ofLimit(workload, call, seconds: samples[samples.count / 2])
+      report(workload, samples, peak, fraction)
     }
   }
 
