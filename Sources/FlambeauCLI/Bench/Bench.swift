@@ -34,7 +34,9 @@ struct Bench: ParsableCommand {
     if check { return try runCheck() }
     for workload in try chosen(from: Workload.all) {
       if let name = workload.peakOf {
-        let peak = try Process.peakMegabytes(running: ["bench", "--only", name, "--threads", "\(threadCount)", "--json", "--without-limit"])
+        let peak = try Process.peakMegabytes(running: [
+          "bench", "--only", name, "--threads", "\(threadCount)", "--json", "--without-limit",
+        ])
         report(workload, [peak], peak, nil)
         continue
       }
