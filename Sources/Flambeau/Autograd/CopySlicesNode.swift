@@ -1,5 +1,7 @@
 /// The maker of a base after a view of it was written: what lies outside the view comes from the old base, what lies inside
 /// from the call that wrote. Operand 0 is the old base, the others are the call's.
+///
+/// Unchecked as every node is; its own fields never change.
 final class CopySlicesNode: Node, @unchecked Sendable {
   private let place: StridedView
   private let write: Node

@@ -114,6 +114,8 @@ public final class FunctionCall: @unchecked Sendable {
 }
 
 /// The node of a custom function's call.
+///
+/// Unchecked as every node is: its fields are written while the call is recorded and by the one pass that walks it.
 private final class CustomNode: Node, @unchecked Sendable {
   private let function: CustomFunction
   private let call: FunctionCall

@@ -1,4 +1,6 @@
 /// A view re-derived from its base after the base was written: any layout within another's memory.
+///
+/// Unchecked as every node is; its own fields never change.
 final class StridedViewNode: Node, @unchecked Sendable {
   private let base: Layout
   private let view: Layout

@@ -8,6 +8,7 @@
 ///
 /// Nothing that runs user code, an operator or a deinit happens while it is held.
 package final class Lock: Sendable {
+  // Unsafe by type only: the pointer never changes, and what it points at is made for many threads.
   nonisolated(unsafe) private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
   package init() {
