@@ -50,7 +50,7 @@ import Testing
       do {
         let board = try SummaryWriter(folder)
         for step in 1...5 { try board.addScalar("train/loss", 1 / Double(step), step: step) }
-        try board.addHistogram("weights", values, step: 5)
+        try board.addHistogram("weights", values, step: 3)
       }
       // A run that was killed after step 5 and goes on from step 3.
       let board = try SummaryWriter(folder, purgeStep: 4)
