@@ -19,6 +19,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     // `swift package generate-documentation`.
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
@@ -34,7 +35,9 @@ let package = Package(
     .target(name: "FlambeauModels", dependencies: ["Flambeau", "FlambeauNN"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
-      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
+      name: "FlambeauData",
+      dependencies: ["Flambeau", "FlambeauFormats", "CKernels", .product(name: "SwiftCSV", package: "SwiftCSV")],
+      swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
@@ -44,6 +47,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
+    .executableTarget(name: "PhotoLoading", dependencies: ["Flambeau", "FlambeauData"], path: "Examples/PhotoLoading"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
