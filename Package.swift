@@ -15,6 +15,7 @@ let package = Package(
     .library(name: "FlambeauModels", targets: ["FlambeauModels"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
+    .library(name: "FlambeauTraining", targets: ["FlambeauTraining"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
@@ -38,11 +39,14 @@ let package = Package(
       name: "FlambeauData",
       dependencies: ["Flambeau", "FlambeauFormats", "CKernels", .product(name: "SwiftCSV", package: "SwiftCSV")],
       swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauTraining", dependencies: ["Flambeau", "FlambeauNN", "FlambeauFormats", "FlambeauData"],
+      swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: [
-        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats",
+        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats", "FlambeauTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -53,6 +57,7 @@ let package = Package(
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
+    .testTarget(name: "FlambeauTrainingTests", dependencies: ["FlambeauTraining", "FlambeauModels"]),
     .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,
