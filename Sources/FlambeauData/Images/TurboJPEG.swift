@@ -78,11 +78,23 @@ struct TurboJPEG: @unchecked Sendable {
   ) -> Outcome {
     guard let handle = start() else { return .failed("libturbojpeg cannot start") }
     defer { _ = end(handle) }
+    let last = UnsafeMutableRawBufferPointer(rebasing: target.suffix(width * format.channels))
+    Self.mark(last)
     let result = decompress(
       handle, bytes.baseAddress!, UInt(bytes.count), target.baseAddress!, Int32(width), Int32(width * format.channels),
       Int32(height), format.rawValue, Self.limitScans)
     if result == 0 { return .whole }
     let why = sentence(handle).map { String(cString: $0) } ?? "no reason is given"
-    return code(handle) == 0 ? .warned(why) : .failed(why)
+    // After a warning the library calls an error a warning too; but after an error the last row is unwritten.
+    return code(handle) == 0 && !Self.isMarked(last) ? .warned(why) : .failed(why)
+  }
+
+  /// Bytes that no picture has.
+  private static func mark(_ row: UnsafeMutableRawBufferPointer) {
+    for i in row.indices { row[i] = UInt8(truncatingIfNeeded: i &* i &* 167 &+ 91) }
+  }
+
+  private static func isMarked(_ row: UnsafeMutableRawBufferPointer) -> Bool {
+    row.indices.allSatisfy { row[$0] == UInt8(truncatingIfNeeded: $0 &* $0 &* 167 &+ 91) }
   }
 }
