@@ -20,6 +20,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     // `swift package generate-documentation`.
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
@@ -35,7 +36,9 @@ let package = Package(
     .target(name: "FlambeauModels", dependencies: ["Flambeau", "FlambeauNN"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
-      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
+      name: "FlambeauData",
+      dependencies: ["Flambeau", "FlambeauFormats", "CKernels", .product(name: "SwiftCSV", package: "SwiftCSV")],
+      swiftSettings: optimisedInDebug),
     .target(
       name: "FlambeauTraining", dependencies: ["Flambeau", "FlambeauNN", "FlambeauFormats", "FlambeauData"],
       swiftSettings: optimisedInDebug),
@@ -48,6 +51,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
+    .executableTarget(name: "PhotoLoading", dependencies: ["Flambeau", "FlambeauData"], path: "Examples/PhotoLoading"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),

@@ -44,4 +44,4 @@ final class MappedFile: @unchecked Sendable {
 }
 
 /// What the system says about the last call that failed.
-func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
+package func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }

@@ -12,7 +12,7 @@ struct Train: ParsableCommand {
       Example: flambeau train digits --out runs/mine
                flambeau train digits --resume runs/mine
       """,
-    subcommands: [TrainDigits.self, TrainMNIST.self, TrainText.self])
+    subcommands: [TrainDigits.self, TrainMNIST.self, TrainPhotos.self, TrainText.self])
 }
 
 /// What every kind of training takes.
