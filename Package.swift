@@ -16,6 +16,7 @@ let package = Package(
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
     .library(name: "FlambeauTraining", targets: ["FlambeauTraining"]),
+    .library(name: "FlambeauText", targets: ["FlambeauText"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
@@ -39,6 +40,9 @@ let package = Package(
       name: "FlambeauData",
       dependencies: ["Flambeau", "FlambeauFormats", "CKernels", .product(name: "SwiftCSV", package: "SwiftCSV")],
       swiftSettings: optimisedInDebug),
+    .target(name: "CUnicode", exclude: ["data"]),
+    .target(
+      name: "FlambeauText", dependencies: ["Flambeau", "FlambeauFormats", "CUnicode"], swiftSettings: optimisedInDebug),
     .target(
       name: "FlambeauTraining", dependencies: ["Flambeau", "FlambeauNN", "FlambeauFormats", "FlambeauData"],
       swiftSettings: optimisedInDebug),
@@ -46,7 +50,7 @@ let package = Package(
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: [
-        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats", "FlambeauTraining",
+        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats", "FlambeauText", "FlambeauTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -55,9 +59,10 @@ let package = Package(
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
-    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats", "FlambeauText"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
     .testTarget(name: "FlambeauTrainingTests", dependencies: ["FlambeauTraining", "FlambeauModels"]),
+    .testTarget(name: "FlambeauTextTests", dependencies: ["FlambeauText"]),
     .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,

@@ -4,10 +4,12 @@
 /// Unchecked as every node is; its own fields never change.
 final class CopySlicesNode: Node, @unchecked Sendable {
   private let place: StridedView
+  private let dtype: DType
   private let write: Node
 
   init(base: TensorBody, view: Layout, write: Node) {
     place = StridedView(base: base.layout, view: view)
+    dtype = base.dtype
     self.write = write
     var edges = write.edges
     edges[0] = base.edge
@@ -15,6 +17,12 @@ final class CopySlicesNode: Node, @unchecked Sendable {
   }
 
   override var name: String { "CopySlices" }
+
+  override func operandShape(_ i: Int) -> OperandShape {
+    var shape = write.operandShape(i)
+    if i == 0 { shape = OperandShape(shape: place.base.shape, dtype: dtype, isMissing: false) }
+    return shape
+  }
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }

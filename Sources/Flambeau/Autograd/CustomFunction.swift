@@ -135,6 +135,9 @@ private final class CustomNode: Node, @unchecked Sendable {
 
   override var name: String { function.name }
   override var resultCount: Int { outputs.count }
+  override func operandShape(_ i: Int) -> OperandShape {
+    OperandShape(shape: inputs[i].shape, dtype: inputs[i].dtype, isMissing: false)
+  }
 
   func unpackAll() throws(TensorError) -> [Tensor] {
     var tensors: [Tensor] = []

@@ -7,6 +7,8 @@ struct Engine {
   /// The results whose gradients are asked for, by edge; nil to accumulate into leaves.
   private var wanted: [WantedKey: Int]?
   private var found: [Tensor?] = []
+  /// The nodes on a way to what is wanted; nil where all are.
+  private var onTheWay: Set<ObjectIdentifier>?
   private var watch: GraphWatch?
 
   private struct WantedKey: Hashable {
@@ -34,10 +36,38 @@ struct Engine {
       wanted[WantedKey(node: ObjectIdentifier(edge.node), index: edge.index)] = i
     }
     engine.wanted = wanted
+    engine.onTheWay = nodes(from: roots.map(\.0.node), to: edges.map(\.node))
     try engine.run(roots, retainGraph: retainGraph, createGraph: createGraph)
     // Repeated edges share one gradient.
     return edges.map { engine.found[wanted[WantedKey(node: ObjectIdentifier($0.node), index: $0.index)]!] }
   }
+
+  /// The nodes that lead from `roots` to one of `wanted`, both included.
+  private static func nodes(from roots: [Node], to wanted: [Node]) -> Set<ObjectIdentifier> {
+    let oldest = wanted.map(\.sequence).min() ?? .max
+    var known: Set<ObjectIdentifier> = []
+    var nodes: [Node] = []
+    func reach(_ node: Node) {
+      if node.sequence >= oldest && !node.isLeaf && known.insert(ObjectIdentifier(node)).inserted { nodes.append(node) }
+    }
+    roots.forEach(reach)
+    var next = 0
+    while next < nodes.count {
+      for i in 0..<nodes[next].edges.count { nodes[next].edges[i].map { reach($0.node) } }
+      next += 1
+    }
+    var leading = Set(wanted.map(ObjectIdentifier.init))
+    // Each after what it reads.
+    for node in nodes.sorted(by: { $0.sequence < $1.sequence }) {
+      let leads = (0..<node.edges.count).contains { i in
+        node.edges[i].map { leading.contains(ObjectIdentifier($0.node)) } ?? false
+      }
+      if leads { leading.insert(ObjectIdentifier(node)) }
+    }
+    return leading
+  }
+
+  private func isOnTheWay(_ node: Node) -> Bool { onTheWay?.contains(ObjectIdentifier(node)) ?? true }
 
   private mutating func run(_ roots: [(Edge, Tensor)], retainGraph: Bool, createGraph: Bool) throws(TensorError) {
     let context = Context.current.with(gradEnabled: createGraph)
@@ -71,11 +101,22 @@ struct Engine {
     }
     if addInPlace(gradients[0], through: node) { return }
     node.isInLastPass = !retainGraph
+    if onTheWay != nil { node.asked = operandsOnTheWay(of: node) }
+    defer { node.asked = .all }
+    if node.asked.isEmpty { return }
     let passed = try derivative(of: node, gradients)
     if !retainGraph { node.releaseSaved() }
     for i in 0..<passed.count {
       if let gradient = passed[i], let edge = node.edges[i] { arrive(gradient, at: edge) }
     }
+  }
+
+  private func operandsOnTheWay(of node: Node) -> OperandSet {
+    var operands: OperandSet = []
+    for i in 0..<node.edges.count {
+      if let edge = node.edges[i], isOnTheWay(edge.node) { operands.insert(.operand(i)) }
+    }
+    return operands
   }
 
   private func derivative(of node: Node, _ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
@@ -105,6 +146,7 @@ struct Engine {
   }
 
   private mutating func arrive(_ gradient: Tensor, at edge: Edge) {
+    guard isOnTheWay(edge.node) else { return }
     if !edge.node.isLeaf {
       queue.add(gradient, to: edge)
     } else if let place = leafPlaces[ObjectIdentifier(edge.node)] {

@@ -32,7 +32,7 @@ extension TensorBody {
     let meta = attachedMeta
     if let rebased = meta.rebased, rebased.generation == generation { return rebased.edge }
     guard let from = base.edge else { return nil }
-    let node = StridedViewNode(of: base.layout, as: layout, edge: from)
+    let node = StridedViewNode(of: base, as: layout, edge: from)
     let edge = Edge(node: node, index: 0)
     meta.rebased = (edge, generation)
     return edge

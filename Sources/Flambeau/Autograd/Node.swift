@@ -14,6 +14,8 @@ class Node: @unchecked Sendable {
   final var isReleased = false
   /// The pass that visits the node is the graph's last: what it saved is given up afterwards.
   final var isInLastPass = false
+  /// The operands whose gradients the pass that visits the node asks for.
+  final var asked: OperandSet = .all
   final private(set) var hooks: [GradientHook] = []
 
   private static let counter = Atomic<UInt64>(1)
@@ -41,7 +43,13 @@ class Node: @unchecked Sendable {
   /// A leaf's accumulator.
   final var isLeaf: Bool { sequence == 0 }
 
-  final func needs(_ operand: Int) -> Bool { edges.isWanted(operand) }
+  final func needs(_ operand: Int) -> Bool { edges.isWanted(operand) && asked.contains(operand) }
+
+  /// What operand `i`, to which there is an edge, looks like.
+  func operandShape(_ i: Int) -> OperandShape { OperandShape() }
+  /// The tangent of the only result from those of the operands, of a shape and dtype that become the result's by broadcasting; nil
+  /// where the node knows no shorter way than by its gradient.
+  func knownTangent(_ tangents: Few<Tensor>) throws(TensorError) -> Tensor? { nil }
 
   func releaseSaved() {
     if saved.count == 0 { return }

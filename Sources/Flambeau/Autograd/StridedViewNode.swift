@@ -4,12 +4,16 @@
 final class StridedViewNode: Node, @unchecked Sendable {
   private let base: Layout
   private let view: Layout
+  private let dtype: DType
 
-  init(of base: Layout, as view: Layout, edge: Edge) {
-    self.base = base
+  init(of base: TensorBody, as view: Layout, edge: Edge) {
+    self.base = base.layout
     self.view = view
+    dtype = base.dtype
     super.init(edges: Edges(edge))
   }
+
+  override func operandShape(_ i: Int) -> OperandShape { OperandShape(shape: base.shape, dtype: dtype, isMissing: false) }
 
   override var name: String { "AsStrided" }
 

@@ -23,6 +23,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   typealias Fill = @Sendable (Few<Tensor>, Attributes, ResultPlan, Elements) throws(TensorError) -> Void
   typealias Edit = @Sendable (Few<Tensor>, Attributes, Elements) throws(TensorError) -> Void
   typealias Backward = @Sendable (Call<Attributes>, Tensor) throws(TensorError) -> Few<Tensor>
+  typealias Tangent = @Sendable (Call<Attributes>, Few<Tensor>) throws(TensorError) -> Tensor?
 
   enum Body: Sendable {
     /// Returns elements of its own, or a view of the first operand's.
@@ -38,6 +39,8 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let body: Body
   /// Nil where no gradient flows.
   let backward: Backward?
+  /// How the result moves along tangents of the operands, where that is shorter than by two gradients: see ``Node/knownTangent(_:)``.
+  let tangent: Tangent?
   /// What to save, given which operands need a gradient.
   let saves: @Sendable (_ needs: OperandSet) -> SavePlan
   /// How many results follow the first, such as indices. No gradient flows from them.
@@ -51,11 +54,12 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
     selects: (@Sendable (Layout, Attributes) -> Layout)? = nil, forward: @escaping Forward, backward: Backward? = nil,
-    samples: [Sample] = []
+    tangent: Tangent? = nil, samples: [Sample] = []
   ) {
     body = .makes(forward)
     self.selects = selects
     self.backward = backward
+    self.tangent = tangent
     self.saves = saves
     self.auxiliaryCount = auxiliaryCount
     shortcut = nil
@@ -64,10 +68,12 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
 
   init(
     _ name: String, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() }, plan: @escaping Plan,
-    fill: @escaping Fill, shortcut: Shortcut? = nil, backward: Backward? = nil, samples: [Sample] = []
+    fill: @escaping Fill, shortcut: Shortcut? = nil, backward: Backward? = nil, tangent: Tangent? = nil,
+    samples: [Sample] = []
   ) {
     body = .fills(plan, fill)
     self.backward = backward
+    self.tangent = tangent
     self.saves = saves
     auxiliaryCount = 0
     selects = nil
@@ -81,6 +87,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   ) {
     body = .edits(edit)
     self.backward = backward
+    tangent = nil
     self.saves = saves
     auxiliaryCount = 0
     selects = nil
@@ -102,6 +109,7 @@ struct ResultPlan: Sendable {
 struct OperandSet: OptionSet, Sendable {
   let rawValue: UInt64
   static func operand(_ i: Int) -> OperandSet { OperandSet(rawValue: 1 << UInt64(Swift.min(i, 63))) }
+  static let all = operands(from: 0)
   static func operands(from i: Int) -> OperandSet { OperandSet(rawValue: .max << UInt64(Swift.min(i, 63))) }
   func contains(_ i: Int) -> Bool { rawValue >> UInt64(Swift.min(i, 63)) & 1 == 1 }
 }
@@ -174,6 +182,12 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
     return try row.backward!(Call(node: self), gradient)
+  }
+
+  override func operandShape(_ i: Int) -> OperandShape { operandShapes[i] }
+
+  override func knownTangent(_ tangents: Few<Tensor>) throws(TensorError) -> Tensor? {
+    try row.tangent?(Call(node: self), tangents)
   }
 
   override var selectsElements: Bool { row.selects != nil }

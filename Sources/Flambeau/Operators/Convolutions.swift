@@ -38,6 +38,7 @@ struct Convolutions: Sendable {
         call.needs(1) ? ops.convolutions.weight(try call.operand(0), gradient, at, call.shape(1)) : nil,
         call.needs(2) ? gradient.sum(dim: [0, 2, 3]) : nil)
     },
+    tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
     samples: [
       Sample("F.conv2d(a, b, c)", [.real([2, 3, 5, 6]), .real([4, 3, 3, 2]), .real([4])]) { $0[0].conv2d($0[1], bias: $0[2]) },
       Sample("F.conv2d(a, b, None, (2, 1), (1, 2), (1, 2))", [.real([1, 2, 6, 5]), .real([3, 2, 3, 2])]) {

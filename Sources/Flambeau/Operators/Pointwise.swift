@@ -39,7 +39,7 @@ extension Operator where Attributes == PointwiseArguments {
         Pointwise.run(program, operands, scalars, in: plan.compute, into: result)
       },
       shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil }, backward: gradients.backward,
-      samples: samples)
+      tangent: gradients.tangent, samples: samples)
   }
 }
 
@@ -180,6 +180,17 @@ final class PointwiseGradients: Sendable {
       gradients[i] = try self.gradient(i, call, arguments, gradient).fitted(to: call.shape(i), call.dtype(i))
     }
     return gradients
+  }
+
+  /// The Jacobian of each operand is diagonal: what a gradient is multiplied with, a tangent is.
+  func tangent(_ call: Call<PointwiseArguments>, _ tangents: Few<Tensor>) throws(TensorError) -> Tensor? {
+    var sum: Tensor?
+    for i in 0..<program.inputCount {
+      guard let tangent = tangents[i] else { continue }
+      let term = try gradient(i, call, call.attributes, tangent)
+      sum = sum.map { $0 + term } ?? term
+    }
+    return sum
   }
 
   private func gradient<Attributes: Sendable>(

@@ -16,6 +16,7 @@ struct Products: Sendable {
         call.needs(0) ? gradient.mm(try call.operand(1).T) : nil,
         call.needs(1) ? try call.operand(0).T.mm(gradient) : nil)
     },
+    tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
     samples: [
       Sample("a.mm(b)", [.real([3, 4]), .real([4, 5])]) { $0[0].mm($0[1]) },
       Sample("a.mm(b.t())", [.real([1, 4]), .real([6, 4])]) { $0[0].mm($0[1].T) },
@@ -35,6 +36,7 @@ struct Products: Sendable {
         call.needs(0) ? try Products.leftGradient(call, gradient) : nil,
         call.needs(1) ? try Products.rightGradient(call, gradient) : nil)
     },
+    tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
     samples: [
       Sample("a.bmm(b)", [.real([2, 3, 4]), .real([2, 4, 5])]) { $0[0].bmm($0[1]) },
       Sample("a.bmm(b.mT)", [.real([3, 2, 4]), .real([3, 1, 4])]) { $0[0].bmm($0[1].transpose(1, 2)) },
@@ -60,6 +62,7 @@ struct Products: Sendable {
         call.needs(0) ? gradient.outer(try call.operand(1)) : nil,
         call.needs(1) ? try call.operand(0).T.mv(gradient) : nil)
     },
+    tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
     samples: [
       Sample("a.mv(b)", [.real([3, 4]), .real([4])]) { $0[0].mv($0[1]) },
       Sample("a.t() @ b", [.real([4, 5]), .real([4])]) { $0[0].T.matmul($0[1]) },
@@ -98,6 +101,7 @@ struct Products: Sendable {
       Few(
         call.needs(0) ? gradient * (try call.operand(1)) : nil, call.needs(1) ? gradient * (try call.operand(0)) : nil)
     },
+    tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
     samples: [
       Sample("a.dot(b)", [.real([7]), .real([7])]) { $0[0].dot($0[1]) },
       Sample("a @ b", [.real([5]), .real([5])]) { $0[0].matmul($0[1]) },
@@ -120,6 +124,21 @@ extension Products {
     if needs.contains(a) { plan.operands.insert(.operand(b)) }
     if needs.contains(b) { plan.operands.insert(.operand(a)) }
     return plan
+  }
+
+  /// Of a row linear in each of its first two operands; any others are constants or bring a tangent that is only added.
+  static func tangent<Attributes: Sendable>(_ call: Call<Attributes>, _ tangents: Few<Tensor>) throws(TensorError) -> Tensor? {
+    var sum: Tensor?
+    for i in 0...1 {
+      guard let moved = tangents[i] else { continue }
+      var operands = Few<Tensor>(count: call.operandCount)
+      operands[i] = moved
+      operands[1 - i] = try call.operand(1 - i)
+      if sum == nil { for k in 2..<Swift.max(2, call.operandCount) { operands[k] = tangents[k] } }
+      let term = call.node.row.call(operands, call.attributes)
+      sum = sum.map { $0 + term } ?? term
+    }
+    return sum
   }
 
   static func checkMultiplies(_ dtype: DType, _ name: String) throws(TensorError) {
