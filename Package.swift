@@ -15,10 +15,13 @@ let package = Package(
     .library(name: "FlambeauModels", targets: ["FlambeauModels"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
+    .library(name: "FlambeauTraining", targets: ["FlambeauTraining"]),
+    .library(name: "FlambeauText", targets: ["FlambeauText"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/swiftcsv/SwiftCSV", from: "0.10.0"),
     // `swift package generate-documentation`.
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
   ],
@@ -34,21 +37,32 @@ let package = Package(
     .target(name: "FlambeauModels", dependencies: ["Flambeau", "FlambeauNN"], swiftSettings: optimisedInDebug),
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
-      name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
+      name: "FlambeauData",
+      dependencies: ["Flambeau", "FlambeauFormats", "CKernels", .product(name: "SwiftCSV", package: "SwiftCSV")],
+      swiftSettings: optimisedInDebug),
+    .target(name: "CUnicode", exclude: ["data"]),
+    .target(
+      name: "FlambeauText", dependencies: ["Flambeau", "FlambeauFormats", "CUnicode"], swiftSettings: optimisedInDebug),
+    .target(
+      name: "FlambeauTraining", dependencies: ["Flambeau", "FlambeauNN", "FlambeauFormats", "FlambeauData"],
+      swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: [
-        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats",
+        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats", "FlambeauText", "FlambeauTraining",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
+    .executableTarget(name: "PhotoLoading", dependencies: ["Flambeau", "FlambeauData"], path: "Examples/PhotoLoading"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
-    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats", "FlambeauText"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
+    .testTarget(name: "FlambeauTrainingTests", dependencies: ["FlambeauTraining", "FlambeauModels"]),
+    .testTarget(name: "FlambeauTextTests", dependencies: ["FlambeauText"]),
     .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,

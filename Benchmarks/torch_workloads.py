@@ -185,6 +185,47 @@ def inference(network, *shape):
     return Workload("images/s", shape[0], prepare)
 
 
+def prefill():
+    import torch_models
+
+    model, prompt = torch_models.GPT2().eval(), torch.randint(0, 50257, (1, 256))
+
+    def call():
+        with torch.no_grad():
+            model(prompt, 0)
+
+    return call
+
+
+def decode():
+    """16 tokens after 256."""
+    import torch_models
+
+    model = torch_models.GPT2().eval()
+    with torch.no_grad():
+        model(torch.randint(0, 50257, (1, 256)), 0)
+
+    def call():
+        token = torch.randint(0, 100, (1, 1))
+        with torch.no_grad():
+            for place in range(256, 272):
+                token = model(token, place).argmax(-1, keepdim=True)
+
+    return call
+
+
+def bert():
+    import torch_models
+
+    model, texts = torch_models.Bert().eval(), torch.randint(0, 30522, (8, 128))
+
+    def call():
+        with torch.no_grad():
+            model(texts)
+
+    return call
+
+
 def integers(high, *shape):
     return lambda: torch.randint(0, high, shape)
 
@@ -258,6 +299,11 @@ WORKLOADS |= {
     "gpt_baby_train": training("GPT", integers(65, 8, 256), integers(65, 8, 256), optimizer="AdamW"),
     "resnet18_infer_b1": inference("resnet18", 1, 3, 224, 224),
     "resnet18_infer_b16": inference("resnet18", 16, 3, 224, 224),
+    "gpt2_prefill256": Workload("tok/s", 256, prefill),
+    "gpt2_decode": Workload("tok/s", 16, decode),
+    # Beside weights in bfloat16, torch's in float32: what its users run on a processor.
+    "gpt2_decode_bf16": Workload("tok/s", 16, decode),
+    "bert_base_infer_8x128": Workload("seq/s", 8, bert),
 }
 # Peak resident memory of a process that runs only the workload named here.
 PEAK_MEMORY = {f"rss_{name}": name for name in ("resnet18_train_b8", "gpt_baby_train")}

@@ -21,11 +21,8 @@ struct Predict: ParsableCommand {
   func run() throws {
     let path = "\(folder)/model.safetensors"
     let about = try Safetensors.metadata(of: path)
-    let task: ImageTask
-    switch about["dataset"] {
-    case "digits": task = .digits()
-    case "mnist": task = try .mnist(folder: data ?? about["data"] ?? ".")
-    default: throw ValidationError("\(path) does not say which data set it was trained on; `flambeau train` writes that")
+    guard let name = about["dataset"], let task = try ImageTask.named(name, data: data ?? about["data"]) else {
+      throw ValidationError("\(path) does not say which data set of images it was trained on; `flambeau train` writes that")
     }
     guard start >= 0, count > 0, start < task.test.count else {
       throw ValidationError("--start \(start) --count \(count) names none of the \(task.test.count) test images")

@@ -15,10 +15,11 @@ public enum UnreadableSample: Sendable {
 ///
 /// The order for a seed is torch's. An epoch draws a base seed, and the random draws inside
 /// ``Dataset/sample(at:)`` depend on it and on the index alone: batches are equal for any number of workers. Leaving a
-/// loop early ends the workers.
+/// loop early ends the workers. ``state()`` is the place it has come to.
 public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   public let dataset: Source
-  public let sampler: BatchSampler
+  /// Which samples each batch has.
+  public let sampler: any BatchOrder
   public let workers: Int
   /// The batches that each worker makes ahead of the loop, at most.
   public let prefetch: Int
@@ -28,6 +29,7 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   private let file: StaticString
   private let line: UInt
   private let skippedSamples = Atomic<Int>(0)
+  private let place = LoaderPlace()
 
   /// - Parameters:
   ///   - batchSize: The samples in a batch; the last one of an epoch may be smaller, or is left out with `dropLast`.
@@ -37,24 +39,34 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   ///   - workers: Threads that make batches ahead of the loop; with 0 the loop's own thread makes each when asked.
   ///   - prefetch: The batches that each worker makes ahead, at most; torch's `prefetch_factor`.
   ///   - onError: What becomes of a sample that cannot be made.
-  public init(
+  public convenience init(
     _ dataset: Source, batchSize: Int = 1, shuffle: Bool = false, sampler: (any Sampler)? = nil, dropLast: Bool = false,
     generator: Flambeau.Generator? = nil, workers: Int = 0, prefetch: Int = 2, onError: UnreadableSample = .fail,
     file: StaticString = #fileID, line: UInt = #line
   ) {
+    let order: any Sampler =
+      sampler
+      ?? (shuffle
+        ? RandomSampler(count: dataset.count, generator: generator) : SequentialSampler(count: dataset.count))
+    self.init(
+      dataset, batches: BatchSampler(order, batchSize: batchSize, dropLast: dropLast, file: file, line: line),
+      generator: generator, workers: workers, prefetch: prefetch, onError: onError, file: file, line: line)
+    if shuffle && sampler != nil { refuse("sampler option is mutually exclusive with shuffle") }
+  }
+
+  /// Batches of the samples that `batches` names, such as a ``LengthBatchSampler``; torch's `batch_sampler`.
+  public init(
+    _ dataset: Source, batches: any BatchOrder, generator: Flambeau.Generator? = nil, workers: Int = 0, prefetch: Int = 2,
+    onError: UnreadableSample = .fail, file: StaticString = #fileID, line: UInt = #line
+  ) {
     self.dataset = dataset
+    self.sampler = batches
     self.generator = generator
     self.workers = Swift.max(workers, 0)
     self.prefetch = Swift.max(prefetch, 1)
     self.onError = onError
     self.file = file
     self.line = line
-    let order: any Sampler =
-      sampler
-      ?? (shuffle
-        ? RandomSampler(count: dataset.count, generator: generator) : SequentialSampler(count: dataset.count))
-    self.sampler = BatchSampler(order, batchSize: batchSize, dropLast: dropLast, file: file, line: line)
-    if shuffle && sampler != nil { refuse("sampler option is mutually exclusive with shuffle") }
     if workers < 0 { refuse("workers should be non-negative, but got workers=\(workers)") }
     if prefetch < 1 { refuse("prefetch should be positive, but got prefetch=\(prefetch)") }
   }
@@ -67,7 +79,8 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   /// The samples left out so far because they could not be made, over all epochs. They count when the loop comes to them.
   public var skipped: Int { skippedSamples.load(ordering: .relaxed) }
 
-  /// Starts an epoch: draws its base seed and its order, and starts the workers.
+  /// Starts an epoch: draws its base seed and its order, and starts the workers. After ``load(state:)`` it goes on with the
+  /// epoch of that state, once.
   public func makeIterator() -> Iterator { Iterator(epoch: Epoch(self)) }
 
   /// The batches of one epoch. Its copies share their place in it.
@@ -77,14 +90,73 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
     public mutating func next() -> Source.Sample.Batch? { epoch.next() }
   }
 
-  fileprivate func plan() -> EpochPlan<Source> {
-    let context = Context.current
-    if context.isFailed {
-      return EpochPlan(dataset: dataset, batches: [], baseSeed: 0, context: context, onError: onError)
+  /// Where the epoch that was begun last stands: behind the batch that its loop took last, until all are taken. Whether the loop
+  /// goes on or has been left makes no difference.
+  ///
+  /// A loader that has no generator of its own draws from the current one: keep its state, as it is now, beside this one.
+  public func state() -> DataLoaderState {
+    DataLoaderState(
+      epoch: place.epoch.map {
+        DataLoaderState.Epoch(start: $0.start, position: $0.position, fingerprint: $0.batches.fingerprint)
+      },
+      generator: generator?.state)
+  }
+
+  /// Makes the next epoch the one of `state`, from the batch on that comes after it: with equal data sets, samplers and batch
+  /// sizes the remaining batches have the same bits, with any number of workers, random transforms included. The generator is
+  /// left as the state's loader left it if it is the loader's own, and is not touched if it is the current one.
+  ///
+  /// - Throws: `TensorError` where the loader draws other batches than the state's loader did.
+  public func load(state: DataLoaderState) throws(TensorError) {
+    func refusal(_ what: String) -> TensorError { TensorError(.data, "the state of a data loader \(what)", operation: "load") }
+    guard (generator == nil) == (state.generator == nil) else {
+      throw refusal(
+        "\(state.generator == nil ? "has no" : "has a") generator of its own, and this loader has \(generator == nil ? "none" : "one")"
+      )
     }
-    let baseSeed = (generator ?? Flambeau.Generator.current).nextInt64()
-    return EpochPlan(
-      dataset: dataset, batches: sampler.batches(), baseSeed: baseSeed, context: context, onError: onError)
+    for case let bytes? in [state.epoch?.start, state.generator] {
+      do {
+        try withTensorErrors { Flambeau.Generator().state = bytes }
+      } catch {
+        throw refusal("is damaged: \(error)")
+      }
+    }
+    var resumed: LoaderPlace.Drawn?
+    let before = generator?.state
+    if let epoch = state.epoch {
+      let source = generator ?? Flambeau.Generator()
+      source.state = epoch.start
+      var drawn = withGenerator(source) { draw(from: source) }
+      guard drawn.batches.fingerprint == epoch.fingerprint, (0...drawn.batches.count).contains(epoch.position) else {
+        if let before { generator?.state = before }
+        throw refusal(
+          "does not fit: it comes from other samples, another batch size or sampler, or the sampler stands at another epoch")
+      }
+      drawn.position = epoch.position
+      resumed = drawn
+    }
+    if let kept = state.generator { generator?.state = kept }
+    place.resume(resumed)
+  }
+
+  private func draw(from source: Flambeau.Generator) -> LoaderPlace.Drawn {
+    let start = source.state
+    let baseSeed = source.nextInt64()
+    return LoaderPlace.Drawn(baseSeed: baseSeed, batches: sampler.batches(), start: start)
+  }
+
+  fileprivate func begin() -> (plan: EpochPlan<Source>, number: Int, position: Int) {
+    let context = Context.current
+    func plan(_ batches: [[Int]], _ baseSeed: Int64) -> EpochPlan<Source> {
+      EpochPlan(dataset: dataset, batches: batches, baseSeed: baseSeed, context: context, onError: onError)
+    }
+    if context.isFailed { return (plan([], 0), 0, 0) }
+    let drawn = place.takeResumed() ?? draw(from: generator ?? Flambeau.Generator.current)
+    return (plan(drawn.batches, drawn.baseSeed), place.begin(drawn), drawn.position)
+  }
+
+  fileprivate func hasTaken(_ position: Int, of batches: Int, in epoch: Int) {
+    place.move(epoch, to: position, isEnd: position == batches)
   }
 
   fileprivate func countSkipped(_ samples: Int) { skippedSamples.wrappingAdd(samples, ordering: .relaxed) }
@@ -96,18 +168,19 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
 private final class Epoch<Source: Dataset> {
   private let loader: DataLoader<Source>
   private let plan: EpochPlan<Source>
+  private let number: Int
   private let random = Generator()
   private var prefetcher: Prefetcher<Source.Sample.Batch>?
-  private var position = 0
+  private var position: Int
 
   init(_ loader: DataLoader<Source>) {
     self.loader = loader
-    plan = loader.plan()
+    (plan, number, position) = loader.begin()
     if loader.workers > 0 {
-      let plan = plan
-      prefetcher = Prefetcher(count: plan.batches.count, workers: loader.workers, ahead: loader.prefetch) {
+      let (plan, first) = (plan, position)
+      prefetcher = Prefetcher(count: plan.batches.count - first, workers: loader.workers, ahead: loader.prefetch) {
         let random = Generator()
-        return { plan.make($0, drawingFrom: random) }
+        return { plan.make(first + $0, drawingFrom: random) }
       }
     }
   }
@@ -116,6 +189,7 @@ private final class Epoch<Source: Dataset> {
     while position < plan.batches.count && !Context.current.isFailed {
       let made = recordFunction("DataLoader.next") { prefetcher?.take() ?? plan.make(position, drawingFrom: random) }
       position += 1
+      loader.hasTaken(position, of: plan.batches.count, in: number)
       loader.countSkipped(made.skipped)
       if let error = made.error {
         end()

@@ -39,8 +39,16 @@ public struct RandomSampler: Sampler {
   }
 }
 
+/// Which samples the batches of an epoch are made of. Torch's `batch_sampler`.
+public protocol BatchOrder: Sendable {
+  /// The number of batches in an epoch.
+  var count: Int { get }
+  /// The batches of a new epoch.
+  func batches() -> [[Int]]
+}
+
 /// A sampler's indices in groups of `batchSize`; the last group may be smaller, or is left out with `dropLast`.
-public struct BatchSampler: Sendable {
+public struct BatchSampler: BatchOrder {
   public let sampler: any Sampler
   public let batchSize: Int
   public let dropLast: Bool
@@ -59,10 +67,8 @@ public struct BatchSampler: Sendable {
     }
   }
 
-  /// The number of batches in an epoch.
   public var count: Int { dropLast ? sampler.count / batchSize : (sampler.count + batchSize - 1) / batchSize }
 
-  /// The batches of a new epoch.
   public func batches() -> [[Int]] {
     let order = sampler.indices()
     let end = dropLast ? order.count / batchSize * batchSize : order.count

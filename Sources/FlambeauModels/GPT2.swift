@@ -58,9 +58,11 @@ public final class GPT2: Layer {
     }
   }
 
-  public func callAsFunction(_ tokens: Tensor) -> Tensor { lmHead(transformer(tokens)) }
+  public func callAsFunction(_ tokens: Tensor) -> Tensor {
+    lmHead(transformer(tokens, CausalContext(tokens.ndim == 2 ? tokens.shape[1] : 0)))
+  }
 
-  final class Transformer: Layer {
+  final class Transformer: Module {
     let wte, wpe: Embedding
     let drop: Dropout
     let h: [Block]
@@ -74,17 +76,22 @@ public final class GPT2: Layer {
       lnF = LayerNorm(config.nEmbd, bias: config.bias)
     }
 
-    func callAsFunction(_ tokens: Tensor) -> Tensor {
-      guard tokens.ndim == 2, tokens.shape[1] <= wpe.count else {
-        let problem = "tokens should be [n, t] with t at most \(wpe.count), but their shape is \(tokens.shape)"
+    /// With a cache, the last token's alone.
+    func callAsFunction(_ tokens: Tensor, _ context: CausalContext) -> Tensor {
+      let room = wpe.count - (context.cache?.count ?? 0)
+      guard tokens.ndim == 2, tokens.shape[1] <= room else {
+        let problem = "tokens should be [n, t] with t at most \(room), but their shape is \(tokens.shape)"
         return Door.refuse(TensorError(.shape, problem), in: "GPT2", tokens)
       }
-      let x = drop(wte(tokens) + wpe(.arange(tokens.shape[1])))
-      return lnF(h.reduce(x) { x, block in block(x) })
+      var x = drop(wte(tokens) + wpe(context.positions))
+      for (i, block) in h.enumerated() { x = block(x, i, context) }
+      guard let cache = context.cache else { return lnF(x) }
+      cache.advance(by: tokens.shape[1])
+      return lnF(x.lastToken)
     }
   }
 
-  final class Block: Layer {
+  final class Block: Module {
     static let stateNames = ["ln1": "ln_1", "ln2": "ln_2"]
     let ln1: LayerNorm
     let attn: Attention
@@ -98,13 +105,13 @@ public final class GPT2: Layer {
       mlp = MLP(config)
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
-      let x = x + attn(ln1(x))
+    func callAsFunction(_ x: Tensor, _ layer: Int, _ context: CausalContext) -> Tensor {
+      let x = x + attn(ln1(x), layer, context)
       return x + mlp(ln2(x))
     }
   }
 
-  final class Attention: Layer {
+  final class Attention: Module {
     let cAttn, cProj: Conv1D
     let residDropout: Dropout
     let heads: Int
@@ -118,12 +125,11 @@ public final class GPT2: Layer {
       (heads, dropout) = (Swift.max(config.nHead, 1), config.dropout)
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor {
+    func callAsFunction(_ x: Tensor, _ layer: Int, _ context: CausalContext) -> Tensor {
       let (batch, length, width) = (x.shape[0], x.shape[1], x.shape[2])
       let parts = cAttn(x).view([batch, length, 3, heads, width / heads]).permute([2, 0, 3, 1, 4]).unbind()
-      let y = parts[0].scaledDotProductAttention(
-        parts[1], parts[2], dropoutP: mode.isTraining ? dropout : 0, isCausal: true)
-      return residDropout(cProj(y.transpose(1, 2).reshape([batch, length, width])))
+      let y = context.attend(parts[0], parts[1], parts[2], layer: layer, dropout: mode.isTraining ? dropout : 0)
+      return residDropout(cProj(y.joinHeads()))
     }
   }
 
@@ -151,9 +157,11 @@ public final class GPT2: Layer {
 }
 
 /// x · weight + bias over the last dimension, the weight [inputs, outputs]. Hugging Face's `Conv1D`.
-public final class Conv1D: Layer {
+public final class Conv1D: Adaptable {
+  public static let startsWithInputs = true
   public let weight: Parameter
   public let bias: Parameter?
+  public let adapter = AdapterSlot()
 
   /// The weight starts normal with the deviation 0.02, the bias as zeros.
   public init(_ outputs: Int, _ inputs: Int, bias: Bool = true, dtype: DType = .float32) {
@@ -165,7 +173,7 @@ public final class Conv1D: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let rows = x.reshape([-1, x.shape[-1]])
     let y = bias?.tensor.addmm(rows, weight.tensor) ?? rows.mm(weight.tensor)
-    return y.view(Shape(x.shape.dropLast() + [weight.shape[1]]))
+    return adapter.added(to: y.view(Shape(x.shape.dropLast() + [weight.shape[1]])), x)
   }
 
   public var configuration: String { "\(weight.shape[1]), \(weight.shape[0]), bias: \(bias != nil)" }

@@ -51,6 +51,13 @@ func numbers(_ count: Int, without unreadable: Set<Int>) -> Made<Int> {
 /// Work of a length that differs from sample to sample.
 func dawdle(_ index: Int) { usleep(UInt32(index &* 7919 % 5) * 100) }
 
+extension Tensor {
+  /// Whether two tensors are the same to the bit, whatever their strides.
+  func equal(_ other: Tensor) -> Bool {
+    dtype == other.dtype && shape == other.shape && withUnsafeBytes { a in other.withUnsafeBytes { a.elementsEqual($0) } }
+  }
+}
+
 /// Calls `body` with a folder that is removed afterwards.
 func withFolder<R>(_ body: (String) throws -> R) throws -> R {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")

@@ -21,11 +21,38 @@ import Testing
       "gpt2", GPT2(GPT2.Config(vocabSize: 65, nPositions: 160, nEmbd: 48, nLayer: 3, nHead: 4, dropout: 0)))
   }
 
+  @Test func mobileNetV2() throws { try expectSame("mobilenet_v2", MobileNetV2(numClasses: 10, dropout: 0)) }
+
+  @Test func visionTransformer() throws {
+    var config = VisionTransformer.Config()
+    (config.imageSize, config.numLayers, config.numHeads) = (64, 3, 4)
+    (config.hiddenDim, config.mlpDim, config.numClasses) = (48, 80, 10)
+    try expectSame("vit", VisionTransformer(config))
+  }
+
+  @Test func uNet() throws {
+    let model = UNet(classes: 3, width: 8)
+    try expectSame("unet", model) { model($0).permute([0, 2, 3, 1]) }
+  }
+
+  @Test(arguments: [RecurrentKind.lstm, .gru]) func recurrentLanguageModel(kind: RecurrentKind) throws {
+    let model = RecurrentLanguageModel(kind, vocabSize: 65, width: 24, dropout: 0, tied: kind == .gru)
+    try expectSame("\(kind)_lm", model) { model($0).logits }
+  }
+
+  @Test(arguments: [RecurrentKind.lstm, .gru]) func sequenceClassifier(kind: RecurrentKind) throws {
+    let model = SequenceClassifier(kind, vocabSize: 65, classes: 5, width: 20, units: 24, dropout: 0)
+    try expectSame("\(kind)_classifier", model) { model($0, lengths: [9, 30, 1, 17]) }
+  }
+
+  private func expectSame(_ name: String, _ model: some Layer) throws { try expectSame(name, model) { model($0) } }
+
   /// Twice: in float64, where nothing but the arithmetic's order differs, and in float32. There, an activation within
   /// rounding of 0 now and then falls on its other side, in torch too, which changes a few gradients by much: they are held
   /// by the norm of what differs.
-  private func expectSame(_ name: String, _ model: some Layer) throws {
-    let (state, results) = try Torch.results(of: name)
+  private func expectSame(_ name: String, _ model: some Module, _ run: (Tensor) -> Tensor) throws {
+    let network = try #require(Torch.networks.get()[name])
+    let (state, results) = (network.state, network.results)
     #expect(model.stateDict().keys.sorted() == state.keys.sorted())
     for (dtype, tolerance, slopeTolerance) in [(DType.float64, 1e-9, 1e-9), (.float32, 2e-4, 0.05)] {
       model.to(dtype)
@@ -41,10 +68,10 @@ import Testing
         #expect(apart <= tolerance * size, "\(key), \(dtype), seed \(results["seed"]!.item())")
       }
       model.eval()
-      try check(noGrad { model(x) }, "evaluated", within: tolerance)
+      try check(noGrad { run(x) }, "evaluated", within: tolerance)
       model.train()
       model.zeroGrad()
-      let output = model(x)
+      let output = run(x)
       let loss = output.reshape([-1, output.shape[-1]]).crossEntropy(results["target"]!)
       loss.backward()
       try check(output, "output", within: tolerance)
@@ -59,7 +86,8 @@ import Testing
 
   @Test func publishedLayoutsOfGPT2Fit() throws {
     let config = GPT2.Config(vocabSize: 65, nPositions: 160, nEmbd: 48, nLayer: 3, nHead: 4, dropout: 0)
-    let (state, results) = try Torch.results(of: "gpt2")
+    let network = try #require(Torch.networks.get()["gpt2"])
+    let (state, results) = (network.state, network.results)
     func isLinear(_ key: String, _ value: Tensor) -> Bool { value.ndim == 2 && key.contains(".c_") }
     let nanoGPT = StateDict(state.map { ("_orig_mod." + $0.key, isLinear($0.key, $0.value) ? $0.value.T : $0.value) })
     var huggingFace = StateDict(
@@ -72,50 +100,4 @@ import Testing
       #expect(logits.to(.float64).allClose(results["evaluated"]!, rtol: 1e-3, atol: 1e-3))
     }
   }
-}
-
-/// A Python with torch and safetensors: FLAMBEAU_PYTHON, or the package's .venv.
-enum Torch {
-  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-  static let python: String? = {
-    let candidates: [String?] = [
-      ProcessInfo.processInfo.environment["FLAMBEAU_PYTHON"], root.appendingPathComponent(".venv/bin/python").path,
-    ]
-    return candidates.compactMap { $0 }.first { FileManager.default.isExecutableFile(atPath: $0) }
-  }()
-
-  static let isThere: Bool = {
-    let found = python != nil && (try? run(["-c", "import safetensors, torch"])) != nil
-    if !found { print("skipped beside torch: FLAMBEAU_PYTHON has no torch and safetensors") }
-    return found
-  }()
-
-  /// The state dict that models.py made and what torch computed with it.
-  static func results(of name: String) throws -> (state: [String: Tensor], results: [String: Tensor]) {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    try run([root.appendingPathComponent("Tests/Judge/models.py").path, name, folder.path])
-    func load(_ file: String) throws -> [String: Tensor] {
-      try Safetensors.load(folder.appendingPathComponent(file).path)
-    }
-    return (try load("state.safetensors"), try load("results.safetensors"))
-  }
-
-  private static func run(_ arguments: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: python!)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardError = pipe
-    process.standardOutput = FileHandle.nullDevice
-    try process.run()
-    let complaint = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw Complaint(text: String(decoding: complaint, as: UTF8.self)) }
-  }
-
-  struct Complaint: Error { let text: String }
 }

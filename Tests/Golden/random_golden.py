@@ -176,9 +176,24 @@ def crops():
             yield {"seed": seed, "rows": rows, "columns": columns, "draws": draws}
 
 
+def shares():
+    """What a DistributedSampler gives one process over three epochs."""
+    for count, replicas, rank, shuffle, drop, seed in (
+            (11, 2, 0, True, False, 0), (11, 2, 1, True, False, 7), (11, 4, 3, True, True, 7), (3, 8, 6, True, False, 1),
+            (3, 8, 1, True, True, 1), (100, 3, 2, False, False, 0), (100, 3, 1, False, True, 0)):
+        sampler = torch.utils.data.DistributedSampler(range(count), replicas, rank, shuffle=shuffle, seed=seed, drop_last=drop)
+        epochs = []
+        for epoch in range(3):
+            sampler.set_epoch(epoch)
+            epochs.append(list(sampler))
+        yield {"count": count, "replicas": replicas, "rank": rank, "shuffle": shuffle, "drop_last": drop, "seed": seed,
+               "epochs": epochs}
+
+
 def main():
     write("random.json", [play(name, seed, steps) for name, steps in scripts() for seed in SEEDS], "draws from the CPU generator")
     write("generator_state.json", list(states()), "the generator's state")
     write("initialisation.json", list(initialisations()), "parameters as torch initialises them")
     write("loader.json", list(loaders()), "the order of a DataLoader")
+    write("distributed.json", list(shares()), "the shares of a DistributedSampler")
     write("crops.json", list(crops()), "draws for crops and flips")

@@ -7,6 +7,8 @@
 #include "attention.h"
 #include "digits.h"
 #include "optimizers.h"
+#include "pixels.h"
+#include "png_files.h"
 #include "primitives.h"
 #include "random.h"
 #include "rows.h"
@@ -67,6 +69,14 @@ typedef void (*fb_transpose)(void *to, ptrdiff_t to_stride, const void *from, pt
 /// A copy that goes past the caches: for results too big to be read again soon.
 typedef void (*fb_stream_copy)(void *to, const void *from, ptrdiff_t bytes);
 
+/// Bytes that are sums of bytes with weights in units of 2⁻ᵇⁱᵗˢ, rounded and cut to 0...255.
+/// out[i] = Σ weights[k] · in[rows[k] · n + i], k in 0..<taps.
+typedef void (*fb_weigh_rows)(uint8_t *out, const uint8_t *in, const ptrdiff_t *rows, const int32_t *weights, ptrdiff_t taps,
+                              ptrdiff_t n, int bits);
+/// In each of `rows` rows: out[i] = Σ weights[k] · in[inputs[k]], k in starts[i]..<starts[i + 1].
+typedef void (*fb_weigh_columns)(uint8_t *out, ptrdiff_t out_n, const uint8_t *in, ptrdiff_t in_n, ptrdiff_t rows,
+                                 const ptrdiff_t *starts, const ptrdiff_t *inputs, const int32_t *weights, int bits);
+
 /// What a core can do at most: rounds of float32 multiplications and additions from registers, and memory that is read.
 /// What they return says nothing, but makes the compiler compute it.
 typedef float (*fb_arithmetic_limit)(ptrdiff_t rounds);
@@ -120,6 +130,8 @@ typedef struct fb_table {
   fb_index_offsets index_offsets;
   /// Of floats only.
   fb_attention attention[fb_class_count];
+  fb_weigh_rows weigh_rows;
+  fb_weigh_columns weigh_columns;
   fb_arithmetic_limit arithmetic_limit;
   int operations_a_round;
   fb_read_limit read_limit;

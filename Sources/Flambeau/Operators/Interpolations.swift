@@ -1,11 +1,13 @@
 struct DimensionMapArguments: Sendable {
   let dim: Int
   let map: DimensionMap
+  /// Of bytes: the weights are whole numbers, in units of 2⁻ᵇⁱᵗˢ.
+  var bits: Int?
 }
 
 /// Images of another size.
 struct Interpolations: Sendable {
-  /// A map along a dimension of float32 or float64.
+  /// A map along a dimension of float32 or float64, or of bytes, which have no gradient.
   let map: Operator<DimensionMapArguments> = Operator(
     "interpolate",
     forward: { (operands, at) throws(TensorError) in
@@ -13,9 +15,12 @@ struct Interpolations: Sendable {
       let shape = x.layout.shape
       let result = try Value(Layout(shape.replacing(at.dim, with: at.map.outputSize)), x.dtype)
       withExtendedLifetime(x) {
-        at.map.run(
-          x.elements.start, into: result.storage.pointer, x.dtype, outer: shape.prefix(at.dim).reduce(1, *),
-          inner: shape.dropFirst(at.dim + 1).reduce(1, *))
+        let (outer, inner) = (shape.prefix(at.dim).reduce(1, *), shape.dropFirst(at.dim + 1).reduce(1, *))
+        if let bits = at.bits {
+          at.map.runBytes(x.elements.start, into: result.storage.pointer, bits: bits, outer: outer, inner: inner)
+        } else {
+          at.map.run(x.elements.start, into: result.storage.pointer, x.dtype, outer: outer, inner: inner)
+        }
       }
       return result
     },
@@ -191,13 +196,12 @@ extension Tensor {
 
   /// Bytes, with weights of 16 bits and rounding after every dimension, as torch does it.
   private func mappedBytes(_ maps: [DimensionMap]) -> Tensor {
-    var result = to(.float64)
-    for (i, map) in maps.enumerated().reversed() where map.inputSize != map.outputSize {
-      let (whole, bits) = map.inWholeNumbers
-      let sum = ops.interpolations.map(result, DimensionMapArguments(dim: i + 2, map: whole))
-      result = (sum / Double(1 << bits) + 0.5).floor().clamp(min: 0, max: 255)
+    let changed = maps.enumerated().reversed().filter { $1.inputSize != $1.outputSize }
+    if changed.isEmpty { return clone() }
+    return changed.reduce(self) { result, change in
+      let (whole, bits) = change.element.inWholeNumbers
+      return ops.interpolations.map(result, DimensionMapArguments(dim: change.offset + 2, map: whole, bits: bits))
     }
-    return result.to(.uint8)
   }
 
   private func checkInterpolation(

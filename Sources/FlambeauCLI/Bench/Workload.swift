@@ -10,6 +10,8 @@ struct Workload: Sendable {
     case nanoseconds = "ns"
     case steps = "steps/s"
     case images = "images/s"
+    case tokens = "tok/s"
+    case sequences = "seq/s"
     case megabytes = "MB"
 
     /// Seconds; nil for rates.
@@ -83,5 +85,6 @@ struct Workload: Sendable {
   }
 
   static let all: [Workload] =
-    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings + inferences + memories
+    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings + inferences
+    + languageModels + memories
 }

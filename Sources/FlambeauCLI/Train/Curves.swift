@@ -1,11 +1,11 @@
-/// The picture of a run: the loss of every batch, and the accuracies after every epoch, as SVG.
+/// The picture of a run: the loss of every batch and of every test, and the accuracies after every round, as SVG.
 enum Curves {
   private static let size = (width: 900.0, height: 380.0)
 
   static func svg(title: String, losses: [Double], epochs: [EpochMetrics]) -> String {
     let left = Panel(x: 60, y: 60, width: 360, height: 260)
     let right = Panel(x: 500, y: 60, width: 360, height: 260)
-    let finite = losses.filter(\.isFinite)
+    let finite = (losses + epochs.map(\.testLoss)).filter(\.isFinite)
     let top = max(finite.max() ?? 1, 1e-3)
     let lossScale = Scale(from: 0, to: top)
     let accuracies = epochs.flatMap { [$0.trainAccuracy, $0.testAccuracy] }
@@ -16,9 +16,11 @@ enum Curves {
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>",
       "<text x=\"60\" y=\"30\" font-size=\"16\">\(escaped(title))</text>",
       left.frame("loss", xTitle: "batch", xEnd: losses.count, lossScale) { $0.fixed(2) },
-      right.frame("accuracy", xTitle: "epoch", xEnd: epochs.count, accuracyScale) { ($0 * 100).fixed(0) + " %" },
+      right.frame("accuracy", xTitle: "round", xEnd: epochs.count, accuracyScale) { ($0 * 100).fixed(0) + " %" },
       left.line(losses, lossScale, colour: "#cccccc"),
-      left.line(smoothed(losses), lossScale, colour: "#c0392b"),
+      left.line(smoothed(losses), lossScale, colour: "#2980b9"),
+      left.line(
+        epochs.map { (Double($0.step) / Double(max(losses.count, 1)), $0.testLoss) }, lossScale, colour: "#c0392b", dotted: true),
       right.line(epochs.map(\.trainAccuracy), accuracyScale, colour: "#2980b9"),
       right.line(epochs.map(\.testAccuracy), accuracyScale, colour: "#c0392b"),
       right.legend([("training", "#2980b9"), ("test", "#c0392b")]),
@@ -72,21 +74,22 @@ private struct Panel {
 
   /// At most a thousand points, evenly spaced from edge to edge.
   func line(_ values: [Double], _ scale: Scale, colour: String) -> String {
-    guard !values.isEmpty else { return "" }
-    let step = max(1, values.count / 1000)
     let last = Double(max(values.count - 1, 1))
-    let points = stride(from: 0, to: values.count, by: step).filter { values[$0].isFinite }.map { i in
-      let across = values.count == 1 ? 0.5 : Double(i) / last
-      return "\((x + width * across).fixed(1)),\((y + height * (1 - scale.place(values[i]))).fixed(1))"
+    let points = stride(from: 0, to: values.count, by: max(1, values.count / 1000)).map { i in
+      (values.count == 1 ? 0.5 : Double(i) / last, values[i])
     }
-    let dots =
-      values.count <= 30
-      ? points.map { point in
-        let xy = point.split(separator: ",")
-        return "<circle cx=\"\(xy[0])\" cy=\"\(xy[1])\" r=\"2.5\" fill=\"\(colour)\"/>"
-      }.joined() : ""
-    return "<polyline points=\"\(points.joined(separator: " "))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.5\"/>"
-      + dots
+    return line(points, scale, colour: colour, dotted: values.count <= 30)
+  }
+
+  /// Points whose first number is the share of the width.
+  func line(_ points: [(across: Double, value: Double)], _ scale: Scale, colour: String, dotted: Bool) -> String {
+    let places = points.filter(\.value.isFinite).map { point in
+      (x: (x + width * point.across).fixed(1), y: (y + height * (1 - scale.place(point.value))).fixed(1))
+    }
+    if places.isEmpty { return "" }
+    let path = places.map { "\($0.x),\($0.y)" }.joined(separator: " ")
+    let dots = places.map { "<circle cx=\"\($0.x)\" cy=\"\($0.y)\" r=\"2.5\" fill=\"\(colour)\"/>" }.joined()
+    return "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.5\"/>" + (dotted ? dots : "")
   }
 
   func legend(_ entries: [(String, String)]) -> String {

@@ -28,6 +28,15 @@ struct ImageTask {
       learningRate: 5e-3)
   }
 
+  /// The task of this name; nil if there is none.
+  static func named(_ name: String, data: String?) throws -> ImageTask? {
+    switch name {
+    case "digits": digits()
+    case "mnist": try mnist(folder: data ?? ".")
+    default: nil
+    }
+  }
+
   private static func digitsNetwork() -> Sequential {
     Sequential(
       Conv2d(1, 32, 3, padding: 1), BatchNorm2d(32), ReLU(), Conv2d(32, 64, 3, padding: 1), BatchNorm2d(64), ReLU(),

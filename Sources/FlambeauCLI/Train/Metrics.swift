@@ -2,7 +2,7 @@
 enum Metric: Encodable {
   /// One batch: its number from 1 on, and its loss.
   case step(step: Int, epoch: Int, loss: Double, learningRate: Double)
-  /// One pass over the training images, and the test afterwards.
+  /// One round: a pass over the training images or some hundred steps on text, and the test afterwards.
   case epoch(EpochMetrics)
 
   private enum Key: String, CodingKey { case kind, step, epoch, loss, learningRate = "learning_rate" }
@@ -25,6 +25,8 @@ enum Metric: Encodable {
 struct EpochMetrics: Codable, Sendable {
   var kind = "epoch"
   let epoch: Int
+  /// The steps of the run so far.
+  let step: Int
   let trainLoss: Double
   let trainAccuracy: Double
   let testLoss: Double
@@ -33,7 +35,7 @@ struct EpochMetrics: Codable, Sendable {
   let samplesPerSecond: Double
 
   private enum CodingKeys: String, CodingKey {
-    case kind, epoch, seconds
+    case kind, epoch, step, seconds
     case trainLoss = "train_loss"
     case trainAccuracy = "train_accuracy"
     case testLoss = "test_loss"
@@ -46,17 +48,23 @@ struct EpochMetrics: Codable, Sendable {
 struct Summary: Codable, Sendable {
   let dataset: String
   let testAccuracy: Double
+  let testLoss: Double
   let trainLoss: Double
   let seconds: Double
   let samplesPerSecond: Double
   let parameters: Int
   let seed: UInt64
   let epochs: Int
+  let steps: Int
+  /// The step of the checkpoint that a resumed run began with; absent for a new run.
+  let resumedFrom: Int?
   let interrupted: Bool
 
   private enum CodingKeys: String, CodingKey {
-    case dataset, seconds, parameters, seed, epochs, interrupted
+    case dataset, seconds, parameters, seed, epochs, steps, interrupted
+    case resumedFrom = "resumed_from"
     case testAccuracy = "test_accuracy"
+    case testLoss = "test_loss"
     case trainLoss = "train_loss"
     case samplesPerSecond = "samples_per_second"
   }

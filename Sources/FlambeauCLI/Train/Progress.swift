@@ -4,7 +4,7 @@
   import Darwin
 #endif
 
-/// Shows how an epoch goes: a bar that is redrawn on a terminal, a line at its end elsewhere. Nothing when quiet.
+/// Shows how a round goes: a bar that is redrawn on a terminal, a line at its end elsewhere. Nothing when quiet.
 struct Progress {
   private let isTerminal: Bool
   private let isQuiet: Bool
@@ -17,7 +17,9 @@ struct Progress {
   }
 
   /// `done` of `total` batches; at most ten times a second.
-  mutating func show(epoch: Int, of epochs: Int, done: Int, total: Int, loss: Double, accuracy: Double, rate: Double) {
+  mutating func show(
+    title: String, done: Int, total: Int, loss: Double, accuracy: Double, rate: Double, unit: String
+  ) {
     guard isTerminal, !isQuiet else { return }
     let now = clock.now
     if let drawn, done < total, now - drawn < .milliseconds(100) { return }
@@ -25,16 +27,17 @@ struct Progress {
     let width = 24
     let filled = total > 0 ? width * done / total : width
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    write("\r\u{1B}[Kepoch \(epoch)/\(epochs) \(bar) loss \(loss.fixed(4))  accuracy \(accuracy.percent)  \(Int(rate)) images/s")
+    write("\r\u{1B}[K\(title) \(bar) loss \(loss.fixed(4))  accuracy \(accuracy.percent)  \(Int(rate)) \(unit)/s")
   }
 
-  mutating func finish(_ metrics: EpochMetrics, of epochs: Int) {
+  mutating func finish(_ metrics: EpochMetrics, title: String, unit: String) {
     drawn = nil
     guard !isQuiet else { return }
     write(
       (isTerminal ? "\r\u{1B}[K" : "")
-        + "epoch \(metrics.epoch)/\(epochs)  loss \(metrics.trainLoss.fixed(4))  accuracy \(metrics.trainAccuracy.percent)"
-        + "  test \(metrics.testAccuracy.percent)  \(Int(metrics.samplesPerSecond)) images/s\n")
+        + "\(title)  loss \(metrics.trainLoss.fixed(4))  accuracy \(metrics.trainAccuracy.percent)"
+        + "  test loss \(metrics.testLoss.fixed(4))  accuracy \(metrics.testAccuracy.percent)"
+        + "  \(Int(metrics.samplesPerSecond)) \(unit)/s\n")
   }
 
   func say(_ line: String) {

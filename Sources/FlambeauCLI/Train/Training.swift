@@ -2,49 +2,69 @@ import Flambeau
 import FlambeauData
 import FlambeauFormats
 import FlambeauNN
+import FlambeauTraining
 
-/// One run: AdamW under a one-cycle schedule, cross entropy, a test after every epoch.
-final class Training {
-  private let task: ImageTask
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+/// One run of a lesson: rounds of steps, each round followed by a test; checkpoints on the way.
+final class Training<Settings: RunSettings> {
+  private typealias Batches = DataLoader<Settings.Source>.Iterator
+
+  private let lesson: Lesson<Settings.Source>
+  private let record: RunRecord<Settings>
   private let options: TrainOptions
   private let folder: RunFolder
-  private let model: Sequential
-  private let optimizer: AdamW
-  private let schedule: OneCycleLR
-  private let loader: DataLoader<TensorDataset>
-  private let epochs: Int
+  private let checkpointer: Checkpointer
+  private let board: SummaryWriter?
   private let clock = ContinuousClock()
+  private let resumedFrom: Int?
+  private var position: RunPosition
   private var progress: Progress
   private var losses: [Double] = []
-  private var results: [EpochMetrics] = []
 
-  init(_ task: ImageTask, _ options: TrainOptions, data: String?) throws {
+  /// Begins the run that `settings` describes, or goes on with the one that `--resume` names.
+  init(task: String, _ options: TrainOptions, _ settings: () throws -> Settings) throws {
     if let threads = options.threads { threadCount = threads }
-    self.task = task
     self.options = options
-    epochs = options.epochs ?? task.epochs
     progress = Progress(isQuiet: options.json)
-    manualSeed(options.seed)
-    model = task.network()
-    loader = DataLoader(task.train, batchSize: options.batchSize ?? task.batchSize, shuffle: true)
-    let rate = options.learningRate ?? task.learningRate
-    optimizer = AdamW(model.parameters(), lr: rate)
-    schedule = OneCycleLR(optimizer, maxLr: rate, totalSteps: epochs * loader.count)
-    folder = try RunFolder(
-      options.out ?? "runs/\(task.name)", about: ["dataset": task.name, "data": data ?? "", "seed": "\(options.seed)"])
+    record =
+      if let run = options.resume { try RunFolder.record(of: run, task: task) } else {
+        RunRecord(seed: options.seed ?? 0, settings: try settings())
+      }
+    manualSeed(record.seed)
+    lesson = try record.settings.lesson()
+    folder =
+      if let run = options.resume { try RunFolder(resuming: run) } else {
+        try RunFolder(options.out ?? "runs/\(task)", of: record)
+      }
+    checkpointer = try Checkpointer(
+      folder.checkpoints,
+      ["model": .model(lesson.model), "optimizer": .optimizer(lesson.optimizer), "schedule": .schedule(lesson.schedule)])
+    let resumed = options.resume == nil ? nil : try checkpointer.resume(as: RunPosition.self)
+    (position, resumedFrom) = (resumed?.metadata ?? RunPosition(), options.resume == nil ? nil : resumed?.step ?? 0)
+    board = options.tensorboard ? try SummaryWriter(folder.events, purgeStep: resumedFrom.map { $0 + 1 }) : nil
+    if options.resume == nil { return }
+    losses = try folder.rewindMetrics(to: position.metricsByteCount)
+    for error in resumed?.damaged ?? [] { progress.say("set aside a damaged checkpoint: \(error)") }
+    progress.say(resumed.map { "going on after \($0.path)" } ?? "no checkpoint was written, so the run begins anew")
   }
 
   func run() throws {
     Interrupt.listen()
     progress.say(
-      "\(task.name): \(task.train.count) images to learn, \(task.test.count) to be judged by; "
-        + "\(model.parameters().reduce(0) { $0 + $1.tensor.count }) parameters, \(threadCount) threads")
-    let start = clock.now
+      "\(lesson.name): \(lesson.summary); \(lesson.parameterCount) parameters, \(threadCount) threads")
+    let (start, before) = (clock.now, position.seconds)
     try learnProfiled()
-    let seconds = (clock.now - start).seconds
-    try folder.save(model)
+    let seconds = before + (clock.now - start).seconds
+    // Stopped within a round, whose end is in no checkpoint.
+    if position.batch > 0 { try judge() }
+    try folder.save(lesson.model, about: lesson.about.merging(["seed": "\(record.seed)"]) { $1 })
     try folder.write(
-      curves: Curves.svg(title: "\(task.name), seed \(options.seed)", losses: losses, epochs: results))
+      curves: Curves.svg(title: "\(lesson.name), seed \(record.seed)", losses: losses, epochs: position.results))
     try report(seconds)
   }
 
@@ -58,75 +78,154 @@ final class Training {
   }
 
   private func learn() throws {
-    for epoch in 1...epochs where !Interrupt.isAsked { try learn(epoch) }
+    while !position.isOver(lesson) && !Interrupt.isAsked { try learnRound() }
   }
 
-  private func learn(_ epoch: Int) throws {
-    model.train()
+  private func learnRound() throws {
+    lesson.model.train()
     let start = clock.now
-    var (seen, correct, lossSum, done) = (0, 0, 0.0, 0)
-    for (images, labels) in loader {
-      let rate = optimizer.rates[0].lr
-      let logits = model(task.prepare(images))
-      let loss = logits.crossEntropy(labels)
-      optimizer.zeroGrad()
-      loss.backward()
-      optimizer.step()
-      schedule.step()
-      let value = loss.item()
-      losses.append(value)
-      try folder.append(.step(step: losses.count, epoch: epoch, loss: value, learningRate: rate))
-      done += 1
-      seen += labels.count
-      lossSum += value * Double(labels.count)
-      correct += logits.correct(labels)
-      progress.show(
-        epoch: epoch, of: epochs, done: done, total: loader.count, loss: lossSum / Double(seen),
-        accuracy: Double(correct) / Double(seen), rate: Double(seen) / (clock.now - start).seconds)
+    let before = position.roundSeconds
+    var batches = startRound()
+    while position.step < lesson.steps, let (inputs, targets) = batches.next() {
+      try step(inputs, targets)
+      position.roundSeconds = before + (clock.now - start).seconds
+      show()
       if Interrupt.isAsked { break }
+      if let every = options.checkpointEvery, position.step % every == 0 { try save() }
     }
-    let seconds = (clock.now - start).seconds
-    let test = judge()
-    let metrics = EpochMetrics(
-      epoch: epoch, trainLoss: lossSum / Double(seen), trainAccuracy: Double(correct) / Double(seen), testLoss: test.loss,
-      testAccuracy: test.accuracy, seconds: seconds, samplesPerSecond: Double(seen) / seconds)
-    results.append(metrics)
-    try folder.append(.epoch(metrics))
-    progress.finish(metrics, of: epochs)
+    if Interrupt.isAsked && position.batch < lesson.train.count && position.step < lesson.steps { return try save() }
+    try judge()
+    position.endRound()
+    try save(score: position.results.last?.testLoss)
   }
 
-  /// Loss and accuracy on the images that are held out.
-  private func judge() -> (loss: Double, accuracy: Double) {
-    model.eval()
-    var (lossSum, correct) = (0.0, 0)
+  /// The round's batches from the one on where the run stands.
+  private func startRound() -> Batches {
+    // The order of a round comes from the generator's state at its start; what was drawn since then stays drawn.
+    let generator = Generator.default
+    guard let roundStart = position.roundStart else {
+      position.roundStart = Data(generator.state)
+      return lesson.train.makeIterator()
+    }
+    let now = generator.state
+    generator.state = Array(roundStart)
+    var batches = lesson.train.makeIterator()
+    for _ in 0..<position.batch { _ = batches.next() }
+    generator.state = now
+    return batches
+  }
+
+  private func step(_ inputs: Tensor, _ targets: Tensor) throws {
+    let rate = lesson.optimizer.rates[0].lr
+    let logits = lesson.model(lesson.prepare(inputs))
+    let loss = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1]))
+    lesson.optimizer.zeroGrad()
+    loss.backward()
+    let norm = lesson.clip.map { clipGradNorm_(lesson.model.parameters(), maxNorm: $0) }
+    lesson.optimizer.step()
+    lesson.schedule.step()
+    let value = loss.item()
+    position.step += 1
+    position.batch += 1
+    position.loss.update(value, weight: Double(targets.count))
+    position.accuracy.update(logits, targets)
+    losses.append(value)
+    try folder.append(.step(step: position.step, epoch: position.round, loss: value, learningRate: rate))
+    guard let board else { return }
+    let gradientNorm = norm?.item() ?? gradNorm(lesson.model.parameters())
+    for (tag, value) in [("train/loss", value), ("train/learning_rate", rate), ("train/gradient_norm", gradientNorm)] {
+      try board.addScalar(tag, value, step: position.step)
+    }
+  }
+
+  /// - Parameter score: The test loss of the model as it is; nil where it was not tested.
+  private func save(score: Double? = nil) throws {
+    position.metricsByteCount = try folder.flushMetrics()
+    try checkpointer.save(step: position.step, score: score, metadata: position)
+  }
+
+  /// Holds the model against the data that it does not learn from, and reports the round.
+  private func judge() throws {
+    lesson.model.eval()
+    var (loss, accuracy) = (Mean(), Accuracy())
     noGrad {
-      for (images, labels) in DataLoader(task.test, batchSize: 500) {
-        let logits = model(task.prepare(images))
-        lossSum += logits.crossEntropy(labels).item() * Double(labels.count)
-        correct += logits.correct(labels)
+      for (inputs, targets) in lesson.test {
+        let logits = lesson.model(lesson.prepare(inputs))
+        let value = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1])).item()
+        loss.update(value, weight: Double(targets.count))
+        accuracy.update(logits, targets)
       }
     }
-    return (lossSum / Double(task.test.count), Double(correct) / Double(task.test.count))
+    let metrics = EpochMetrics(
+      epoch: position.round, step: position.step, trainLoss: position.loss.compute(), trainAccuracy: position.accuracy.compute(),
+      testLoss: loss.compute(), testAccuracy: accuracy.compute(), seconds: position.roundSeconds,
+      samplesPerSecond: position.rate)
+    position.results.append(metrics)
+    try folder.append(.epoch(metrics))
+    try show(metrics)
+    progress.finish(metrics, title: title, unit: lesson.unit)
+  }
+
+  private func show(_ metrics: EpochMetrics) throws {
+    guard let board else { return }
+    try board.addScalar("test/loss", metrics.testLoss, step: position.step)
+    try board.addScalar("test/accuracy", metrics.testAccuracy, step: position.step)
+    for (name, parameter) in lesson.model.namedParameters() {
+      try board.addHistogram("parameters/\(name)", parameter.tensor, step: position.step)
+    }
+    try board.flush()
+  }
+
+  private var title: String { lesson.title(position.round, position.step) }
+
+  private func show() {
+    progress.show(
+      title: title, done: position.batch, total: lesson.train.count, loss: position.loss.compute(),
+      accuracy: position.accuracy.compute(), rate: position.rate, unit: lesson.unit)
   }
 
   private func report(_ seconds: Double) throws {
-    guard let last = results.last else { return }
+    guard let last = position.results.last else { return }
+    let results = position.results
     let summary = Summary(
-      dataset: task.name, testAccuracy: last.testAccuracy, trainLoss: last.trainLoss, seconds: seconds,
+      dataset: lesson.name, testAccuracy: last.testAccuracy, testLoss: last.testLoss, trainLoss: last.trainLoss, seconds: seconds,
       samplesPerSecond: results.map(\.samplesPerSecond).reduce(0, +) / Double(results.count),
-      parameters: model.parameters().reduce(0) { $0 + $1.tensor.count }, seed: options.seed, epochs: results.count,
-      interrupted: Interrupt.isAsked)
-    if options.json {
-      print(try JSONLines.line(summary))
-    } else {
-      print(
-        "\(Interrupt.isAsked ? "stopped" : "done") after \(seconds.fixed(1)) s: test accuracy \(last.testAccuracy.percent); "
-          + "model, metrics and curves are in \(folder.path)")
-    }
+      parameters: lesson.parameterCount, seed: record.seed, epochs: results.count, steps: position.step,
+      resumedFrom: resumedFrom, interrupted: Interrupt.isAsked)
+    if options.json { return print(try JSONLines.line(summary)) }
+    if let farewell = lesson.farewell, !Interrupt.isAsked { print(farewell()) }
+    print(
+      "\(Interrupt.isAsked ? "stopped" : "done") after \(seconds.fixed(1)) s: test loss \(last.testLoss.fixed(4)), accuracy "
+        + "\(last.testAccuracy.percent); model, metrics and curves are in \(folder.path)"
+        + (Interrupt.isAsked ? "; --resume \(folder.path) goes on" : ""))
   }
 }
 
-extension Tensor {
-  /// How many rows have their greatest logit at their label.
-  func correct(_ labels: Tensor) -> Int { noGrad { Int(argmax(dim: 1).eq(labels).sum().item()) } }
+/// Where a run stands: with the checkpoint's model, optimizer, schedule and generator, all of it.
+struct RunPosition: Codable {
+  var step = 0
+  /// From 1.
+  var round = 1
+  /// The batches of this round that are learned.
+  var batch = 0
+  /// The generator's state as the round began; nil before that.
+  var roundStart: Data?
+  var roundSeconds = 0.0
+  var loss = Mean()
+  var accuracy = Accuracy()
+  var results: [EpochMetrics] = []
+  var metricsByteCount = 0
+
+  /// What the rounds so far took.
+  var seconds: Double { results.reduce(roundSeconds) { $0 + $1.seconds } }
+  var rate: Double { loss.weight / roundSeconds }
+
+  func isOver(_ lesson: Lesson<some Dataset>) -> Bool { step >= lesson.steps || round > lesson.rounds }
+
+  mutating func endRound() {
+    round += 1
+    (batch, roundStart, roundSeconds) = (0, nil, 0)
+    loss.reset()
+    accuracy.reset()
+  }
 }

@@ -8,15 +8,20 @@ public enum PyTorch {
   /// The value in the file at `path`, whatever devices its tensors were on. `torch.load(path, map_location='cpu')`.
   ///
   /// Storages lie in the mapped file where it holds them aligned, as by ``Safetensors/load(_:)``; tensors that shared one share it.
-  /// Tensors do not require gradients. As in torch, the zip's checksums of elements are not verified.
-  public static func load(_ path: String) throws(FormatError) -> PyTorchValue {
-    var walk = PickleWalk(try file(MappedFile.bytes(of: path), file: path))
+  /// Tensors do not require gradients.
+  ///
+  /// - Parameter verified: Whether every checksum in a zip must agree, which reads all of the file; torch verifies none.
+  public static func load(_ path: String, verified: Bool = false) throws(FormatError) -> PyTorchValue {
+    let bytes = try MappedFile.bytes(of: path)
+    if verified, isZip(bytes) { try ZipReader(bytes, file: path).verify() }
+    var walk = PickleWalk(try file(bytes, file: path))
     return try walk.value()
   }
 
+  private static func isZip(_ bytes: StoredBytes) -> Bool { bytes.withUnsafeBytes { $0.starts(with: [0x50, 0x4B]) } }
+
   static func file(_ bytes: StoredBytes, file: String) throws(FormatError) -> PyTorchFile {
-    let isZip = bytes.withUnsafeBytes { $0.starts(with: [0x50, 0x4B]) }
-    return isZip ? try PyTorchFile(ZipReader(bytes, file: file), file: file) : try PyTorchFile(legacy: bytes, file: file)
+    isZip(bytes) ? try PyTorchFile(ZipReader(bytes, file: file), file: file) : try PyTorchFile(legacy: bytes, file: file)
   }
 
   /// Writes `value` to `path` in the zip format, which `torch.load` opens as it is: either the whole file or none. `torch.save`.

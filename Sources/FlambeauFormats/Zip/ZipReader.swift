@@ -59,6 +59,11 @@ struct ZipReader {
     return result
   }
 
+  /// Holds every member against its checksum.
+  func verify() throws(FormatError) {
+    for member in members { _ = try read(member) }
+  }
+
   /// Reads the central directory, which alone tells what is in the file.
   private struct Directory {
     let bytes: UnsafeRawBufferPointer

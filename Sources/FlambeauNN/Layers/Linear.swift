@@ -4,11 +4,13 @@ import Flambeau
 ///
 /// Input [*, inFeatures], output [*, outFeatures]. The weight [outFeatures, inFeatures] and the bias [outFeatures] start
 /// uniform between ±1/√inFeatures.
-public final class Linear: Layer {
+public final class Linear: Adaptable {
+  public static let startsWithInputs = false
   public let weight: Parameter
   public let bias: Parameter?
   public let inFeatures: Int
   public let outFeatures: Int
+  public let adapter = AdapterSlot()
 
   public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true, dtype: DType = .float32) {
     self.inFeatures = inFeatures
@@ -18,7 +20,9 @@ public final class Linear: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias?.tensor) }
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    adapter.added(to: x.linear(weight.tensor, bias?.tensor), x)
+  }
 
   public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }
 }

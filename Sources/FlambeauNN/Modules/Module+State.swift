@@ -43,3 +43,15 @@ extension Module {
     return keys
   }
 }
+
+extension Module {
+  /// Whether each layer that behaves differently in training trains, in the order of the walk. Setting another number of them
+  /// than the module has changes nothing.
+  package var trainingModes: [Bool] {
+    get { Inventory.of(self).modes.map(\.isTraining) }
+    set {
+      let modes = Inventory.of(self).modes
+      if modes.count == newValue.count { for (mode, value) in zip(modes, newValue) { mode.isTraining = value } }
+    }
+  }
+}

@@ -69,6 +69,13 @@ extension Module {
     return self
   }
 
+  /// Freezes the parameters whose names `isMeant` picks, or lets gradients flow to them again; others stay as they are.
+  @discardableResult
+  public func requiresGrad_(_ value: Bool = true, where isMeant: (_ name: String) -> Bool) -> Self {
+    for (name, parameter) in namedParameters() where isMeant(name) { parameter.requiresGrad = value }
+    return self
+  }
+
   /// Calls `body` with every module in this one, inner ones first, then with this one. Torch's `apply`.
   @discardableResult
   public func apply(_ body: (any Module) throws -> Void) rethrows -> Self {

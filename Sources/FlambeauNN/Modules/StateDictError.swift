@@ -18,12 +18,20 @@ public struct StateDictError: Error, Sendable {
     public let found: Shape
     /// The shape in the module.
     public let expected: Shape
+
+    public init(key: String, found: Shape, expected: Shape) {
+      (self.key, self.found, self.expected) = (key, found, expected)
+    }
   }
 
   /// The module's type.
   public let module: String
   public let keys: IncompatibleKeys
   public let mismatches: [Mismatch]
+
+  public init(module: String, keys: IncompatibleKeys, mismatches: [Mismatch]) {
+    (self.module, self.keys, self.mismatches) = (module, keys, mismatches)
+  }
 }
 
 extension StateDictError: CustomStringConvertible {

@@ -36,3 +36,16 @@ public func clipGradNorm_(
 public func clipGradValue_(_ parameters: some Sequence<Parameter>, clipValue: Double) {
   GradientScaling.clamp(parameters.compactMap(\.grad), to: clipValue, operation: "clip_grad_value_")
 }
+
+/// The norm of all gradients together, for a look at how training goes; 0 without gradients. Torch's `get_total_norm`.
+///
+/// - Parameter normType: The order p > 0 of the norm; `.infinity` for the largest absolute value.
+public func gradNorm(
+  _ parameters: some Sequence<Parameter>, normType: Double = 2, file: StaticString = #fileID, line: UInt = #line
+) -> Double {
+  let operation = "grad_norm"
+  if !(normType > 0) && !Context.current.isFailed {
+    Door.fail(TensorError(.argument, "normType must be positive, but got \(normType)"), in: operation, file: file, line: line)
+  }
+  return GradientScaling.norm(of: parameters.compactMap(\.grad), order: normType, operation: operation) ?? 0
+}

@@ -5,6 +5,16 @@ import Flambeau
 ///     optimizer.zeroGrad()
 ///     loss(model(x), y).backward()
 ///     optimizer.step()
+///
+/// Gradients add up until they are forgotten, so a step may have seen several batches, as if they had been one of their mean loss:
+///
+///     for (i, (x, y)) in loader.enumerated() {
+///       (loss(model(x), y) / 4).backward()
+///       if i % 4 == 3 {
+///         optimizer.step()
+///         optimizer.zeroGrad()
+///       }
+///     }
 public protocol Optimizer: AnyObject {
   /// Changes every parameter that has a gradient. In an error scope that has failed it does nothing.
   func step()

@@ -46,6 +46,7 @@ struct Attention {
   /// a query that sees no key, whose result is 0.
   func forward(into result: Elements, logSums: UnsafeMutableRawPointer) {
     fb_count_operations(operations)
+    if let single = SingleQueryAttention(self) { return single.forward(into: result, logSums: logSums) }
     let chunks = (queries + Self.chunk - 1) / Self.chunk
     forEach(heads * chunks, parallel: isParallel) { i in
       let (head, start) = (i / chunks, i % chunks * Self.chunk)

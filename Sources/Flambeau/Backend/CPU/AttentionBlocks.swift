@@ -8,12 +8,14 @@ struct AttentionBlocks {
   let computeClass: ComputeClass
   let kernels: fb_attention
   private let multiply: fb_map
+  private let sum: fb_map
   private let transpose: fb_transpose
 
   init(_ computeClass: ComputeClass) {
     self.computeClass = computeClass
     kernels = fb_table_attention(Kernels.table, computeClass).pointee
     multiply = fb_mul.kernel(in: computeClass)!
+    sum = fb_add.kernel(in: computeClass)!
     transpose = Kernels.transpose(computeClass.dtype)
   }
 
@@ -83,7 +85,12 @@ struct AttentionBlocks {
     }
   }
 
-  private func scale(_ at: UnsafeMutableRawPointer, by factor: Double, _ count: Int) {
+  /// Adds a block to another.
+  func add(_ from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, _ count: Int) {
+    sum(to, to, from, nil, count, 0)
+  }
+
+  func scale(_ at: UnsafeMutableRawPointer, by factor: Double, _ count: Int) {
     if factor == 1 { return }
     var (wide, narrow) = (factor, Float(factor))
     if computeClass == fb_f64 {

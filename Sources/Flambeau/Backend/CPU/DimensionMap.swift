@@ -40,6 +40,43 @@ final class DimensionMap: Sendable {
     }
   }
 
+  /// From [outer, inputSize, inner] to [outer, outputSize, inner], both dense, of bytes. The weights are whole numbers.
+  func runBytes(
+    _ x: UnsafeRawPointer, into y: UnsafeMutableRawPointer, bits: Int, outer: Int, inner: Int
+  ) {
+    let (from, to) = (x.assumingMemoryBound(to: UInt8.self), y.assumingMemoryBound(to: UInt8.self))
+    let (size, count) = (inputSize, outputSize)
+    if outer * count * inner == 0 { return }
+    let wholes = weights.map { Int32($0) }
+    let (rows, columns) = (Kernels.table.pointee.weigh_rows!, Kernels.table.pointee.weigh_columns!)
+    let isLast = inner == 1
+    let outerAPiece = Swift.max(1, (1 << 16) / (count * inner))
+    let pieces = (outer + outerAPiece - 1) / outerAPiece
+    starts.withUnsafeBufferPointer { starts in
+      inputs.withUnsafeBufferPointer { inputs in
+        wholes.withUnsafeBufferPointer { wholes in
+          forEach(pieces, parallel: outer * count * inner > 1 << 16) { piece in
+            let first = piece * outerAPiece
+            let last = Swift.min(first + outerAPiece, outer)
+            if isLast {
+              columns(
+                to + first &* count, count, from + first &* size, size, last &- first, starts.baseAddress, inputs.baseAddress,
+                wholes.baseAddress, Int32(bits))
+              return
+            }
+            for o in first..<last {
+              for i in 0..<count {
+                rows(
+                  to + (o &* count &+ i) &* inner, from + o &* size &* inner, inputs.baseAddress! + starts[i],
+                  wholes.baseAddress! + starts[i], starts[i &+ 1] &- starts[i], inner, Int32(bits))
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
   @inline(__always)
   private func run<T: BinaryFloatingPoint>(
     _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ weights: UnsafePointer<T>?, _ outer: Int, _ inner: Int

@@ -1,7 +1,7 @@
 import Flambeau
 
-/// Changes of images `[…, height, width]`, as torchvision's transforms make them: for ``Dataset/mapInputs(_:)``, or for a
-/// whole batch, whose images then get the same random change.
+/// Changes of images `[…, channels, height, width]`, as torchvision's functions make them: for ``Dataset/mapInputs(_:)``, or for a
+/// whole batch, whose images then get the same change. ``ImageTransform``s are the same as values that can be put together.
 ///
 /// Random ones draw from the current generator, torch's bits in torchvision's order; in a ``DataLoader`` that is a stream for each
 /// epoch and sample.
@@ -57,8 +57,8 @@ public enum Images {
       }
       var (top, left) = (0, 0)
       if height != rows || width != columns {
-        top = draw(below: rows - height + 1)
-        left = draw(below: columns - width + 1)
+        top = Draw.below(rows - height + 1)
+        left = Draw.below(columns - width + 1)
       }
       return source.crop(top: top - padding, left: left - padding, height: height, width: width)
     } catch {
@@ -72,85 +72,9 @@ public enum Images {
   ) -> Tensor {
     do throws(TensorError) {
       let source = try Planes(image)
-      var chance: Float = 0
-      Generator.current.fillUniform(&chance, .float32, count: 1)
-      return Double(chance) < probability ? source.mirrored() : image
+      return Draw.happens(probability) ? source.mirrored() : image
     } catch {
       return Door.refuse(error, in: "randomHorizontalFlip", image, file: file, line: line)
-    }
-  }
-
-  /// Torch's `randint(0, bound, (1,))`.
-  private static func draw(below bound: Int) -> Int {
-    var value: Int64 = 0
-    Generator.current.fillIntegers(&value, .int64, count: 1, low: 0, high: Int64(bound))
-    return Int(value)
-  }
-}
-
-/// An image as planes of rows of pixels, of which only the size matters.
-private struct Planes {
-  let image: Tensor
-  let count: Int
-  let height: Int
-  let width: Int
-  let pixel: Int
-
-  init(_ image: Tensor) throws(TensorError) {
-    guard image.ndim >= 2 else {
-      throw TensorError(.shape, "expected an image [..., height, width], but got \(image.shape)")
-    }
-    if image.requiresGrad {
-      throw TensorError(.autograd, "pixels are moved without recording: detach() an image that requires grad")
-    }
-    self.image = image
-    (height, width) = (image.shape[-2], image.shape[-1])
-    count = image.shape.dropLast(2).reduce(1, *)
-    pixel = image.dtype.byteCount
-  }
-
-  private func made(
-    height: Int, width: Int, _ fill: (UnsafeMutableRawBufferPointer, UnsafeRawPointer) -> Void
-  ) -> Tensor {
-    Tensor(shape: Shape(image.shape.dropLast(2) + [height, width]), dtype: image.dtype) { target in
-      image.withUnsafeBytes { source in
-        if let start = source.baseAddress, !target.isEmpty { fill(target, start) }
-      }
-    }
-  }
-
-  /// `height` × `width` pixels from `top`, `left` on; those outside the image are 0.
-  func crop(top: Int, left: Int, height: Int, width: Int) -> Tensor {
-    made(height: height, width: width) { target, source in
-      let rows = max(0, -top)..<max(max(0, -top), min(height, self.height - top))
-      let columns = max(0, -left)..<max(max(0, -left), min(width, self.width - left))
-      if rows.count < height || columns.count < width { target.initializeMemory(as: UInt8.self, repeating: 0) }
-      for plane in 0..<count {
-        for row in rows {
-          let from = ((plane * self.height + row + top) * self.width + columns.lowerBound + left) * pixel
-          let to = ((plane * height + row) * width + columns.lowerBound) * pixel
-          (target.baseAddress! + to).copyMemory(from: source + from, byteCount: columns.count * pixel)
-        }
-      }
-    }
-  }
-
-  func mirrored() -> Tensor {
-    made(height: height, width: width) { target, source in
-      switch pixel {
-      case 1: mirror(UInt8.self, source, target)
-      case 2: mirror(UInt16.self, source, target)
-      case 4: mirror(UInt32.self, source, target)
-      default: mirror(UInt64.self, source, target)
-      }
-    }
-  }
-
-  private func mirror<Pixel>(_: Pixel.Type, _ source: UnsafeRawPointer, _ target: UnsafeMutableRawBufferPointer) {
-    let from = source.assumingMemoryBound(to: Pixel.self)
-    let to = target.baseAddress!.assumingMemoryBound(to: Pixel.self)
-    for row in 0..<count * height {
-      for column in 0..<width { to[row * width + column] = from[(row + 1) * width - 1 - column] }
     }
   }
 }

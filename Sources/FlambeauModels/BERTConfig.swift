@@ -1,0 +1,81 @@
+import Flambeau
+
+extension BERT {
+  /// The sizes of a ``BERT``, by the names in Hugging Face's `config.json`, which decodes into it; what the file lacks is as in
+  /// BERT base.
+  public struct Config: Sendable, Hashable, Decodable {
+    public var vocabSize = 30522
+    public var hiddenSize = 768
+    public var numHiddenLayers = 12
+    public var numAttentionHeads = 12
+    public var intermediateSize = 3072
+    public var hiddenAct = Activation.gelu
+    /// The share of embeddings and of what is added to residuals that is set to 0 while training.
+    public var hiddenDropoutProb = 0.1
+    public var attentionProbsDropoutProb = 0.1
+    /// The most tokens of an input.
+    public var maxPositionEmbeddings = 512
+    public var typeVocabSize = 2
+    public var initializerRange = 0.02
+    public var layerNormEps = 1e-12
+    public var padTokenId: Int? = 0
+    /// Nil for `hiddenDropoutProb`.
+    public var classifierDropout: Double?
+
+    /// BERT base: 110 million parameters.
+    public init() {}
+
+    /// all-MiniLM-L6-v2 and its relatives: 6 layers, 384 wide, 23 million parameters.
+    public static let miniLM: Config = {
+      var config = Config()
+      (config.hiddenSize, config.numHiddenLayers, config.intermediateSize) = (384, 6, 1536)
+      return config
+    }()
+
+    private enum Keys: String, CodingKey {
+      case vocabSize = "vocab_size"
+      case hiddenSize = "hidden_size"
+      case numHiddenLayers = "num_hidden_layers"
+      case numAttentionHeads = "num_attention_heads"
+      case intermediateSize = "intermediate_size"
+      case hiddenAct = "hidden_act"
+      case hiddenDropoutProb = "hidden_dropout_prob"
+      case attentionProbsDropoutProb = "attention_probs_dropout_prob"
+      case maxPositionEmbeddings = "max_position_embeddings"
+      case typeVocabSize = "type_vocab_size"
+      case initializerRange = "initializer_range"
+      case layerNormEps = "layer_norm_eps"
+      case padTokenId = "pad_token_id"
+      case classifierDropout = "classifier_dropout"
+    }
+
+    public init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: Keys.self)
+      try values.read(.vocabSize, into: &vocabSize)
+      try values.read(.hiddenSize, into: &hiddenSize)
+      try values.read(.numHiddenLayers, into: &numHiddenLayers)
+      try values.read(.numAttentionHeads, into: &numAttentionHeads)
+      try values.read(.intermediateSize, into: &intermediateSize)
+      try values.read(.hiddenAct, into: &hiddenAct)
+      try values.read(.hiddenDropoutProb, into: &hiddenDropoutProb)
+      try values.read(.attentionProbsDropoutProb, into: &attentionProbsDropoutProb)
+      try values.read(.maxPositionEmbeddings, into: &maxPositionEmbeddings)
+      try values.read(.typeVocabSize, into: &typeVocabSize)
+      try values.read(.initializerRange, into: &initializerRange)
+      try values.read(.layerNormEps, into: &layerNormEps)
+      try values.read(.classifierDropout, into: &classifierDropout)
+      try values.read(.padTokenId, into: &padTokenId)
+    }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// Changes `value` if the key is there and not null.
+  func read<Value: Decodable>(_ key: Key, into value: inout Value) throws {
+    if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
+  }
+
+  func read<Value: Decodable>(_ key: Key, into value: inout Value?) throws {
+    if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
+  }
+}

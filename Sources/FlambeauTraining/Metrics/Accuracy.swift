@@ -1,0 +1,54 @@
+import Flambeau
+
+/// The share of rows whose label is among the `topK` greatest logits; of equal logits the first counts as the greatest.
+public struct Accuracy: Sendable, Hashable, Codable {
+  public let topK: Int
+  /// Rows with this label do not count; torch's `ignore_index`.
+  public let ignoreIndex: Int
+  public private(set) var correct = 0
+  public private(set) var count = 0
+
+  public init(topK: Int = 1, ignoreIndex: Int = -100) {
+    self.topK = topK
+    self.ignoreIndex = ignoreIndex
+  }
+
+  /// - Parameters:
+  ///   - logits: `[…, classes]`, or anything that rises with a class's probability.
+  ///   - labels: `[…]`, whole numbers.
+  public mutating func update(_ logits: Tensor, _ labels: Tensor, file: StaticString = #fileID, line: UInt = #line) {
+    guard Labels.match(logits, labels, "Accuracy.update", file, line) else { return }
+    noGrad {
+      let best =
+        topK == 1
+        ? logits.argmax(dim: -1, keepDim: true, file: file, line: line)
+        : logits.topK(topK, sorted: false, file: file, line: line).indices
+      let expected = labels.to(.int64).unsqueeze(-1)
+      let counted = expected.ne(Tensor(ignoreIndex))
+      let hits = best.eq(expected).logicalAnd(counted)
+      if Context.current.isFailed { return }
+      correct += Int(hits.sum().item())
+      count += Int(counted.sum().item())
+    }
+  }
+
+  /// NaN before the first row.
+  public func compute() -> Double { Double(correct) / Double(count) }
+
+  public mutating func reset() { self = Accuracy(topK: topK, ignoreIndex: ignoreIndex) }
+}
+
+enum Labels {
+  /// Whether `labels` has one element a row of `logits`; reports it if not.
+  static func match(_ logits: Tensor, _ labels: Tensor, _ operation: String, _ file: StaticString, _ line: UInt) -> Bool {
+    if Context.current.isFailed { return false }
+    let fits = logits.ndim > 0 && labels.shape == Shape(logits.shape.dropLast()) && !labels.dtype.isFloatingPoint
+    if !fits {
+      let problem =
+        "expected logits [..., classes] and labels [...] of whole numbers, but got \(logits.dtype) \(logits.shape) and "
+        + "\(labels.dtype) \(labels.shape)"
+      Door.fail(TensorError(.shape, problem), in: operation, file: file, line: line)
+    }
+    return fits
+  }
+}
