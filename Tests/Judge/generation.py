@@ -4,6 +4,7 @@ with what they generate as results, and as FOLDER/filters logits and what is lef
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+import any_torchvision  # noqa: F401
 import torch
 import transformers as hf
 from safetensors.torch import save_file

@@ -6,6 +6,7 @@ import os
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+import any_torchvision  # noqa: F401
 import peft
 import torch
 from safetensors.torch import load_file, save_file

@@ -7,6 +7,7 @@ import os
 import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+import any_torchvision  # noqa: F401
 import torch
 import transformers as hf
 from safetensors.torch import save_file
