@@ -37,12 +37,13 @@ struct LowercaseNormalizer: Normalizer {
   }
 }
 
-/// Removes all combining marks.
+/// Removes all combining marks of Unicode 9.
 struct StripAccents: Normalizer {
   func normalize(_ text: inout Fragment) {
     if text.bytes.withUnsafeBufferPointer(\.isASCII) { return }
     text.map { code, keep in
-      if code < 0x300 || CharacterClasses.category(code) & CharacterClasses.marks == 0 { keep(code) }
+      let isMark = code >= 0x300 && CharacterClasses.category(code) & CharacterClasses.marks != 0
+      if !isMark || !CharacterClasses.isOlder(code, than: 10) { keep(code) }
     }
   }
 }
