@@ -6,7 +6,10 @@ protocol Normalizer: Sendable {
 struct NormalizerSequence: Normalizer {
   let parts: [any Normalizer]
   func normalize(_ text: inout Fragment) throws(TokenizerError) {
-    for part in parts { try part.normalize(&text) }
+    for part in parts {
+      try part.normalize(&text)
+      try TokenizerError.checkGrowth(text.bytes.count)
+    }
   }
 }
 
@@ -88,6 +91,7 @@ struct Replace: Normalizer {
       try pattern.forEachMatch(in: bytes, 0..<bytes.count) { matches.append($0) }
     }
     if matches.isEmpty { return }
+    try TokenizerError.checkGrowth(text.bytes.count + matches.count * content.count)
     text.align()
     var new = text.successor(capacity: text.bytes.count + matches.count * content.count)
     var done = 0
