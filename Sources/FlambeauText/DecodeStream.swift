@@ -20,6 +20,7 @@ public struct DecodeStream: Sendable {
 
   /// The text that this token completes; empty while a character is incomplete.
   public mutating func append(_ id: Int) throws(TokenizerError) -> String {
+    guard !pipeline.isSkipped(id, skipSpecialTokens) else { return "" }
     ids.append(id)
     let text = try pipeline.text(of: ids, skipSpecialTokens: skipSpecialTokens)
     // Bytes that begin a character, but do not complete it, decode as a replacement at the end.

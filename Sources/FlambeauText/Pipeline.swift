@@ -50,7 +50,6 @@ final class Pipeline: Sendable {
     }
   }
 
-  /// The words that the model would see, in the byte alphabet if that is what it reads: what a trainer counts.
   private func encode(_ source: Bytes, _ typeId: Int, _ scratch: Scratch) throws(TokenizerError) -> Encoding {
     var text = WorkingText(source)
     names.added.findInSource(&text)
@@ -107,6 +106,12 @@ final class Pipeline: Sendable {
     }
     guard let decoder else { return tokens.joined(separator: " ") }
     return try decoder.decode(tokens).joined()
+  }
+
+  /// Whether decoding leaves a token out.
+  func isSkipped(_ id: Int, _ skipSpecialTokens: Bool) -> Bool {
+    guard let token = names.token(of: id) else { return true }
+    return skipSpecialTokens && names.added.isSpecial(token)
   }
 
   /// The bytes that byte-level tokens stand for.

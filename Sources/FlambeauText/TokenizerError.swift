@@ -4,4 +4,11 @@ public struct TokenizerError: Error, Sendable, Equatable, CustomStringConvertibl
   public let description: String
 
   init(_ description: String) { self.description = description }
+
+  /// The most bytes that a text may grow to: the parts of a file can double it again and again.
+  private static let longestText = 1 << 26
+
+  static func checkGrowth(_ count: Int) throws(TokenizerError) {
+    if count > longestText { throw TokenizerError("normalizing or cutting makes the text longer than 64 MiB") }
+  }
 }

@@ -26,6 +26,9 @@ public struct Truncation: Sendable, Equatable {
     self.side = side
   }
 
+  /// The most tokens in pieces that overflow.
+  private static let mostOverflowing = 1 << 24
+
   /// Cuts the texts so that they and `added` special tokens fit.
   func apply(to parts: inout [Encoding], added: Int) throws(TokenizerError) {
     let room = maxLength - added
@@ -80,6 +83,9 @@ public struct Truncation: Sendable, Equatable {
     }
     guard stride >= 0, stride < length else {
       throw TokenizerError("truncation's stride of \(stride) tokens must be less than the \(length) tokens of text that fit")
+    }
+    guard (count - length) / (length - stride) * length < Self.mostOverflowing else {
+      throw TokenizerError("truncation's stride of \(stride) tokens makes too many pieces of a text of \(count)")
     }
     var ranges: [Range<Int>] = []
     var place = 0

@@ -23,16 +23,35 @@ struct Tokenize: ParsableCommand {
   var decode = false
   @Flag(help: "Leave out the special tokens, such as [CLS].")
   var plain = false
+  @Option(
+    help: ArgumentHelp("Only measure: make the tokens N times on one thread, and say how long the fastest took.", valueName: "N"))
+  var time: Int?
   @Argument(help: ArgumentHelp("The texts; a pair of them is not made.", valueName: "TEXT"))
   var texts: [String] = []
 
   func run() throws {
     let tokenizer = try Tokenizer(contentsOf: tokenizer)
+    if let time { return try measure(tokenizer, times: time) }
     if texts.isEmpty {
       while let line = readLine() { try write(line, tokenizer) }
     } else {
       for text in texts { try write(text, tokenizer) }
     }
+  }
+
+  private func measure(_ tokenizer: Tokenizer, times: Int) throws {
+    guard times > 0 else { throw ValidationError("--time must be at least 1.") }
+    var lines = texts
+    while texts.isEmpty, let line = readLine() { lines.append(line) }
+    let clock = ContinuousClock()
+    var (fastest, count) = (Duration.seconds(1 << 40), 0)
+    for _ in 0..<times {
+      count = 0
+      fastest = min(
+        fastest, try clock.measure { for line in lines { count += try tokenizer.encode(line, addSpecialTokens: !plain).count } })
+    }
+    let report = TimeReport(texts: lines.count, tokens: count, milliseconds: fastest / .milliseconds(1))
+    print(json ? try JSONLines.line(report) : report.text)
   }
 
   private func write(_ text: String, _ tokenizer: Tokenizer) throws {
@@ -69,4 +88,12 @@ private struct EncodingReport: Encodable {
     offsets = encoding.offsets.map { [$0.lowerBound, $0.upperBound] }
     typeIds = encoding.typeIds
   }
+}
+
+private struct TimeReport: Encodable {
+  let texts: Int
+  let tokens: Int
+  let milliseconds: Double
+
+  var text: String { "\(texts) texts, \(tokens) tokens: \((milliseconds * 100).rounded() / 100) ms" }
 }

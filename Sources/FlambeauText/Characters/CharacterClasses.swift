@@ -77,20 +77,24 @@ enum CharacterClasses {
     return (number < 5 ? 1 : 0) | (number &- 8 < 3 ? 2 : 0) | (entry & spaceBit != 0 ? 4 : 0)
   }
 
-  /// Punctuation as BERT has it: also the ASCII symbols; of the rest what was punctuation in Unicode 7.
+  /// Punctuation as BERT has it: also the ASCII symbols; of the rest what was punctuation in Unicode 8.
   static func isPunctuation(_ code: UInt32) -> Bool {
     if code < 0x80 { return code > 0x20 && code < 0x7F && !isLetter(code) && !isNumber(code) }
     guard category(code) & punctuation != 0 else { return code == 0x166D }
-    return isOlder(code, than: 8)
+    return isOlder(code, than: 9)
   }
 
-  /// A nonspacing mark of Unicode 7, which is what BERT's reference implementation strips.
+  /// A nonspacing mark of Unicode 8, which is what BERT's reference implementation strips.
   static func isStrippedMark(_ code: UInt32) -> Bool {
-    code >= 0x300 && category(code) & (1 << 5) != 0 && isOlder(code, than: 8)
+    code >= 0x300 && category(code) & (1 << 5) != 0 && isOlder(code, than: 9)
   }
+
+  /// A control, format or private character of Unicode 8, but no unassigned one: what BERT's cleaning removes.
+  static func isRemovedControl(_ code: UInt32) -> Bool { category(code) & controls != 0 && isOlder(code, than: 9) }
+  private static let controls = mask("Cc") | mask("Cf") | mask("Co")
 
   /// Whether the character was assigned before this version of Unicode.
-  private static func isOlder(_ code: UInt32, than major: Int) -> Bool {
+  static func isOlder(_ code: UInt32, than major: Int) -> Bool {
     guard let age = Unicode.Scalar(code)?.properties.age else { return false }
     return age.major < major
   }

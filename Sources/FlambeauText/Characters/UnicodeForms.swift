@@ -1,6 +1,8 @@
 import CUnicode
 
 /// The normalization forms of Unicode (UAX #15), with what each resulting character replaced.
+///
+/// Characters that are newer than Unicode 9 stay as they are, as in `tokenizers`: models were trained on that.
 enum UnicodeForms {
   enum Form: Sendable {
     case nfd, nfc, nfkd, nfkc
@@ -33,7 +35,7 @@ enum UnicodeForms {
     let texts = 2 * count + 2
     let excludedCount = texts + number(texts - 1)
     let excluded = Set((0..<number(excludedCount)).map { UInt32(number(excludedCount + 1 + $0)) })
-    for entry in 0..<count {
+    for entry in 0..<count where CharacterClasses.isOlder(UInt32(number(1 + 2 * entry)), than: 10) {
       let (code, packed) = (UInt32(number(1 + 2 * entry)), number(2 + 2 * entry))
       let start = texts + packed >> 8
       let characters = (0..<(packed >> 1 & 0x7F)).map { UInt32(number(start + $0)) }
@@ -50,7 +52,9 @@ enum UnicodeForms {
   }()
 
   static func combiningClass(_ code: UInt32) -> UInt8 {
-    code < 0x300 ? 0 : Unicode.Scalar(code)?.properties.canonicalCombiningClass.rawValue ?? 0
+    guard code >= 0x300, let scalar = Unicode.Scalar(code) else { return 0 }
+    let combiningClass = scalar.properties.canonicalCombiningClass.rawValue
+    return combiningClass == 0 || CharacterClasses.isOlder(code, than: 10) ? combiningClass : 0
   }
 
   /// Calls `body` with the characters that `code` decomposes into, all the way; itself if it does not.

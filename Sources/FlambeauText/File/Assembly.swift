@@ -178,6 +178,8 @@ struct Assembly {
     return Int(number)
   }
 
+  private static let mostSpecialTokens = 1 << 12
+
   private func templateTokens(_ part: JSONPart) throws(Failure) -> [String: [SpecialToken]] {
     var result: [String: [SpecialToken]] = [:]
     guard let all = try part.part("special_tokens") else { return result }
@@ -215,6 +217,8 @@ struct Assembly {
         throw item.failure("a part must be a Sequence or a SpecialToken")
       }
     }
+    let count = result.reduce(0) { if case .special(let tokens, _) = $1 { $0 + tokens.count } else { $0 } }
+    guard count <= Self.mostSpecialTokens else { throw part.failure("'\(key)' puts in \(count) special tokens") }
     return result
   }
 

@@ -158,7 +158,7 @@ extension Truncation {
 
 extension Padding {
   /// The longest padding that a file may ask for.
-  private static let longest = 1 << 24
+  private static let longest = 1 << 20
 
   fileprivate init(_ part: JSONPart) throws(JSONPart.Failure) {
     guard let side = Side(rawValue: try part.string("direction") ?? "Right") else {

@@ -35,8 +35,7 @@ struct BertNormalizer: Normalizer {
       }
       var code = code
       if cleanText {
-        let category = CharacterClasses.category(code)
-        if code == 0xFFFD || category & Self.controls != 0 { return }
+        if code == 0xFFFD || CharacterClasses.isRemovedControl(code) { return }
         if CharacterClasses.isSpace(code) { code = 0x20 }
       }
       if handleChineseCharacters, Self.isIdeograph(code) {
@@ -66,9 +65,6 @@ struct BertNormalizer: Normalizer {
       return true
     }
   }
-
-  /// Control, format and private characters, but no unassigned ones.
-  private static let controls = CharacterClasses.mask("Cc") | CharacterClasses.mask("Cf") | CharacterClasses.mask("Co")
 
   private static func isIdeograph(_ code: UInt32) -> Bool {
     switch code {

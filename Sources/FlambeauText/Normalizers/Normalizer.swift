@@ -6,7 +6,10 @@ protocol Normalizer: Sendable {
 struct NormalizerSequence: Normalizer {
   let parts: [any Normalizer]
   func normalize(_ text: inout Fragment) throws(TokenizerError) {
-    for part in parts { try part.normalize(&text) }
+    for part in parts {
+      try part.normalize(&text)
+      try TokenizerError.checkGrowth(text.bytes.count)
+    }
   }
 }
 
@@ -37,12 +40,13 @@ struct LowercaseNormalizer: Normalizer {
   }
 }
 
-/// Removes all combining marks.
+/// Removes all combining marks of Unicode 9.
 struct StripAccents: Normalizer {
   func normalize(_ text: inout Fragment) {
     if text.bytes.withUnsafeBufferPointer(\.isASCII) { return }
     text.map { code, keep in
-      if code < 0x300 || CharacterClasses.category(code) & CharacterClasses.marks == 0 { keep(code) }
+      let isMark = code >= 0x300 && CharacterClasses.category(code) & CharacterClasses.marks != 0
+      if !isMark || !CharacterClasses.isOlder(code, than: 10) { keep(code) }
     }
   }
 }
@@ -87,6 +91,7 @@ struct Replace: Normalizer {
       try pattern.forEachMatch(in: bytes, 0..<bytes.count) { matches.append($0) }
     }
     if matches.isEmpty { return }
+    try TokenizerError.checkGrowth(text.bytes.count + matches.count * content.count)
     text.align()
     var new = text.successor(capacity: text.bytes.count + matches.count * content.count)
     var done = 0

@@ -6,7 +6,10 @@ protocol PreTokenizer: Sendable {
 struct PreTokenizerSequence: PreTokenizer {
   let parts: [any PreTokenizer]
   func split(_ text: inout WorkingText) throws(TokenizerError) {
-    for part in parts { try part.split(&text) }
+    for part in parts {
+      try part.split(&text)
+      try TokenizerError.checkGrowth(text.bytes.count)
+    }
   }
 }
 

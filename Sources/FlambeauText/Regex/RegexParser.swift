@@ -27,9 +27,11 @@ struct RegexParser {
   private var depth = 0
 
   private static let deepest = 40
+  private static let longest = 10_000
 
   static func parse(_ pattern: String) throws(Failure) -> RegexNode {
     var parser = RegexParser(text: pattern.unicodeScalars.map(\.value))
+    guard parser.text.count <= Self.longest else { throw parser.failure("the expression is too long") }
     let node = try parser.choice()
     if parser.index < parser.text.count { throw parser.failure("a ')' closes nothing") }
     return node
@@ -311,7 +313,7 @@ struct RegexParser {
     let last = try bracketed(&set)
     if let set { return .any([.one(first), .one(0x2D), set]) }
     guard first <= last else { throw failure("a range of characters is empty") }
-    if ignoresCase, last - first < 0x3000 { return .any((first...last).map(RegexCharacters.folded)) }
+    if ignoresCase, last - first < 0x250 { return .any((first...last).map(RegexCharacters.folded)) }
     return .ranges([first...last])
   }
 

@@ -53,7 +53,7 @@ struct RegexMatcher {
   private var stepsLeft: Int
 
   /// A text costs at most so many steps a byte.
-  private static let stepsPerByte = 2000
+  private static let stepsPerByte = 500
 
   /// Whether the text was too hard.
   private(set) var isExhausted = false

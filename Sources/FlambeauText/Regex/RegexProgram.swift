@@ -26,6 +26,7 @@ struct RegexProgram: Sendable {
   private(set) var instructions: [Instruction] = []
   private(set) var sets: [RegexSet] = []
   private(set) var registers = 0
+  private var compiled = 0
 
   /// Expressions of more instructions are refused.
   private static let longest = 20_000
@@ -46,6 +47,9 @@ struct RegexProgram: Sendable {
   }
 
   private mutating func compile(_ node: RegexNode) throws(RegexParser.Failure) {
+    // Repetitions of nothing add no instructions, but take time.
+    compiled += 1
+    guard compiled < 4 * Self.longest else { throw RegexParser.Failure(what: "the expression is too long", position: 0) }
     switch node {
     case .set(let set): try add(.set(add(set)))
     case .sequence(let parts): for part in parts { try compile(part) }
