@@ -33,7 +33,8 @@ static struct {
   void (*read_row)(png_ptr, uint8_t *row, uint8_t *display);
   uint32_t (*get_image_width)(png_ptr, png_ptr info);
   uint32_t (*get_image_height)(png_ptr, png_ptr info);
-  uint8_t (*get_channels)(png_ptr, png_ptr info);
+  uint8_t (*get_color_type)(png_ptr, png_ptr info);
+  uint32_t (*get_valid)(png_ptr, png_ptr info, uint32_t what);
   uint8_t (*get_bit_depth)(png_ptr, png_ptr info);
   size_t (*get_rowbytes)(png_ptr, png_ptr info);
   void (*set_IHDR)(png_ptr, png_ptr info, uint32_t width, uint32_t height, int bits, int color, int interlace, int compression,
@@ -70,7 +71,8 @@ static const struct {
     SYMBOL(read_row),
     SYMBOL(get_image_width),
     SYMBOL(get_image_height),
-    SYMBOL(get_channels),
+    SYMBOL(get_color_type),
+    SYMBOL(get_valid),
     SYMBOL(get_bit_depth),
     SYMBOL(get_rowbytes),
     SYMBOL(set_IHDR),
@@ -100,10 +102,12 @@ struct fb_png {
   size_t count;
   size_t capacity;
   fb_png_size size;
-  int passes;
   char *message;
   jmp_buf failed;
 };
+
+// png.h's numbers.
+enum { color_rgb = 2, color_alpha = 4, valid_transparency = 0x10 };
 
 static void fail(png_ptr handle, const char *message) {
   fb_png *state = png.get_error_ptr(handle);
@@ -173,13 +177,10 @@ fb_png *fb_png_begin(const uint8_t *bytes, size_t count, fb_png_size *size, char
   state->size.width = png.get_image_width(handle, state->info);
   state->size.height = png.get_image_height(handle, state->info);
   state->size.stored_row_bytes = png.get_rowbytes(handle, state->info);
-  png.set_expand(handle);
-  const uint16_t one = 1;
-  if (png.get_bit_depth(handle, state->info) == 16 && *(const uint8_t *)&one == 1) png.set_swap(handle);
-  state->passes = png.set_interlace_handling(handle);
-  png.read_update_info(handle, state->info);
-  state->size.channels = png.get_channels(handle, state->info);
-  state->size.bits = png.get_bit_depth(handle, state->info);
+  const int color = png.get_color_type(handle, state->info);
+  const bool has_alpha = (color & color_alpha) || png.get_valid(handle, state->info, valid_transparency);
+  state->size.channels = (color & color_rgb ? 3 : 1) + has_alpha;
+  state->size.bits = png.get_bit_depth(handle, state->info) == 16 ? 16 : 8;
   *size = state->size;
   return state;
 }
@@ -187,9 +188,15 @@ fb_png *fb_png_begin(const uint8_t *bytes, size_t count, fb_png_size *size, char
 bool fb_png_pixels(fb_png *state, uint8_t *out, char message[fb_png_message_bytes]) {
   state->message = message;
   if (setjmp(state->failed)) return false;
-  size_t row_bytes = (size_t)state->size.width * state->size.channels * (state->size.bits / 8);
+  png.set_expand(state->png);
+  const uint16_t one = 1;
+  if (state->size.bits == 16 && *(const uint8_t *)&one == 1) png.set_swap(state->png);
+  const int passes = png.set_interlace_handling(state->png);
+  // Here libpng makes room for rows, so the size must have been found sensible.
+  png.read_update_info(state->png, state->info);
+  const size_t row_bytes = (size_t)state->size.width * state->size.channels * (state->size.bits / 8);
   if (png.get_rowbytes(state->png, state->info) != row_bytes) png.error(state->png, "libpng gives rows of another size");
-  for (int pass = 0; pass < state->passes; pass++)
+  for (int pass = 0; pass < passes; pass++)
     for (uint32_t row = 0; row < state->size.height; row++) png.read_row(state->png, out + row * row_bytes, NULL);
   return true;
 }

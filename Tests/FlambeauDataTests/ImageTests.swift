@@ -89,7 +89,7 @@ enum Codecs {
 
   @Test(.enabled(if: Codecs.png)) func hostileSizesAskForNoMemory() throws {
     let file = try Image.encodePNG(Self.noise(3, 20, 20))
-    for (width, height) in [(UInt32(0x7FFF_FFFF), UInt32(0x7FFF_FFFF)), (100_000, 100_000), (30_000, 5_000), (21, 20_000)] {
+    for (width, height) in [(UInt32(0x7FFF_FFFF), UInt32(0x7FFF_FFFF)), (100_000, 100_000), (30_000, 5_000), (21, 30_000)] {
       let before = Memory.allocated
       let message = Self.message(Self.claiming(width, height, in: file))
       #expect(message.hasPrefix("cat: claims \(width)×\(height) pixels, more than "), "\(message)")
