@@ -87,7 +87,7 @@ import Testing
       print(json.dumps({"width": image.width, "height": image.height, "pixels": pixels.tolist()}))
       """
     try withFolder { folder in
-      let image = Tensor.arange(24).to(.float32).view([3, 2, 4]) / 255
+      let image = Tensor.arange(24).to(.uint8).view([3, 2, 4])
       do {
         let board = try SummaryWriter(folder)
         try board.addImage("photo", image, step: 1)
@@ -96,7 +96,9 @@ import Testing
       }
       let answer: Answer = try Python.ask(script, ["folder": folder])
       #expect(answer.width == 4 && answer.height == 2)
-      #expect(answer.pixels.flatMap { $0.flatMap { $0 } } == (0..<8).flatMap { [$0, $0 + 8, $0 + 16] })
+      let pixels: [Int] = answer.pixels.flatMap { row in row.flatMap { $0 } }
+      let expected: [Int] = (0..<8).flatMap { i in [i, i + 8, i + 16] }
+      #expect(pixels == expected)
     }
   }
 
