@@ -14,7 +14,7 @@ struct TextPreset {
   static let small = TextPreset(
     layers: 4, heads: 4, width: 128, dropout: 0,
     plan: TextPlan(
-      block: 64, steps: 4000, batchSize: 8, evalEvery: 500, warmup: 100, learningRate: 2e-3))
+      block: 64, steps: 3000, batchSize: 8, evalEvery: 500, warmup: 100, learningRate: 2e-3))
   /// The sizes of nanoGPT's character model, 10.7 million parameters.
   static let baby = TextPreset(
     layers: 6, heads: 6, width: 384, dropout: 0.2,
