@@ -6,6 +6,7 @@ struct FlambeauCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "flambeau", abstract: "Tensors, training and models in Swift.",
     subcommands: [
-      Train.self, Generate.self, Predict.self, Classify.self, Tokenize.self, Inspect.self, Convert.self, Devices.self, Bench.self,
+      Train.self, FineTune.self, Generate.self, Embed.self, Predict.self, Classify.self, Tokenize.self, Inspect.self,
+      Convert.self, Devices.self, Bench.self,
     ])
 }

@@ -40,3 +40,40 @@ func withFolder<R>(_ body: (String) throws -> R) throws -> R {
   defer { try? FileManager.default.removeItem(at: folder) }
   return try body(folder.path)
 }
+
+/// A Python: FLAMBEAU_PYTHON, or the package's .venv.
+enum Python {
+  static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
+  private static let path: String? = {
+    let candidates: [String?] = [
+      ProcessInfo.processInfo.environment["FLAMBEAU_PYTHON"], root.appendingPathComponent(".venv/bin/python").path,
+    ]
+    return candidates.compactMap { $0 }.first { FileManager.default.isExecutableFile(atPath: $0) }
+  }()
+
+  /// What `script` prints as JSON; nil, with a word about what is skipped, where it cannot be run.
+  static func ask<Answer: Decodable>(_ what: String, _ script: String, _ arguments: [String]) throws -> Answer? {
+    guard let path else {
+      print("skipped: \(what): there is no Python; FLAMBEAU_PYTHON names one")
+      return nil
+    }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = ["-c", "import json, sys\n" + script] + arguments
+    let (output, complaint) = (Pipe(), Pipe())
+    process.standardOutput = output
+    process.standardError = complaint
+    try process.run()
+    let text = output.fileHandleForReading.readDataToEndOfFile()
+    let errors = String(decoding: complaint.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    if errors.contains("ModuleNotFoundError") {
+      print("skipped: \(what): \(errors.split(separator: "\n").last ?? "")")
+      return nil
+    }
+    try #require(process.terminationStatus == 0, "\(errors)")
+    return try JSONDecoder().decode(Answer.self, from: text)
+  }
+}

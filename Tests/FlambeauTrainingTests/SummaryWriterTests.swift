@@ -1,4 +1,5 @@
 import Flambeau
+import FlambeauFormats
 import Foundation
 import Testing
 
@@ -67,6 +68,37 @@ import Testing
         #expect(zip(reference.limits, histogram.limits).allSatisfy { abs($0 - $1) <= 1e-9 * abs($0) })
         #expect(abs(reference.sum_squares - histogram.sum_squares) < 1e-6)
       }
+    }
+  }
+
+  @Test(.enabled(if: Python.hasTensorBoard)) func tensorBoardShowsImages() throws {
+    struct Answer: Decodable {
+      let width, height: Int
+      let pixels: [[[Int]]]
+    }
+    let script = """
+      import io, numpy as np
+      from PIL import Image
+      from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+      events = EventAccumulator(data["folder"], size_guidance={"images": 0})
+      events.Reload()
+      image = events.Images("photo")[0]
+      pixels = np.array(Image.open(io.BytesIO(image.encoded_image_string)))
+      print(json.dumps({"width": image.width, "height": image.height, "pixels": pixels.tolist()}))
+      """
+    try withFolder { folder in
+      let image = Tensor.arange(24).to(.uint8).view([3, 2, 4])
+      do {
+        let board = try SummaryWriter(folder)
+        try board.addImage("photo", image, step: 1)
+      } catch let error as FormatError where error.what.contains("libpng") {
+        return print("skipped: images for TensorBoard: \(error)")
+      }
+      let answer: Answer = try Python.ask(script, ["folder": folder])
+      #expect(answer.width == 4 && answer.height == 2)
+      let pixels: [Int] = answer.pixels.flatMap { row in row.flatMap { $0 } }
+      let expected: [Int] = (0..<8).flatMap { i in [i, i + 8, i + 16] }
+      #expect(pixels == expected)
     }
   }
 

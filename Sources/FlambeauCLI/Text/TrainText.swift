@@ -1,13 +1,13 @@
 import ArgumentParser
 import Flambeau
 
-/// `flambeau train text`: a language model of the characters in a file.
+/// `flambeau train text`: a language model of the text in a file.
 struct TrainText: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "text", abstract: "Train a language model on the characters of a text file.",
+    commandName: "text", abstract: "Train a language model, a GPT-2, on a text file.",
     discussion: """
       The last tenth of the text is held out to judge the model by. At the end a sample of what the model writes is printed; \
-      `flambeau generate DIR` writes more.
+      `flambeau generate DIR` writes more. The run's folder is a model in Hugging Face's layout.
 
       Example: flambeau train text --file tinyshakespeare.txt --out runs/shakespeare
       """)
@@ -16,14 +16,16 @@ struct TrainText: ParsableCommand {
   var file: String?
   @Option(
     help: """
-      What the options below begin with: small (4 layers, 4 heads, 128 wide, 128 characters of context) or baby, nanoGPT's \
+      What the options below begin with: small (4 layers, 4 heads, 128 wide, 64 tokens of context) or baby, nanoGPT's \
       (6, 6, 384, 256).
       """)
   var preset: String?
+  @Option(help: ArgumentHelp("A tokenizer.json for the tokens; by default each character is one.", valueName: "FILE"))
+  var tokenizer: String?
   @Option(help: "Transformer blocks.") var layers: Int?
   @Option(help: "Attention heads; they divide the width.") var heads: Int?
   @Option(help: "The width of the residual stream.") var width: Int?
-  @Option(help: "The characters that the model sees.") var block: Int?
+  @Option(help: "The tokens that the model sees.") var block: Int?
   @Option(help: "The share of activations set to 0 while training.") var dropout: Double?
   @Option(help: "Steps of the run.") var steps: Int?
   @Option(help: "Windows of text a step.") var batchSize: Int?
@@ -34,13 +36,14 @@ struct TrainText: ParsableCommand {
   private static let counts:
     [(name: String, given: KeyPath<TrainText, Int?> & Sendable, chosen: WritableKeyPath<TextPreset, Int> & Sendable)] = [
       ("--layers", \.layers, \.layers), ("--heads", \.heads, \.heads), ("--width", \.width, \.width),
-      ("--block", \.block, \.block), ("--steps", \.steps, \.steps), ("--batch-size", \.batchSize, \.batchSize),
-      ("--eval-every", \.evalEvery, \.evalEvery),
+      ("--block", \.block, \.plan.block), ("--steps", \.steps, \.plan.steps), ("--batch-size", \.batchSize, \.plan.batchSize),
+      ("--eval-every", \.evalEvery, \.plan.evalEvery),
     ]
 
   func validate() throws {
     try options.refuse([
-      "--file": file != nil, "--preset": preset != nil, "--dropout": dropout != nil, "--lr": learningRate != nil,
+      "--file": file != nil, "--tokenizer": tokenizer != nil, "--preset": preset != nil, "--dropout": dropout != nil,
+      "--lr": learningRate != nil,
     ])
     for option in Self.counts {
       guard let value = self[keyPath: option.given] else { continue }
@@ -65,10 +68,10 @@ struct TrainText: ParsableCommand {
     var chosen = TextPreset.named.first { $0.key == preset }?.value ?? .small
     for option in Self.counts { if let value = self[keyPath: option.given] { chosen[keyPath: option.chosen] = value } }
     chosen.dropout = dropout ?? chosen.dropout
-    chosen.learningRate = learningRate ?? chosen.learningRate
-    chosen.warmup = min(chosen.warmup, chosen.steps / 10)
+    chosen.plan.learningRate = learningRate ?? chosen.plan.learningRate
+    chosen.plan.warmup = min(chosen.plan.warmup, chosen.plan.steps / 10)
     return chosen
   }
 
-  func run() throws { try Training(task: "text", options) { try TextSettings(file: file!, chosen) }.run() }
+  func run() throws { try Training(task: "text", options) { try TextSettings(file: file!, tokenizer: tokenizer, chosen) }.run() }
 }

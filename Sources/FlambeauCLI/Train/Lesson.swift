@@ -1,6 +1,7 @@
 import Flambeau
 import FlambeauData
 import FlambeauNN
+import FlambeauTraining
 
 /// What a run learns: the data, the network, how it steps and what it is judged by.
 struct Lesson<Source: Dataset> where Source.Sample == Example {
@@ -27,9 +28,18 @@ struct Lesson<Source: Dataset> where Source.Sample == Example {
   /// Where a run stands, for the progress bar.
   let title: @Sendable (_ round: Int, _ step: Int) -> String
   /// What is printed when the run is over, such as a sample of what a language model writes.
-  let farewell: (() -> String)?
+  let farewell: (() throws -> String)?
+  /// What the steps change; nil for all parameters of the model.
+  var trained: [Parameter]?
+  /// What a checkpoint keeps of the model; nil for all of it.
+  var parts: [(name: String, part: CheckpointPart)]?
+  /// Writes into the run's folder what the model is, as the run begins.
+  var describe: (_ folder: String) throws -> Void = { _ in }
+  /// Writes the model into the run's folder, when the run is over; nil for its tensors and `about` as model.safetensors.
+  var save: ((_ folder: String) throws -> Void)?
 
-  var parameterCount: Int { model.parameters().reduce(0) { $0 + $1.count } }
+  var parameters: [Parameter] { trained ?? model.parameters() }
+  var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 }
 
 /// How a run is set up: enough to make its lesson again when it is resumed.

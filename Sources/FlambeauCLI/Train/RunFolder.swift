@@ -114,6 +114,11 @@ final class RunFolder {
 
   func write(curves: String) throws { try RunFolder.write(curves, to: "\(path)/curves.svg") }
 
+  /// Copies a small file whole, over another if need be.
+  static func copy(_ source: String, to target: String) throws {
+    try Data(contentsOf: URL(fileURLWithPath: source)).write(to: URL(fileURLWithPath: target), options: .atomic)
+  }
+
   static func write(_ text: String, to path: String) throws {
     try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
   }

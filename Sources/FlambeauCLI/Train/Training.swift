@@ -4,16 +4,8 @@ import FlambeauFormats
 import FlambeauNN
 import FlambeauTraining
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
-
 /// One run of a lesson: rounds of steps, each round followed by a test; checkpoints on the way.
 final class Training<Settings: RunSettings> {
-  private typealias Batches = DataLoader<Settings.Source>.Iterator
-
   private let lesson: Lesson<Settings.Source>
   private let record: RunRecord<Settings>
   private let options: TrainOptions
@@ -43,11 +35,15 @@ final class Training<Settings: RunSettings> {
       }
     checkpointer = try Checkpointer(
       folder.checkpoints,
-      ["model": .model(lesson.model), "optimizer": .optimizer(lesson.optimizer), "schedule": .schedule(lesson.schedule)])
+      ["optimizer": .optimizer(lesson.optimizer), "schedule": .schedule(lesson.schedule)])
+    for (name, part) in lesson.parts ?? [("model", .model(lesson.model))] { try checkpointer.add(part, as: name) }
     let resumed = options.resume == nil ? nil : try checkpointer.resume(as: RunPosition.self)
     (position, resumedFrom) = (resumed?.metadata ?? RunPosition(), options.resume == nil ? nil : resumed?.step ?? 0)
     board = options.tensorboard ? try SummaryWriter(folder.events, purgeStep: resumedFrom.map { $0 + 1 }) : nil
+    // Also when resuming: the run may have been killed before.
+    try lesson.describe(folder.path)
     if options.resume == nil { return }
+    if let state = position.loader { try lesson.train.load(state: state) }
     losses = try folder.rewindMetrics(to: position.metricsByteCount)
     for error in resumed?.damaged ?? [] { progress.say("set aside a damaged checkpoint: \(error)") }
     progress.say(resumed.map { "going on after \($0.path)" } ?? "no checkpoint was written, so the run begins anew")
@@ -62,7 +58,11 @@ final class Training<Settings: RunSettings> {
     let seconds = before + (clock.now - start).seconds
     // Stopped within a round, whose end is in no checkpoint.
     if position.batch > 0 { try judge() }
-    try folder.save(lesson.model, about: lesson.about.merging(["seed": "\(record.seed)"]) { $1 })
+    if let save = lesson.save {
+      try save(folder.path)
+    } else {
+      try folder.save(lesson.model, about: lesson.about.merging(["seed": "\(record.seed)"]) { $1 })
+    }
     try folder.write(
       curves: Curves.svg(title: "\(lesson.name), seed \(record.seed)", losses: losses, epochs: position.results))
     try report(seconds)
@@ -83,16 +83,7 @@ final class Training<Settings: RunSettings> {
 
   private func learnRound() throws {
     lesson.model.train()
-    let start = clock.now
-    let before = position.roundSeconds
-    var batches = startRound()
-    while position.step < lesson.steps, let (inputs, targets) = batches.next() {
-      try step(inputs, targets)
-      position.roundSeconds = before + (clock.now - start).seconds
-      show()
-      if Interrupt.isAsked { break }
-      if let every = options.checkpointEvery, position.step % every == 0 { try save() }
-    }
+    if position.batch < lesson.train.count { try learnBatches(from: clock.now) }
     if Interrupt.isAsked && position.batch < lesson.train.count && position.step < lesson.steps { return try save() }
     try judge()
     position.endRound()
@@ -100,19 +91,16 @@ final class Training<Settings: RunSettings> {
   }
 
   /// The round's batches from the one on where the run stands.
-  private func startRound() -> Batches {
-    // The order of a round comes from the generator's state at its start; what was drawn since then stays drawn.
-    let generator = Generator.default
-    guard let roundStart = position.roundStart else {
-      position.roundStart = Data(generator.state)
-      return lesson.train.makeIterator()
-    }
-    let now = generator.state
-    generator.state = Array(roundStart)
+  private func learnBatches(from start: ContinuousClock.Instant) throws {
+    let before = position.roundSeconds
     var batches = lesson.train.makeIterator()
-    for _ in 0..<position.batch { _ = batches.next() }
-    generator.state = now
-    return batches
+    while position.step < lesson.steps, let (inputs, targets) = batches.next() {
+      try step(inputs, targets)
+      position.roundSeconds = before + (clock.now - start).seconds
+      show()
+      if Interrupt.isAsked { break }
+      if let every = options.checkpointEvery, position.step % every == 0 { try save() }
+    }
   }
 
   private func step(_ inputs: Tensor, _ targets: Tensor) throws {
@@ -121,7 +109,7 @@ final class Training<Settings: RunSettings> {
     let loss = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1]))
     lesson.optimizer.zeroGrad()
     loss.backward()
-    let norm = lesson.clip.map { clipGradNorm_(lesson.model.parameters(), maxNorm: $0) }
+    let norm = lesson.clip.map { clipGradNorm_(lesson.parameters, maxNorm: $0) }
     lesson.optimizer.step()
     lesson.schedule.step()
     let value = loss.item()
@@ -132,7 +120,7 @@ final class Training<Settings: RunSettings> {
     losses.append(value)
     try folder.append(.step(step: position.step, epoch: position.round, loss: value, learningRate: rate))
     guard let board else { return }
-    let gradientNorm = norm?.item() ?? gradNorm(lesson.model.parameters())
+    let gradientNorm = norm?.item() ?? gradNorm(lesson.parameters)
     for (tag, value) in [("train/loss", value), ("train/learning_rate", rate), ("train/gradient_norm", gradientNorm)] {
       try board.addScalar(tag, value, step: position.step)
     }
@@ -141,6 +129,7 @@ final class Training<Settings: RunSettings> {
   /// - Parameter score: The test loss of the model as it is; nil where it was not tested.
   private func save(score: Double? = nil) throws {
     position.metricsByteCount = try folder.flushMetrics()
+    position.loader = lesson.train.state()
     try checkpointer.save(step: position.step, score: score, metadata: position)
   }
 
@@ -193,7 +182,7 @@ final class Training<Settings: RunSettings> {
       parameters: lesson.parameterCount, seed: record.seed, epochs: results.count, steps: position.step,
       resumedFrom: resumedFrom, interrupted: Interrupt.isAsked)
     if options.json { return print(try JSONLines.line(summary)) }
-    if let farewell = lesson.farewell, !Interrupt.isAsked { print(farewell()) }
+    if let farewell = lesson.farewell, !Interrupt.isAsked { print(try farewell()) }
     print(
       "\(Interrupt.isAsked ? "stopped" : "done") after \(seconds.fixed(1)) s: test loss \(last.testLoss.fixed(4)), accuracy "
         + "\(last.testAccuracy.percent); model, metrics and curves are in \(folder.path)"
@@ -208,8 +197,8 @@ struct RunPosition: Codable {
   var round = 1
   /// The batches of this round that are learned.
   var batch = 0
-  /// The generator's state as the round began; nil before that.
-  var roundStart: Data?
+  /// Where the loader of the training data stands; nil before the first batch.
+  var loader: DataLoaderState?
   var roundSeconds = 0.0
   var loss = Mean()
   var accuracy = Accuracy()
@@ -224,7 +213,7 @@ struct RunPosition: Codable {
 
   mutating func endRound() {
     round += 1
-    (batch, roundStart, roundSeconds) = (0, nil, 0)
+    (batch, roundSeconds) = (0, 0)
     loss.reset()
     accuracy.reset()
   }

@@ -40,7 +40,7 @@ public final class Checkpointer {
   public let keepLast: Int
   public let keepBest: Int
   public let goal: Goal
-  private let parts: [(name: String, part: CheckpointPart)]
+  private var parts: [(name: String, part: CheckpointPart)] = []
   private var scores: [Int: Double?] = [:]
 
   private enum Key {
@@ -66,19 +66,23 @@ public final class Checkpointer {
     goal: Goal = .lowest
   ) throws {
     self.folder = folder
-    self.parts = parts.map { ($0.key, $0.value) }
     self.keepLast = max(keepLast, 1)
     self.keepBest = max(keepBest, 0)
     self.goal = goal
-    let names = self.parts.map(\.name)
-    if let name = names.first(where: Key.all.contains) ?? names.first(where: { name in names.count { $0 == name } > 1 }) {
-      throw FormatError(file: folder, what: "'\(name)' cannot name a part of a checkpoint: it names another", where: nil)
-    }
+    for (name, part) in parts { try add(part, as: name) }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for name in try FileManager.default.contentsOfDirectory(atPath: folder)
     where name.hasPrefix(".") && name.hasSuffix(".partial") {
       try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
     }
+  }
+
+  /// Keeps another part. An error if its name is taken.
+  public func add(_ part: CheckpointPart, as name: String) throws {
+    if Key.all.contains(name) || parts.contains(where: { $0.name == name }) {
+      throw FormatError(file: folder, what: "'\(name)' cannot name a part of a checkpoint: it names another", where: nil)
+    }
+    parts.append((name, part))
   }
 
   /// Writes a checkpoint after `step` steps, then removes those that need not stay.

@@ -1,4 +1,5 @@
 import Flambeau
+import FlambeauData
 import FlambeauFormats
 
 #if canImport(FoundationEssentials)
@@ -52,6 +53,16 @@ public final class SummaryWriter {
   /// How the elements of `values` are distributed at a step; infinite and undefined ones do not count.
   public func addHistogram(_ tag: String, _ values: Tensor, step: Int) throws {
     try write(.histogram(tag: tag, Histogram(values)), step: step)
+  }
+
+  /// A picture at a step: uint8, or floating-point numbers from 0 to 1, `[height, width]` or `[channels, height, width]` with 1 to 4
+  /// channels. Needs libpng.
+  public func addImage(_ tag: String, _ image: Tensor, step: Int) throws {
+    let pixels = image.dtype.isFloatingPoint ? (image.detach() * 255).clamp(min: 0, max: 255).to(.uint8) : image
+    let png = try Image.encodePNG(pixels)
+    let channels = pixels.ndim == 2 ? 1 : pixels.shape[0]
+    try write(
+      .image(tag: tag, height: pixels.shape[-2], width: pixels.shape[-1], channels: channels, png: png), step: step)
   }
 
   /// Hands what was written to the system, for TensorBoard to see.
