@@ -21,7 +21,9 @@ enum Torch {
   static let hasPEFT = has("peft")
 
   private static func has(_ package: String) -> Bool {
-    let found = python != nil && (try? run(["-c", "import safetensors, torch, \(package)"])) != nil
+    let found =
+      python != nil
+      && (try? run(["-c", "import sys; sys.modules['torchvision'] = None; import safetensors, torch, \(package)"])) != nil
     if !found { print("skipped beside \(package): FLAMBEAU_PYTHON has no \(package) or no safetensors") }
     return found
   }

@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
 """What Hugging Face's `generate` and its filters of logits do: generation.py FOLDER writes networks as transformers_models.py does,
 with what they generate as results, and as FOLDER/filters logits and what is left of them."""
-import os
+import transformers_models
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-import any_torchvision  # noqa: F401
 import torch
 import transformers as hf
 from safetensors.torch import save_file
-
-import transformers_models
 
 NEW = 30
 

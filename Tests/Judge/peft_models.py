@@ -2,16 +2,13 @@
 """What PEFT's LoRA computes: peft_models.py make FOLDER writes networks as transformers_models.py does, with an adapter of each
 (FOLDER/NAME/adapter); peft_models.py open FOLDER opens the adapters that were written to FOLDER/NAME/ours on the networks in
 FOLDER/NAME/state.safetensors and writes FOLDER/NAME/opened.safetensors."""
-import os
 import sys
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-import any_torchvision  # noqa: F401
+import transformers_models
+
 import peft
 import torch
 from safetensors.torch import load_file, save_file
-
-import transformers_models
 
 TARGETS = {"bert": ["query", "value", "output.dense"], "gpt2": ["c_attn", "mlp.c_fc"]}
 
