@@ -4,7 +4,7 @@ import Flambeau
 ///
 /// Input [*, inFeatures], output [*, outFeatures]. The weight [outFeatures, inFeatures] and the bias [outFeatures] start
 /// uniform between ±1/√inFeatures.
-public final class Linear: Layer {
+public final class Linear: HookableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let inFeatures: Int
@@ -18,7 +18,7 @@ public final class Linear: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias?.tensor) }
+  public func forward(_ x: Tensor) -> Tensor { x.linear(weight.tensor, bias?.tensor) }
 
   public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }
 }
