@@ -14,128 +14,129 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { torch }
 
-  static let all: [LayerCase] = [
-    LayerCase("nn.Linear(5, 3)", [2, 4, 5]) { Linear(5, 3) },
-    LayerCase("nn.Linear(5, 3, bias=False)", [5]) { Linear(5, 3, bias: false) },
-    LayerCase("nn.Conv2d(3, 4, 3)", [2, 3, 6, 5]) { Conv2d(3, 4, 3) },
-    LayerCase("nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2, bias=False)", [4, 7, 6]) {
-      Conv2d(4, 6, [3, 2], stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 2, bias: false)
-    },
-    LayerCase("nn.Conv2d(2, 3, (2, 3), padding='same')", [1, 2, 5, 4]) { Conv2d(2, 3, [2, 3], padding: .same) },
-    LayerCase("nn.Conv2d(2, 3, 2, padding='valid')", [1, 2, 5, 4]) { Conv2d(2, 3, 2, padding: .valid) },
-    LayerCase("nn.Conv1d(3, 4, 3)", [2, 3, 6]) { Conv1d(3, 4, 3) },
-    LayerCase("nn.Conv1d(4, 6, 2, padding='same', dilation=3, groups=2, bias=False)", [4, 6]) {
-      Conv1d(4, 6, 2, padding: .same, dilation: 3, groups: 2, bias: false)
-    },
-    LayerCase("nn.Conv3d(2, 3, (1, 2, 3), stride=(1, 2, 1), padding=(0, 1, 1))", [2, 2, 3, 4, 5]) {
-      Conv3d(2, 3, [1, 2, 3], stride: [1, 2, 1], padding: [0, 1, 1])
-    },
-    LayerCase("nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1)", [2, 3, 6]) {
-      ConvTranspose1d(3, 4, 3, stride: 2, outputPadding: 1)
-    },
-    LayerCase("nn.ConvTranspose2d(4, 2, (3, 2), 2, (1, 0), groups=2, bias=False)", [2, 4, 3, 3]) {
-      ConvTranspose2d(4, 2, [3, 2], stride: 2, padding: [1, 0], groups: 2, bias: false)
-    },
-    LayerCase("nn.ConvTranspose3d(2, 3, 2, dilation=(2, 1, 1))", [2, 2, 3, 3]) {
-      ConvTranspose3d(2, 3, 2, dilation: [2, 1, 1])
-    },
-    LayerCase("nn.MaxPool2d(2)", [2, 3, 7, 6]) { MaxPool2d(2) },
-    LayerCase("nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), ceil_mode=True)", [2, 3, 7, 6]) {
-      MaxPool2d([3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2], ceilMode: true)
-    },
-    LayerCase("nn.AvgPool2d(2)", [2, 3, 7, 6]) { AvgPool2d(2) },
-    LayerCase("nn.AvgPool2d((3, 2), stride=1, padding=1, ceil_mode=True, count_include_pad=False)", [2, 3, 7, 6]) {
-      AvgPool2d([3, 2], stride: 1, padding: 1, ceilMode: true, countIncludePad: false)
-    },
-    LayerCase("nn.AvgPool2d(2, divisor_override=3)", [2, 3, 7, 6]) { AvgPool2d(2, divisorOverride: 3) },
-    LayerCase("nn.AdaptiveAvgPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveAvgPool2d([3, 2]) },
-    LayerCase("nn.AdaptiveMaxPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveMaxPool2d([3, 2]) },
-    LayerCase("nn.MaxPool1d(3, 2, 1)", [2, 3, 7]) { MaxPool1d(3, stride: 2, padding: 1) },
-    LayerCase("nn.MaxPool3d(2)", [2, 3, 4, 5, 4]) { MaxPool3d(2) },
-    LayerCase("nn.AvgPool1d(3, ceil_mode=True)", [2, 3, 7]) { AvgPool1d(3, ceilMode: true) },
-    LayerCase("nn.AvgPool3d(2, 1, 1, count_include_pad=False)", [2, 3, 4, 3]) {
-      AvgPool3d(2, stride: 1, padding: 1, countIncludePad: false)
-    },
-    LayerCase("nn.Sequential(nn.AdaptiveAvgPool1d(5), nn.AdaptiveMaxPool1d(2))", [2, 3, 7]) {
-      Sequential(AdaptiveAvgPool1d(5), AdaptiveMaxPool1d(2))
-    },
-    LayerCase("nn.Sequential(nn.AdaptiveAvgPool3d((3, 2, 2)), nn.AdaptiveMaxPool3d(2))", [2, 4, 3, 5]) {
-      Sequential(AdaptiveAvgPool3d([3, 2, 2]), AdaptiveMaxPool3d(2))
-    },
-    LayerCase("nn.ConstantPad1d((1, 2), 1.5)", [2, 3, 4]) { ConstantPad1d([1, 2], value: 1.5) },
-    LayerCase("nn.Sequential(nn.ZeroPad2d(1), nn.ReflectionPad2d((1, 2, 0, 1)))", [2, 3, 4]) {
-      Sequential(ZeroPad2d(1), ReflectionPad2d([1, 2, 0, 1]))
-    },
-    LayerCase("nn.Sequential(nn.ReplicationPad3d(1), nn.CircularPad3d(1))", [2, 2, 3, 2]) {
-      Sequential(ReplicationPad3d(1), CircularPad3d(1))
-    },
-    LayerCase("nn.Upsample(scale_factor=2, mode='bilinear')", [2, 1, 3, 2]) {
-      Upsample(scaleFactor: [2, 2], mode: .bilinear)
-    },
-    LayerCase("nn.Sequential(nn.Unfold(2), nn.Fold((4, 3), 2))", [2, 3, 4, 3]) {
-      Sequential(Unfold(2), Fold([4, 3], 2))
-    },
-    LayerCase("nn.LocalResponseNorm(2, 0.5)", [2, 4, 3]) { LocalResponseNorm(2, alpha: 0.5) },
-    LayerCase("nn.LayerNorm(5)", [2, 3, 5]) { LayerNorm(5) },
-    LayerCase("nn.LayerNorm((3, 5), eps=0.1, bias=False)", [2, 3, 5]) { LayerNorm([3, 5], eps: 0.1, bias: false) },
-    LayerCase("nn.LayerNorm(5, elementwise_affine=False)", [2, 3, 5]) { LayerNorm(5, elementwiseAffine: false) },
-    LayerCase("nn.RMSNorm(5)", [2, 3, 5]) { RMSNorm(5) },
-    LayerCase("nn.RMSNorm((3, 5), eps=0.1, elementwise_affine=False)", [2, 3, 5]) {
-      RMSNorm([3, 5], eps: 0.1, elementwiseAffine: false)
-    },
-    LayerCase("nn.GroupNorm(2, 6)", [2, 6, 3]) { GroupNorm(2, 6) },
-    LayerCase("nn.GroupNorm(3, 6, eps=0.1, affine=False)", [2, 6, 3, 2]) { GroupNorm(3, 6, eps: 0.1, affine: false) },
-    LayerCase("nn.BatchNorm1d(3)", [5, 3]) { BatchNorm1d(3) },
-    LayerCase("nn.BatchNorm1d(3, eps=0.1, affine=False)", [5, 3, 4]) { BatchNorm1d(3, eps: 0.1, affine: false) },
-    LayerCase("nn.BatchNorm2d(3)", [2, 3, 4, 5]) { BatchNorm2d(3) },
-    LayerCase("nn.BatchNorm2d(3).eval()", [2, 3, 4, 5]) { BatchNorm2d(3).eval() },
-    LayerCase("nn.BatchNorm2d(3, track_running_stats=False).eval()", [2, 3, 4, 5]) {
-      BatchNorm2d(3, trackRunningStats: false).eval()
-    },
-    LayerCase("nn.InstanceNorm1d(3)", [2, 3, 4]) { InstanceNorm1d(3) },
-    LayerCase("nn.InstanceNorm2d(3, affine=True, eps=0.1)", [3, 4, 2]) { InstanceNorm2d(3, eps: 0.1, affine: true) },
-    LayerCase("nn.InstanceNorm3d(3, track_running_stats=True).eval()", [2, 3, 2, 2, 2]) {
-      InstanceNorm3d(3, trackRunningStats: true).eval()
-    },
-    LayerCase("nn.Sequential(m := nn.InstanceNorm1d(3, track_running_stats=True), m.eval())", [2, 3, 4]) {
-      let norm = InstanceNorm1d(3, trackRunningStats: true).eval()
-      return Sequential(norm, norm)
-    },
-    LayerCase("nn.Dropout1d(0.4)", [3, 5, 2]) { Dropout1d(0.4) }, LayerCase("nn.Dropout1d(0.4)", [5, 2]) { Dropout1d(0.4) },
-    LayerCase("nn.Dropout3d(0.4)", [3, 5, 2, 1, 2]) { Dropout3d(0.4) },
-    LayerCase("nn.AlphaDropout(0.3)", [30, 7]) { AlphaDropout(0.3) },
-    LayerCase("nn.AlphaDropout(1)", [3, 7]) { AlphaDropout(1) },
-    LayerCase("nn.FeatureAlphaDropout(0.3)", [3, 7, 2]) { FeatureAlphaDropout(0.3) },
-    LayerCase("nn.Flatten()", [2, 3, 4]) { Flatten() },
-    LayerCase("nn.Flatten(0, -2)", [2, 3, 4]) { Flatten(startDim: 0, endDim: -2) },
-    LayerCase("nn.Flatten(0)", []) { Flatten(startDim: 0) }, LayerCase("nn.Dropout()", [30, 7]) { Dropout() },
-    LayerCase("nn.Dropout(0.2)", [3, 5]) { Dropout(0.2) }, LayerCase("nn.Dropout(0.2).eval()", [3, 5]) { Dropout(0.2).eval() },
-    LayerCase("nn.Dropout(1)", [3, 5]) { Dropout(1) }, LayerCase("nn.Dropout(0)", [3, 5]) { Dropout(0) },
-    LayerCase("nn.Dropout2d(0.4)", [3, 5, 2, 4]) { Dropout2d(0.4) },
-    LayerCase("nn.Sequential(nn.Dropout(0.3), nn.Linear(6, 6), nn.Dropout(0.1), nn.Dropout2d(0.5))", [4, 6]) {
-      Sequential(Dropout(0.3), Linear(6, 6), Dropout(0.1), Dropout2d(0.5))
-    },
-    LayerCase("nn.Softmax(1)", [2, 3, 4]) { Softmax(dim: 1) },
-    LayerCase("nn.LogSoftmax(-1)", [2, 3, 4]) { LogSoftmax(dim: -1) }, LayerCase("nn.ReLU()", [7]) { ReLU() },
-    LayerCase("nn.ReLU6()", [7]) { ReLU6() },
-    LayerCase("nn.LeakyReLU()", [7]) { LeakyReLU() }, LayerCase("nn.LeakyReLU(0.3)", [7]) { LeakyReLU(negativeSlope: 0.3) },
-    LayerCase("nn.PReLU()", [2, 3]) { PReLU() }, LayerCase("nn.PReLU(3, init=0.4)", [2, 3]) { PReLU(3, initial: 0.4) },
-    LayerCase("nn.ELU()", [7]) { ELU() }, LayerCase("nn.ELU(0.7)", [7]) { ELU(alpha: 0.7) },
-    LayerCase("nn.CELU()", [7]) { CELU() }, LayerCase("nn.CELU(0.7)", [7]) { CELU(alpha: 0.7) },
-    LayerCase("nn.SELU()", [7]) { SELU() }, LayerCase("nn.GELU()", [7]) { GELU() },
-    LayerCase("nn.GELU('tanh')", [7]) { GELU(approximate: .tanh) }, LayerCase("nn.SiLU()", [7]) { SiLU() },
-    LayerCase("nn.Mish()", [7]) { Mish() }, LayerCase("nn.Sigmoid()", [7]) { Sigmoid() },
-    LayerCase("nn.LogSigmoid()", [7]) { LogSigmoid() }, LayerCase("nn.Tanh()", [7]) { Tanh() },
-    LayerCase("nn.Softplus()", [7]) { Softplus() },
-    LayerCase("nn.Softplus(2, 1)", [7]) { Softplus(beta: 2, threshold: 1) },
-    LayerCase("nn.Softsign()", [7]) { Softsign() }, LayerCase("nn.Hardtanh()", [7]) { Hardtanh() },
-    LayerCase("nn.Hardtanh(-0.5, 0.25)", [7]) { Hardtanh(min: -0.5, max: 0.25) },
-    LayerCase("nn.Hardsigmoid()", [7]) { Hardsigmoid() }, LayerCase("nn.Hardswish()", [7]) { Hardswish() },
-    LayerCase("nn.Threshold(0.2, 5)", [7]) { Threshold(0.2, value: 5) }, LayerCase("nn.Identity()", [7]) { Identity() },
-    LayerCase("nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1))", [2, 1, 6, 6]) {
-      Sequential(Conv2d(1, 4, 3), Tanh(), MaxPool2d(2), Conv2d(4, 2, 1))
-    },
-  ]
+  static let all: [LayerCase] =
+    [
+      LayerCase("nn.Linear(5, 3)", [2, 4, 5]) { Linear(5, 3) },
+      LayerCase("nn.Linear(5, 3, bias=False)", [5]) { Linear(5, 3, bias: false) },
+      LayerCase("nn.Conv2d(3, 4, 3)", [2, 3, 6, 5]) { Conv2d(3, 4, 3) },
+      LayerCase("nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=2, bias=False)", [4, 7, 6]) {
+        Conv2d(4, 6, [3, 2], stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 2, bias: false)
+      },
+      LayerCase("nn.Conv2d(2, 3, (2, 3), padding='same')", [1, 2, 5, 4]) { Conv2d(2, 3, [2, 3], padding: .same) },
+      LayerCase("nn.Conv2d(2, 3, 2, padding='valid')", [1, 2, 5, 4]) { Conv2d(2, 3, 2, padding: .valid) },
+      LayerCase("nn.Conv1d(3, 4, 3)", [2, 3, 6]) { Conv1d(3, 4, 3) },
+      LayerCase("nn.Conv1d(4, 6, 2, padding='same', dilation=3, groups=2, bias=False)", [4, 6]) {
+        Conv1d(4, 6, 2, padding: .same, dilation: 3, groups: 2, bias: false)
+      },
+      LayerCase("nn.Conv3d(2, 3, (1, 2, 3), stride=(1, 2, 1), padding=(0, 1, 1))", [2, 2, 3, 4, 5]) {
+        Conv3d(2, 3, [1, 2, 3], stride: [1, 2, 1], padding: [0, 1, 1])
+      },
+      LayerCase("nn.ConvTranspose1d(3, 4, 3, stride=2, output_padding=1)", [2, 3, 6]) {
+        ConvTranspose1d(3, 4, 3, stride: 2, outputPadding: 1)
+      },
+      LayerCase("nn.ConvTranspose2d(4, 2, (3, 2), 2, (1, 0), groups=2, bias=False)", [2, 4, 3, 3]) {
+        ConvTranspose2d(4, 2, [3, 2], stride: 2, padding: [1, 0], groups: 2, bias: false)
+      },
+      LayerCase("nn.ConvTranspose3d(2, 3, 2, dilation=(2, 1, 1))", [2, 2, 3, 3]) {
+        ConvTranspose3d(2, 3, 2, dilation: [2, 1, 1])
+      },
+      LayerCase("nn.MaxPool2d(2)", [2, 3, 7, 6]) { MaxPool2d(2) },
+      LayerCase("nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2), ceil_mode=True)", [2, 3, 7, 6]) {
+        MaxPool2d([3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 2], ceilMode: true)
+      },
+      LayerCase("nn.AvgPool2d(2)", [2, 3, 7, 6]) { AvgPool2d(2) },
+      LayerCase("nn.AvgPool2d((3, 2), stride=1, padding=1, ceil_mode=True, count_include_pad=False)", [2, 3, 7, 6]) {
+        AvgPool2d([3, 2], stride: 1, padding: 1, ceilMode: true, countIncludePad: false)
+      },
+      LayerCase("nn.AvgPool2d(2, divisor_override=3)", [2, 3, 7, 6]) { AvgPool2d(2, divisorOverride: 3) },
+      LayerCase("nn.AdaptiveAvgPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveAvgPool2d([3, 2]) },
+      LayerCase("nn.AdaptiveMaxPool2d((3, 2))", [2, 3, 7, 6]) { AdaptiveMaxPool2d([3, 2]) },
+      LayerCase("nn.MaxPool1d(3, 2, 1)", [2, 3, 7]) { MaxPool1d(3, stride: 2, padding: 1) },
+      LayerCase("nn.MaxPool3d(2)", [2, 3, 4, 5, 4]) { MaxPool3d(2) },
+      LayerCase("nn.AvgPool1d(3, ceil_mode=True)", [2, 3, 7]) { AvgPool1d(3, ceilMode: true) },
+      LayerCase("nn.AvgPool3d(2, 1, 1, count_include_pad=False)", [2, 3, 4, 3]) {
+        AvgPool3d(2, stride: 1, padding: 1, countIncludePad: false)
+      },
+      LayerCase("nn.Sequential(nn.AdaptiveAvgPool1d(5), nn.AdaptiveMaxPool1d(2))", [2, 3, 7]) {
+        Sequential(AdaptiveAvgPool1d(5), AdaptiveMaxPool1d(2))
+      },
+      LayerCase("nn.Sequential(nn.AdaptiveAvgPool3d((3, 2, 2)), nn.AdaptiveMaxPool3d(2))", [2, 4, 3, 5]) {
+        Sequential(AdaptiveAvgPool3d([3, 2, 2]), AdaptiveMaxPool3d(2))
+      },
+      LayerCase("nn.ConstantPad1d((1, 2), 1.5)", [2, 3, 4]) { ConstantPad1d([1, 2], value: 1.5) },
+      LayerCase("nn.Sequential(nn.ZeroPad2d(1), nn.ReflectionPad2d((1, 2, 0, 1)))", [2, 3, 4]) {
+        Sequential(ZeroPad2d(1), ReflectionPad2d([1, 2, 0, 1]))
+      },
+      LayerCase("nn.Sequential(nn.ReplicationPad3d(1), nn.CircularPad3d(1))", [2, 2, 3, 2]) {
+        Sequential(ReplicationPad3d(1), CircularPad3d(1))
+      },
+      LayerCase("nn.Upsample(scale_factor=2, mode='bilinear')", [2, 1, 3, 2]) {
+        Upsample(scaleFactor: [2, 2], mode: .bilinear)
+      },
+      LayerCase("nn.Sequential(nn.Unfold(2), nn.Fold((4, 3), 2))", [2, 3, 4, 3]) {
+        Sequential(Unfold(2), Fold([4, 3], 2))
+      },
+      LayerCase("nn.LocalResponseNorm(2, 0.5)", [2, 4, 3]) { LocalResponseNorm(2, alpha: 0.5) },
+      LayerCase("nn.LayerNorm(5)", [2, 3, 5]) { LayerNorm(5) },
+      LayerCase("nn.LayerNorm((3, 5), eps=0.1, bias=False)", [2, 3, 5]) { LayerNorm([3, 5], eps: 0.1, bias: false) },
+      LayerCase("nn.LayerNorm(5, elementwise_affine=False)", [2, 3, 5]) { LayerNorm(5, elementwiseAffine: false) },
+      LayerCase("nn.RMSNorm(5)", [2, 3, 5]) { RMSNorm(5) },
+      LayerCase("nn.RMSNorm((3, 5), eps=0.1, elementwise_affine=False)", [2, 3, 5]) {
+        RMSNorm([3, 5], eps: 0.1, elementwiseAffine: false)
+      },
+      LayerCase("nn.GroupNorm(2, 6)", [2, 6, 3]) { GroupNorm(2, 6) },
+      LayerCase("nn.GroupNorm(3, 6, eps=0.1, affine=False)", [2, 6, 3, 2]) { GroupNorm(3, 6, eps: 0.1, affine: false) },
+      LayerCase("nn.BatchNorm1d(3)", [5, 3]) { BatchNorm1d(3) },
+      LayerCase("nn.BatchNorm1d(3, eps=0.1, affine=False)", [5, 3, 4]) { BatchNorm1d(3, eps: 0.1, affine: false) },
+      LayerCase("nn.BatchNorm2d(3)", [2, 3, 4, 5]) { BatchNorm2d(3) },
+      LayerCase("nn.BatchNorm2d(3).eval()", [2, 3, 4, 5]) { BatchNorm2d(3).eval() },
+      LayerCase("nn.BatchNorm2d(3, track_running_stats=False).eval()", [2, 3, 4, 5]) {
+        BatchNorm2d(3, trackRunningStats: false).eval()
+      },
+      LayerCase("nn.InstanceNorm1d(3)", [2, 3, 4]) { InstanceNorm1d(3) },
+      LayerCase("nn.InstanceNorm2d(3, affine=True, eps=0.1)", [3, 4, 2]) { InstanceNorm2d(3, eps: 0.1, affine: true) },
+      LayerCase("nn.InstanceNorm3d(3, track_running_stats=True).eval()", [2, 3, 2, 2, 2]) {
+        InstanceNorm3d(3, trackRunningStats: true).eval()
+      },
+      LayerCase("nn.Sequential(m := nn.InstanceNorm1d(3, track_running_stats=True), m.eval())", [2, 3, 4]) {
+        let norm = InstanceNorm1d(3, trackRunningStats: true).eval()
+        return Sequential(norm, norm)
+      },
+      LayerCase("nn.Dropout1d(0.4)", [3, 5, 2]) { Dropout1d(0.4) }, LayerCase("nn.Dropout1d(0.4)", [5, 2]) { Dropout1d(0.4) },
+      LayerCase("nn.Dropout3d(0.4)", [3, 5, 2, 1, 2]) { Dropout3d(0.4) },
+      LayerCase("nn.AlphaDropout(0.3)", [30, 7]) { AlphaDropout(0.3) },
+      LayerCase("nn.AlphaDropout(1)", [3, 7]) { AlphaDropout(1) },
+      LayerCase("nn.FeatureAlphaDropout(0.3)", [3, 7, 2]) { FeatureAlphaDropout(0.3) },
+      LayerCase("nn.Flatten()", [2, 3, 4]) { Flatten() },
+      LayerCase("nn.Flatten(0, -2)", [2, 3, 4]) { Flatten(startDim: 0, endDim: -2) },
+      LayerCase("nn.Flatten(0)", []) { Flatten(startDim: 0) }, LayerCase("nn.Dropout()", [30, 7]) { Dropout() },
+      LayerCase("nn.Dropout(0.2)", [3, 5]) { Dropout(0.2) }, LayerCase("nn.Dropout(0.2).eval()", [3, 5]) { Dropout(0.2).eval() },
+      LayerCase("nn.Dropout(1)", [3, 5]) { Dropout(1) }, LayerCase("nn.Dropout(0)", [3, 5]) { Dropout(0) },
+      LayerCase("nn.Dropout2d(0.4)", [3, 5, 2, 4]) { Dropout2d(0.4) },
+      LayerCase("nn.Sequential(nn.Dropout(0.3), nn.Linear(6, 6), nn.Dropout(0.1), nn.Dropout2d(0.5))", [4, 6]) {
+        Sequential(Dropout(0.3), Linear(6, 6), Dropout(0.1), Dropout2d(0.5))
+      },
+      LayerCase("nn.Softmax(1)", [2, 3, 4]) { Softmax(dim: 1) },
+      LayerCase("nn.LogSoftmax(-1)", [2, 3, 4]) { LogSoftmax(dim: -1) }, LayerCase("nn.ReLU()", [7]) { ReLU() },
+      LayerCase("nn.ReLU6()", [7]) { ReLU6() },
+      LayerCase("nn.LeakyReLU()", [7]) { LeakyReLU() }, LayerCase("nn.LeakyReLU(0.3)", [7]) { LeakyReLU(negativeSlope: 0.3) },
+      LayerCase("nn.PReLU()", [2, 3]) { PReLU() }, LayerCase("nn.PReLU(3, init=0.4)", [2, 3]) { PReLU(3, initial: 0.4) },
+      LayerCase("nn.ELU()", [7]) { ELU() }, LayerCase("nn.ELU(0.7)", [7]) { ELU(alpha: 0.7) },
+      LayerCase("nn.CELU()", [7]) { CELU() }, LayerCase("nn.CELU(0.7)", [7]) { CELU(alpha: 0.7) },
+      LayerCase("nn.SELU()", [7]) { SELU() }, LayerCase("nn.GELU()", [7]) { GELU() },
+      LayerCase("nn.GELU('tanh')", [7]) { GELU(approximate: .tanh) }, LayerCase("nn.SiLU()", [7]) { SiLU() },
+      LayerCase("nn.Mish()", [7]) { Mish() }, LayerCase("nn.Sigmoid()", [7]) { Sigmoid() },
+      LayerCase("nn.LogSigmoid()", [7]) { LogSigmoid() }, LayerCase("nn.Tanh()", [7]) { Tanh() },
+      LayerCase("nn.Softplus()", [7]) { Softplus() },
+      LayerCase("nn.Softplus(2, 1)", [7]) { Softplus(beta: 2, threshold: 1) },
+      LayerCase("nn.Softsign()", [7]) { Softsign() }, LayerCase("nn.Hardtanh()", [7]) { Hardtanh() },
+      LayerCase("nn.Hardtanh(-0.5, 0.25)", [7]) { Hardtanh(min: -0.5, max: 0.25) },
+      LayerCase("nn.Hardsigmoid()", [7]) { Hardsigmoid() }, LayerCase("nn.Hardswish()", [7]) { Hardswish() },
+      LayerCase("nn.Threshold(0.2, 5)", [7]) { Threshold(0.2, value: 5) }, LayerCase("nn.Identity()", [7]) { Identity() },
+      LayerCase("nn.Sequential(nn.Conv2d(1, 4, 3), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1))", [2, 1, 6, 6]) {
+        Sequential(Conv2d(1, 4, 3), Tanh(), MaxPool2d(2), Conv2d(4, 2, 1))
+      },
+    ] + others
 
   static let inputs = all.map { Tensor.random($0.input, in: -4...4) }
   static let seed = Int.random(in: 0..<1 << 40)

@@ -42,11 +42,12 @@ extension Tensor {
   ///   - perSampleWeights: What each row is multiplied by, of the shape of `indices`; for sums only.
   ///   - includeLastOffset: The last offset is where the last bag ends.
   ///   - paddingIndex: The row that counts nothing and gets no gradient; from the end if negative.
+  ///   - maxNorm, normType, scaleGradByFreq: As of ``embedding(_:weight:paddingIndex:maxNorm:normType:scaleGradByFreq:file:line:)``.
   /// - Returns: [bags, width]; zeros for an empty bag.
   public static func embeddingBag(
     _ indices: Tensor, weight: Tensor, offsets: Tensor? = nil, mode: EmbeddingBagMode = .mean,
-    perSampleWeights: Tensor? = nil, includeLastOffset: Bool = false, paddingIndex: Int? = nil,
-    file: StaticString = #fileID, line: UInt = #line
+    perSampleWeights: Tensor? = nil, includeLastOffset: Bool = false, paddingIndex: Int? = nil, maxNorm: Double? = nil,
+    normType: Double = 2, scaleGradByFreq: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     let others = [indices, offsets, perSampleWeights].compactMap { $0 }
     return weight.checkedOperands("embedding_bag", others, CallSite(file, line)) { layout throws(TensorError) in
@@ -74,6 +75,10 @@ extension Tensor {
             "expected scalar type \(weight.dtype.torchScalarName) but found \(perSampleWeights.dtype.torchScalarName)")
         }
       }
+      guard !scaleGradByFreq || mode != .max else {
+        throw .argument("embedding_bag: scaling the gradient by the frequency is not supported with mode='max'")
+      }
+      if let maxNorm { weight.embeddingRenorm_(indices, maxNorm: maxNorm, normType: normType, file: file, line: line) }
       let rows = layout.shape.at(0)
       var padding: Int?
       if let paddingIndex {
@@ -96,7 +101,8 @@ extension Tensor {
         }
       }
       let chosen = Tensor(kept, shape: [kept.count])
-      var values = Tensor.embedding(flat.indexSelect(dim: 0, index: chosen), weight: weight, file: file, line: line)
+      var values = Tensor.embedding(
+        flat.indexSelect(dim: 0, index: chosen), weight: weight, scaleGradByFreq: scaleGradByFreq, file: file, line: line)
       if let perSampleWeights {
         let shares = perSampleWeights.reshape([indices.count]).indexSelect(dim: 0, index: chosen)
         values = values * shares.unsqueeze(1)

@@ -5,6 +5,8 @@ struct IndexArguments: Sendable {
   let dims: [Int]
   /// A position whose elements get no gradient.
   var padding: Int?
+  /// The gradient of a position is divided by how often it was chosen.
+  var scalesByFrequency = false
 }
 
 /// Rows that read a table: operand 1 and those that follow are the indices, one for each of the attribute's dimensions.
@@ -53,7 +55,22 @@ struct Indexing: Sendable {
 
   let embedding: Operator<IndexArguments> = Indexing.reading(
     "embedding", negative: false,
-    samples: [Sample("F.embedding(b, a)", [.real([5, 3]), .integers([2, 3], 0...4)]) { .embedding($0[1], weight: $0[0]) }]
+    samples: [
+      Sample("F.embedding(b, a)", [.real([5, 3]), .integers([2, 3], 0...4)]) { .embedding($0[1], weight: $0[0]) },
+      Sample("F.embedding(b, a, scale_grad_by_freq=True)", [.real([5, 3]), .integers([2, 6], 0...4)]) {
+        .embedding($0[1], weight: $0[0], scaleGradByFreq: true)
+      },
+      Sample("F.embedding(b, a.detach().clone(), max_norm=1.5, norm_type=1)", [.real([5, 3]), .integers([2, 3], 0...4)]) {
+        .embedding($0[1], weight: $0[0].detach().clone(), maxNorm: 1.5, normType: 1)
+      },
+      Sample(
+        "(lambda t: (F.embedding(b, t, max_norm=1.5), t)[1])(a.detach().clone())", [.real([5, 3]), .integers([2, 2], 0...4)]
+      ) {
+        let table = $0[0].detach().clone()
+        _ = Tensor.embedding($0[1], weight: table, maxNorm: 1.5)
+        return table
+      },
+    ]
   ) { (operands, at) throws(TensorError) in
     guard operands[0]!.ndim == 2 else { throw .shape("'weight' must be 2-D") }
     guard operands[1]!.dtype == .int64 || operands[1]!.dtype == .int32 else {
@@ -86,7 +103,12 @@ struct Indexing: Sendable {
       },
       backward: { (call, gradient) throws(TensorError) in
         let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
-        var sum = ops.scattering.indexPutSum.call(try call.indices(after: Few(zeros, gradient)), call.attributes)
+        var shares = gradient
+        if call.attributes.scalesByFrequency {
+          let chosen = try call.operand(1)
+          shares = gradient / chosen.flatten().bincount()[chosen].unsqueeze(-1)
+        }
+        var sum = ops.scattering.indexPutSum.call(try call.indices(after: Few(zeros, shares)), call.attributes)
         if let padding = call.attributes.padding {
           let index = Tensor([padding])
           sum = (consume sum).indexFill(dim: call.attributes.dims[0], index: index, 0)
@@ -136,17 +158,40 @@ extension Tensor {
   ///
   /// `indices` are int64 or int32. The gradients of a row that appears more than once add up; row `paddingIndex`, counted
   /// from the end if negative, gets none.
+  ///
+  /// - Parameters:
+  ///   - maxNorm: Chosen rows of `weight` whose norm of order `normType` is larger are first shrunk to it, in place and unseen by
+  ///     gradients.
+  ///   - scaleGradByFreq: Gradients are divided by how often their row appears.
   public static func embedding(
-    _ indices: Tensor, weight: Tensor, paddingIndex: Int? = nil, file: StaticString = #fileID, line: UInt = #line
+    _ indices: Tensor, weight: Tensor, paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2,
+    scaleGradByFreq: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     let site = CallSite(file, line)
-    return weight.checked("embedding", at: site) { layout throws(TensorError) in
+    return weight.checked("embedding", with: indices, at: site) { layout throws(TensorError) in
       var padding = paddingIndex
       if let index = padding, let rows = layout.rank > 0 ? layout.shape.at(0) : nil {
         guard index >= -rows, index < rows else { throw .argument("Padding_idx must be within num_embeddings") }
         padding = index < 0 ? index + rows : index
       }
-      return ops.indexing.embedding(weight, indices, IndexArguments(dims: [0], padding: padding), at: site)
+      if let maxNorm { weight.embeddingRenorm_(indices, maxNorm: maxNorm, normType: normType, file: file, line: line) }
+      let arguments = IndexArguments(dims: [0], padding: padding, scalesByFrequency: scaleGradByFreq)
+      return ops.indexing.embedding(weight, indices, arguments, at: site)
+    }
+  }
+
+  /// Shrinks the rows that `indices` names to norms of `maxNorm` at most. Torch's `embedding_renorm_`.
+  @discardableResult
+  func embeddingRenorm_(
+    _ indices: Tensor, maxNorm: Double, normType: Double, file: StaticString, line: UInt
+  ) -> Tensor {
+    noGrad {
+      let chosen = indices.flatten().to(.int64).unique()
+      if chosen.count == 0 { return self }
+      let rows = indexSelect(dim: 0, index: chosen, file: file, line: line)
+      return indexCopy_(
+        dim: 0, index: chosen, source: rows.renorm(normType, dim: 0, maxNorm: maxNorm, file: file, line: line), file: file,
+        line: line)
     }
   }
 }

@@ -4,6 +4,8 @@ struct Splits: Sendable {
     .several("a.split(2, 1)", [.real([2, 5])]) { Array($0[0].split(2, dim: 1)) },
     .several("a.split([1, 0, 2])", [.real([3, 2])]) { Array($0[0].split([1, 0, 2])) },
     .several("a.chunk(3, -1)", [.real([2, 5])]) { Array($0[0].chunk(3, dim: -1)) },
+    .several("a.tensor_split(torch.tensor([1, 3]), 1)", [.real([2, 5])]) { Array($0[0].tensorSplit(Tensor([1, 3]), dim: 1)) },
+    .several("a.tensor_split(torch.tensor(2))", [.real([3, 2])]) { Array($0[0].tensorSplit(Tensor(2))) },
     .several("a.unbind(1)", [.real([2, 3, 2])]) { Array($0[0].unbind(dim: 1)) },
   ]
 }
@@ -120,6 +122,29 @@ extension Tensor {
         return ops.views.slice(
           self, SliceArguments(dim: dim, start: start, count: Swift.max(end - start, 0), step: 1))
       }
+    }
+  }
+
+  /// ``tensorSplit(_:dim:file:line:)-(Int,_,_,_)`` where `cuts` is a scalar, else with its elements as the ends; int64. Torch's
+  /// `tensor_split` with a tensor.
+  public func tensorSplit(
+    _ cuts: Tensor, dim: Int = 0, file: StaticString = #fileID, line: UInt = #line
+  ) -> TensorList {
+    if let poison = cuts.body.poison { return TensorList(poison: Door.poisoned(by: poison, .current)) }
+    return list("tensor_split", CallSite(file, line)) { _ throws(TensorError) in
+      guard cuts.dtype == .int64 else {
+        throw .dtype(
+          "tensor_split expected tensor_indices_or_sections to have dtype of long, but got \(cuts.dtype.torchScalarName)")
+      }
+      guard cuts.ndim <= 1 else {
+        throw .shape(
+          "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
+            + "tensor with \(cuts.ndim) dims")
+      }
+      let numbers = cuts.array(of: Int.self)
+      return Array(
+        cuts.ndim == 0
+          ? tensorSplit(numbers[0], dim: dim, file: file, line: line) : tensorSplit(numbers, dim: dim, file: file, line: line))
     }
   }
 

@@ -98,28 +98,36 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("as_strided", at: site) { layout throws(TensorError) in
-      guard strides.count == shape.count else { throw .argument("mismatch in length of strides and shape") }
-      guard !strides.contains(where: { $0 < 0 }) else {
-        throw .argument("as_strided: Negative strides are not supported at the moment, got strides: \(strides)")
-      }
-      _ = try shape.byteCount(of: dtype)
-      guard !layout.overlapsItself else {
-        throw .argument("some elements of the input tensor refer to a single memory location. Please clone() it before.")
-      }
-      let start = offset ?? layout.offset
-      let reach = zip(shape, strides).reduce((start, start < 0)) { reach, dim in
-        let (span, a) = Swift.max(dim.0 - 1, 0).multipliedReportingOverflow(by: dim.1)
-        let (end, b) = reach.0.addingReportingOverflow(span)
-        return (end, reach.1 || a || b)
-      }
-      let count = body.storage.byteCount / dtype.byteCount
-      guard shape.elementCount == 0 || !reach.1 && reach.0 < count else {
-        throw .argument(
-          "setStorage: sizes \(shape), strides \(strides), storage offset \(start) are out of bounds for storage of "
-            + "\(count) elements")
-      }
-      let view = Layout(shape: shape, strides: Shape(strides), offset: start)
+      let view = try stridedLayout("as_strided", shape, strides, offset)
       return ops.stridedViews.view(self, StridedView(base: layout, view: view), at: site)
     }
+  }
+
+  /// The layout of such a view.
+  func stridedLayout(
+    _ name: String, _ shape: Shape, _ strides: [Int], _ offset: Int?
+  ) throws(TensorError) -> Layout {
+    let layout = body.layout
+    guard strides.count == shape.count else { throw .argument("mismatch in length of strides and shape") }
+    guard !strides.contains(where: { $0 < 0 }) else {
+      throw .argument("\(name): Negative strides are not supported at the moment, got strides: \(strides)")
+    }
+    _ = try shape.byteCount(of: dtype)
+    guard !layout.overlapsItself else {
+      throw .argument("some elements of the input tensor refer to a single memory location. Please clone() it before.")
+    }
+    let start = offset ?? layout.offset
+    let reach = zip(shape, strides).reduce((start, start < 0)) { reach, dim in
+      let (span, a) = Swift.max(dim.0 - 1, 0).multipliedReportingOverflow(by: dim.1)
+      let (end, b) = reach.0.addingReportingOverflow(span)
+      return (end, reach.1 || a || b)
+    }
+    let count = body.storage.byteCount / dtype.byteCount
+    guard shape.elementCount == 0 || !reach.1 && reach.0 < count else {
+      throw .argument(
+        "setStorage: sizes \(shape), strides \(strides), storage offset \(start) are out of bounds for storage of "
+          + "\(count) elements")
+    }
+    return Layout(shape: shape, strides: Shape(strides), offset: start)
   }
 }

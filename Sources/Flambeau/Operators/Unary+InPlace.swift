@@ -209,4 +209,13 @@ extension Tensor {
   public func bitwiseNot_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     (dtype == .bool ? ops.unary.logicalNot : ops.unary.bitwiseNot).write(self, at: CallSite(file, line))
   }
+
+  /// Torch's `logit_`.
+  @discardableResult
+  public func logit_(eps: Double? = nil, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    let site = CallSite(file, line)
+    guard let eps else { return ops.unary.logit.write(self, at: site) }
+    let bounds = PointwiseArguments(scalars: Scalars(Number(eps), Number(1 - eps)))
+    return ops.unary.logitClamped.write(Few(self), bounds, at: site)
+  }
 }

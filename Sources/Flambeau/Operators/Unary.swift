@@ -233,6 +233,7 @@ struct Unary: Sendable {
     },
     samples: [
       .unary("torch.logit(a)", 0.1...0.9) { $0.logit() }, .unary("torch.logit(a, 0.3)", 0.1...0.9) { $0.logit(eps: 0.3) },
+      .unary("a.clone().logit_()", 0.1...0.9) { $0.clone().logit_() },
     ])
   let logitClamped: Operator<PointwiseArguments> = .map(
     "logit", .floating,
@@ -242,7 +243,10 @@ struct Unary: Sendable {
     } derivatives: { x, s, _, g in
       [select(and(ge(x[0], s[0]), le(x[0], s[1])), g / (x[0] * (1 - x[0])), 0)]
     },
-    samples: [.unary("torch.logit(a, 0.2)", 0.1...0.9) { $0.logit(eps: 0.2) }])
+    samples: [
+      .unary("torch.logit(a, 0.2)", 0.1...0.9) { $0.logit(eps: 0.2) },
+      .unary("a.clone().logit_(0.2)", 0.1...0.9) { $0.clone().logit_(eps: 0.2) },
+    ])
 }
 
 extension Tensor {

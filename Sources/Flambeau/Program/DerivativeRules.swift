@@ -52,6 +52,8 @@ extension fb_primitive {
     fb_i0e: unary { x, y, g in g * (i1e(x) - sign(x) * y) },
     fb_i1: unary { x, y, g in g * besselSlope(x) { i0(x) - y / $0 } },
     fb_i1e: unary { x, y, g in g * besselSlope(x) { i0e(x) - y * (sign(x) + reciprocal($0)) } },
+    fb_erfcx: unary { x, y, g in g * (2 * x * y - Scalar(twoOverRootPi)) },
+    fb_ndtri: unary { _, y, g in g * (Scalar(rootTwoPi) * exp(square(y) / 2)) },
     fb_sigmoid: unary { _, y, g in g * ((1 - y) * y) },
     fb_softplus: unary { x, _, g in g * sigmoid(x) },
     fb_relu: unary { _, y, g in select(le(y, 0), 0, g) },
@@ -79,6 +81,8 @@ extension fb_primitive {
     fb_copysign: { x, y, g in [{ g * select(eq(x[0], 0), 0, y / x[0]) }, nil] },
     fb_hypot: { x, y, g in [{ g * (x[0] / y) }, { g * (x[1] / y) }] },
     fb_zeta: { x, _, g in [nil, { -g * (x[0] * zeta(x[0] + 1, x[1])) }] },
+    fb_igamma: { x, _, g in [nil, { g * gammaDensity(x[0], x[1]) }] },
+    fb_igammac: { x, _, g in [nil, { -g * gammaDensity(x[0], x[1]) }] },
     fb_fma: { x, _, g in [{ g * x[1] }, { g * x[0] }, { g }] },
     fb_select: { x, _, g in [nil, { select(x[0], g, 0) }, { select(x[0], 0, g) }] },
   ]
@@ -92,12 +96,16 @@ private let ln2 = 0.6931471805599453
 private let ln10 = 2.302585092994046
 private let twoOverRootPi = 1.1283791670955126
 private let halfRootPi = 0.886226925452758
+private let rootTwoPi = 2.5066282746310002
 private let oneOverRootTwoPi = 0.3989422804014327
 
 /// The slope of a Bessel function of order 1: ½ at 0, where its form divides by x.
 private func besselSlope(_ x: Scalar, _ form: (_ x: Scalar) -> Scalar) -> Scalar {
   select(eq(x, 0), 0.5, form(select(eq(x, 0), 1, x)))
 }
+
+/// The gamma distribution of shape `a` at `x`.
+private func gammaDensity(_ a: Scalar, _ x: Scalar) -> Scalar { exp((a - 1) * log(x) - x - lgamma(a)) }
 
 /// The gradient of an operand of min or max: none where it lost, half at a tie.
 private func winner(_ lost: Scalar, _ x: [Scalar], _ g: Scalar) -> Scalar {

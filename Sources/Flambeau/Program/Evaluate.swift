@@ -70,6 +70,8 @@ extension fb_primitive {
     fb_erfinv: { a, _, _ in Special.erfinv(a) }, fb_i0: { a, _, _ in Special.bessel(0, a) },
     fb_i0e: { a, _, _ in Special.bessel(0, a) * exp(-Swift.abs(a)) }, fb_i1: { a, _, _ in Special.bessel(1, a) },
     fb_i1e: { a, _, _ in Special.bessel(1, a) * exp(-Swift.abs(a)) },
+    fb_erfcx: { a, _, _ in Special.erfcx(a) }, fb_ndtri: { a, _, _ in Special.ndtri(a) },
+    fb_igamma: { a, b, _ in Special.igamma(a, b) }, fb_igammac: { a, b, _ in 1 - Special.igamma(a, b) },
     fb_hypot: { a, b, _ in hypot(a, b) }, fb_zeta: { a, b, _ in fb_hurwitz_zeta(a, b) },
     fb_next_after: { a, b, _ in nextafter(a, b) },
     fb_erf: { a, _, _ in erf(a) }, fb_erfc: { a, _, _ in erfc(a) }, fb_sigmoid: { a, _, _ in logistic(a) },

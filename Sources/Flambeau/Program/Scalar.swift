@@ -96,6 +96,8 @@ func i0(_ x: Scalar) -> Scalar { .apply(fb_i0, x) }
 func i0e(_ x: Scalar) -> Scalar { .apply(fb_i0e, x) }
 func i1(_ x: Scalar) -> Scalar { .apply(fb_i1, x) }
 func i1e(_ x: Scalar) -> Scalar { .apply(fb_i1e, x) }
+func erfcx(_ x: Scalar) -> Scalar { .apply(fb_erfcx, x) }
+func ndtri(_ x: Scalar) -> Scalar { .apply(fb_ndtri, x) }
 func sigmoid(_ x: Scalar) -> Scalar { .apply(fb_sigmoid, x) }
 func softplus(_ x: Scalar) -> Scalar { .apply(fb_softplus, x) }
 func relu(_ x: Scalar) -> Scalar { .apply(fb_relu, x) }
@@ -120,6 +122,9 @@ func copysign(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_copysign, a, b) }
 func hypot(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_hypot, a, b) }
 /// Σ (q + k)⁻ˢ over k from 0 on.
 func zeta(_ s: Scalar, _ q: Scalar) -> Scalar { .apply(fb_zeta, s, q) }
+/// The shares of a gamma distribution of shape `a` below and above `x`.
+func igamma(_ a: Scalar, _ x: Scalar) -> Scalar { .apply(fb_igamma, a, x) }
+func igammac(_ a: Scalar, _ x: Scalar) -> Scalar { .apply(fb_igammac, a, x) }
 func nextAfter(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_next_after, a, b) }
 func gcd(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_gcd, a, b) }
 func eq(_ a: Scalar, _ b: Scalar) -> Scalar { .apply(fb_eq, a, b) }

@@ -3,152 +3,152 @@ import Flambeau
 // Functions of each element as layers.
 
 /// `relu()`. Torch's `nn.ReLU`.
-public final class ReLU: Layer {
+public final class ReLU: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.relu() }
+  public func forward(_ x: Tensor) -> Tensor { x.relu() }
 }
 
 /// `relu6()`. Torch's `nn.ReLU6`.
-public final class ReLU6: Layer {
+public final class ReLU6: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.relu6() }
+  public func forward(_ x: Tensor) -> Tensor { x.relu6() }
 }
 
 /// `leakyReLU(negativeSlope:)`. Torch's `nn.LeakyReLU`.
-public final class LeakyReLU: Layer {
+public final class LeakyReLU: HookableLayer {
   public let negativeSlope: Double
   public init(negativeSlope: Double = 0.01) { self.negativeSlope = negativeSlope }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.leakyReLU(negativeSlope: negativeSlope) }
+  public func forward(_ x: Tensor) -> Tensor { x.leakyReLU(negativeSlope: negativeSlope) }
   public var configuration: String { "negativeSlope: \(negativeSlope)" }
 }
 
 /// `prelu(_:)` with learned slopes, one for all channels or one for each; they start at `initial`. Torch's `nn.PReLU`.
-public final class PReLU: Layer {
+public final class PReLU: HookableLayer {
   public let weight: Parameter
   public init(_ parameterCount: Int = 1, initial: Double = 0.25, dtype: DType = .float32) {
     weight = Parameter(.full([parameterCount], initial, dtype: dtype))
   }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.prelu(weight.tensor) }
+  public func forward(_ x: Tensor) -> Tensor { x.prelu(weight.tensor) }
   public var configuration: String { "\(weight.count)" }
 }
 
 /// `elu(alpha:)`. Torch's `nn.ELU`.
-public final class ELU: Layer {
+public final class ELU: HookableLayer {
   public let alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
+  public func forward(_ x: Tensor) -> Tensor { x.elu(alpha: alpha) }
   public var configuration: String { "alpha: \(alpha)" }
 }
 
 /// `celu(alpha:)`. Torch's `nn.CELU`.
-public final class CELU: Layer {
+public final class CELU: HookableLayer {
   public let alpha: Double
   public init(alpha: Double = 1) { self.alpha = alpha }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
+  public func forward(_ x: Tensor) -> Tensor { x.celu(alpha: alpha) }
   public var configuration: String { "alpha: \(alpha)" }
 }
 
 /// `selu()`. Torch's `nn.SELU`.
-public final class SELU: Layer {
+public final class SELU: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.selu() }
+  public func forward(_ x: Tensor) -> Tensor { x.selu() }
 }
 
 /// `gelu(approximate:)`. Torch's `nn.GELU`.
-public final class GELU: Layer {
+public final class GELU: HookableLayer {
   public let approximate: GELUApproximation
   public init(approximate: GELUApproximation = .none) { self.approximate = approximate }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.gelu(approximate: approximate) }
+  public func forward(_ x: Tensor) -> Tensor { x.gelu(approximate: approximate) }
   public var configuration: String { "approximate: \(approximate)" }
 }
 
 /// `silu()`. Torch's `nn.SiLU`.
-public final class SiLU: Layer {
+public final class SiLU: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.silu() }
+  public func forward(_ x: Tensor) -> Tensor { x.silu() }
 }
 
 /// `mish()`. Torch's `nn.Mish`.
-public final class Mish: Layer {
+public final class Mish: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.mish() }
+  public func forward(_ x: Tensor) -> Tensor { x.mish() }
 }
 
 /// `sigmoid()`. Torch's `nn.Sigmoid`.
-public final class Sigmoid: Layer {
+public final class Sigmoid: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.sigmoid() }
+  public func forward(_ x: Tensor) -> Tensor { x.sigmoid() }
 }
 
 /// `logSigmoid()`. Torch's `nn.LogSigmoid`.
-public final class LogSigmoid: Layer {
+public final class LogSigmoid: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSigmoid() }
+  public func forward(_ x: Tensor) -> Tensor { x.logSigmoid() }
 }
 
 /// `tanh()`. Torch's `nn.Tanh`.
-public final class Tanh: Layer {
+public final class Tanh: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.tanh() }
+  public func forward(_ x: Tensor) -> Tensor { x.tanh() }
 }
 
 /// `softplus(beta:threshold:)`. Torch's `nn.Softplus`.
-public final class Softplus: Layer {
+public final class Softplus: HookableLayer {
   public let beta: Double
   public let threshold: Double
   public init(beta: Double = 1, threshold: Double = 20) { (self.beta, self.threshold) = (beta, threshold) }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.softplus(beta: beta, threshold: threshold) }
+  public func forward(_ x: Tensor) -> Tensor { x.softplus(beta: beta, threshold: threshold) }
   public var configuration: String { "beta: \(beta), threshold: \(threshold)" }
 }
 
 /// `softsign()`. Torch's `nn.Softsign`.
-public final class Softsign: Layer {
+public final class Softsign: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.softsign() }
+  public func forward(_ x: Tensor) -> Tensor { x.softsign() }
 }
 
 /// `hardtanh(min:max:)`. Torch's `nn.Hardtanh`.
-public final class Hardtanh: Layer {
+public final class Hardtanh: HookableLayer {
   public let min: Double
   public let max: Double
   public init(min: Double = -1, max: Double = 1) { (self.min, self.max) = (min, max) }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.hardtanh(min: min, max: max) }
+  public func forward(_ x: Tensor) -> Tensor { x.hardtanh(min: min, max: max) }
   public var configuration: String { "min: \(min), max: \(max)" }
 }
 
 /// `hardsigmoid()`. Torch's `nn.Hardsigmoid`.
-public final class Hardsigmoid: Layer {
+public final class Hardsigmoid: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.hardsigmoid() }
+  public func forward(_ x: Tensor) -> Tensor { x.hardsigmoid() }
 }
 
 /// `hardswish()`. Torch's `nn.Hardswish`.
-public final class Hardswish: Layer {
+public final class Hardswish: HookableLayer {
   public init() {}
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.hardswish() }
+  public func forward(_ x: Tensor) -> Tensor { x.hardswish() }
 }
 
 /// `threshold(_:value:)`. Torch's `nn.Threshold`.
-public final class Threshold: Layer {
+public final class Threshold: HookableLayer {
   public let threshold: Double
   public let value: Double
   public init(_ threshold: Double, value: Double) { (self.threshold, self.value) = (threshold, value) }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.threshold(threshold, value: value) }
+  public func forward(_ x: Tensor) -> Tensor { x.threshold(threshold, value: value) }
   public var configuration: String { "\(threshold), value: \(value)" }
 }
 
 /// `softmax(dim:)`. Torch's `nn.Softmax`.
-public final class Softmax: Layer {
+public final class Softmax: HookableLayer {
   public let dim: Int
   public init(dim: Int) { self.dim = dim }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.softmax(dim: dim) }
+  public func forward(_ x: Tensor) -> Tensor { x.softmax(dim: dim) }
   public var configuration: String { "dim: \(dim)" }
 }
 
 /// `logSoftmax(dim:)`. Torch's `nn.LogSoftmax`.
-public final class LogSoftmax: Layer {
+public final class LogSoftmax: HookableLayer {
   public let dim: Int
   public init(dim: Int) { self.dim = dim }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.logSoftmax(dim: dim) }
+  public func forward(_ x: Tensor) -> Tensor { x.logSoftmax(dim: dim) }
   public var configuration: String { "dim: \(dim)" }
 }

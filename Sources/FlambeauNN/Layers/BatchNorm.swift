@@ -4,7 +4,7 @@ import Flambeau
 ///
 /// While training, channels are normalised by the batch's own mean and biased variance, and running statistics follow the mean
 /// and the unbiased variance; in evaluation the running ones are used, if they are kept.
-protocol BatchNormLayer: Layer {
+protocol BatchNormLayer: HookableLayer {
   var weight: Parameter? { get }
   var bias: Parameter? { get }
   var runningMean: Buffer? { get }
@@ -77,7 +77,7 @@ public final class BatchNorm1d: BatchNormLayer {
     numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
 }
 
@@ -111,6 +111,40 @@ public final class BatchNorm2d: BatchNormLayer {
     numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
+  public var configuration: String { settings }
+}
+
+/// Normalises the channels of [n, numFeatures, d, h, w]. Torch's `nn.BatchNorm3d`.
+public final class BatchNorm3d: BatchNormLayer {
+  public let weight: Parameter?
+  public let bias: Parameter?
+  public let runningMean: Buffer?
+  public let runningVar: Buffer?
+  public let numBatchesTracked: Buffer?
+  public let numFeatures: Int
+  public let eps: Double
+  public let momentum: Double?
+  let mode = Mode()
+  let updates = Lock()
+  static let ranks = (words: "5D", numbers: 5...5)
+
+  /// - Parameters:
+  ///   - momentum: What a batch counts in the running statistics; nil for the average of all batches.
+  ///   - affine: Scale and move by learned numbers, which start as ones and zeros.
+  ///   - trackRunningStats: Keep running statistics for evaluation.
+  public init(
+    _ numFeatures: Int, eps: Double = 1e-5, momentum: Double? = 0.1, affine: Bool = true, trackRunningStats: Bool = true,
+    dtype: DType = .float32
+  ) {
+    (self.numFeatures, self.eps, self.momentum) = (numFeatures, eps, momentum)
+    weight = affine ? Parameter(.ones([numFeatures], dtype: dtype)) : nil
+    bias = affine ? Parameter(.zeros([numFeatures], dtype: dtype)) : nil
+    runningMean = trackRunningStats ? Buffer(.zeros([numFeatures], dtype: dtype)) : nil
+    runningVar = trackRunningStats ? Buffer(.ones([numFeatures], dtype: dtype)) : nil
+    numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
+  }
+
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
 }

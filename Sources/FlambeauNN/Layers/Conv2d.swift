@@ -5,7 +5,7 @@ import Flambeau
 /// Input [n, inChannels, h, w] or [inChannels, h, w], output [n, outChannels, h', w'] or [outChannels, h', w']. The weight
 /// [outChannels, inChannels / groups, kernel height, kernel width] and the bias [outChannels] start uniform between
 /// ±1/√(inChannels / groups · kernel area).
-public final class Conv2d: Layer {
+public final class Conv2d: HookableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let inChannels: Int
@@ -14,7 +14,9 @@ public final class Conv2d: Layer {
   public let stride: Size2D
   public let dilation: Size2D
   public let groups: Int
+  public let paddingMode: PaddingMode
   private let border: Border
+  private let frame: ConvolutionFrame?
 
   private enum Border: Sendable {
     case zeros(Size2D)
@@ -24,32 +26,42 @@ public final class Conv2d: Layer {
   /// - Parameters:
   ///   - padding: Rows and columns of zeros on either side.
   ///   - groups: Channels are cut into as many parts, each convolved for itself.
+  ///   - paddingMode: What the padding shows: zeros (`.constant`) or parts of the input.
   public convenience init(
     _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: Size2D = 0,
-    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
+    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, paddingMode: PaddingMode = .constant, dtype: DType = .float32,
+    file: StaticString = #fileID,
     line: UInt = #line
   ) {
     self.init(
-      inChannels, outChannels, kernelSize, stride, .zeros(padding), dilation, groups, bias, dtype, file, line)
+      inChannels, outChannels, kernelSize, stride, .zeros(padding), dilation, groups, bias, paddingMode, dtype, file, line)
   }
 
   /// With as much padding as its name says.
   public convenience init(
     _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, stride: Size2D = 1, padding: ConvolutionPadding,
-    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, dtype: DType = .float32, file: StaticString = #fileID,
+    dilation: Size2D = 1, groups: Int = 1, bias: Bool = true, paddingMode: PaddingMode = .constant, dtype: DType = .float32,
+    file: StaticString = #fileID,
     line: UInt = #line
   ) {
     self.init(
-      inChannels, outChannels, kernelSize, stride, .named(padding), dilation, groups, bias, dtype, file, line)
+      inChannels, outChannels, kernelSize, stride, .named(padding), dilation, groups, bias, paddingMode, dtype, file, line)
   }
 
   private init(
     _ inChannels: Int, _ outChannels: Int, _ kernelSize: Size2D, _ stride: Size2D, _ border: Border, _ dilation: Size2D,
-    _ groups: Int, _ bias: Bool, _ dtype: DType, _ file: StaticString, _ line: UInt
+    _ groups: Int, _ bias: Bool, _ paddingMode: PaddingMode, _ dtype: DType, _ file: StaticString, _ line: UInt
   ) {
     Conv2d.check("Conv2d", inChannels, outChannels, groups, file, line)
     (self.inChannels, self.outChannels, self.kernelSize) = (inChannels, outChannels, kernelSize)
     (self.stride, self.border, self.dilation, self.groups) = (stride, border, dilation, groups)
+    self.paddingMode = paddingMode
+    frame =
+      switch border {
+      case .zeros(let padding): ConvolutionFrame(paddingMode, padding.sizes)
+      case .named(let padding):
+        ConvolutionFrame(paddingMode, padding, kernel: kernelSize.sizes, stride: stride.sizes, dilation: dilation.sizes)
+      }
     let shape: Shape = [outChannels, inChannels / Swift.max(groups, 1), kernelSize.height, kernelSize.width]
     weight = Parameter(.zeros(shape, dtype: dtype))
     self.bias = bias ? Parameter(.zeros([outChannels], dtype: dtype)) : nil
@@ -69,8 +81,12 @@ public final class Conv2d: Layer {
     if let problem { Door.fail(TensorError(.argument, problem), in: name, file: file, line: line) }
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    switch border {
+  public func forward(_ x: Tensor) -> Tensor {
+    if let frame {
+      return frame(x).conv2d(
+        weight.tensor, bias: bias?.tensor, stride: stride, dilation: dilation, groups: groups)
+    }
+    return switch border {
     case .zeros(let padding):
       x.conv2d(
         weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, dilation: dilation, groups: groups)
@@ -88,6 +104,7 @@ public final class Conv2d: Layer {
     }
     if dilation != 1 { text += ", dilation: \(dilation)" }
     if groups != 1 { text += ", groups: \(groups)" }
+    if paddingMode != .constant { text += ", paddingMode: \(paddingMode)" }
     return bias == nil ? text + ", bias: false" : text
   }
 }

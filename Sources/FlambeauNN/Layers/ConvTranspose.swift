@@ -4,7 +4,7 @@ import Flambeau
 ///
 /// Input [n, inChannels, l] or [inChannels, l]. The weight [inChannels, outChannels / groups, kernel] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
-public final class ConvTranspose1d: Layer {
+public final class ConvTranspose1d: HookableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let inChannels: Int
@@ -34,7 +34,7 @@ public final class ConvTranspose1d: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.convTranspose1d(
       weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, outputPadding: outputPadding, groups: groups,
       dilation: dilation)
@@ -54,7 +54,7 @@ public final class ConvTranspose1d: Layer {
 ///
 /// Input [n, inChannels, h, w] or [inChannels, h, w]. The weight [inChannels, outChannels / groups, kernel height, kernel width] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
-public final class ConvTranspose2d: Layer {
+public final class ConvTranspose2d: HookableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let inChannels: Int
@@ -84,7 +84,7 @@ public final class ConvTranspose2d: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.convTranspose2d(
       weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, outputPadding: outputPadding, groups: groups,
       dilation: dilation)
@@ -104,7 +104,7 @@ public final class ConvTranspose2d: Layer {
 ///
 /// Input [n, inChannels, d, h, w] or [inChannels, d, h, w]. The weight [inChannels, outChannels / groups, kernel sizes] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
-public final class ConvTranspose3d: Layer {
+public final class ConvTranspose3d: HookableLayer {
   public let weight: Parameter
   public let bias: Parameter?
   public let inChannels: Int
@@ -134,7 +134,7 @@ public final class ConvTranspose3d: Layer {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.convTranspose3d(
       weight.tensor, bias: bias?.tensor, stride: stride, padding: padding, outputPadding: outputPadding, groups: groups,
       dilation: dilation)

@@ -2,7 +2,7 @@ import Flambeau
 
 /// While training: each element is 0 with the probability `p`, the others are divided by 1 − p (Srivastava et al., 2014).
 /// Torch's `nn.Dropout`.
-public final class Dropout: Layer {
+public final class Dropout: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -11,7 +11,7 @@ public final class Dropout: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.dropout(p, training: mode.isTraining) }
+  public func forward(_ x: Tensor) -> Tensor { x.dropout(p, training: mode.isTraining) }
   public var configuration: String { "\(p)" }
 
   static func check(_ p: Double, _ name: String, _ file: StaticString, _ line: UInt) {
@@ -22,7 +22,7 @@ public final class Dropout: Layer {
 }
 
 /// ``Dropout`` of whole channels of [n, c, *] (Tompson et al., 2014). Torch's `nn.Dropout2d`.
-public final class Dropout2d: Layer {
+public final class Dropout2d: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -31,6 +31,6 @@ public final class Dropout2d: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.featureDropout(p, training: mode.isTraining) }
+  public func forward(_ x: Tensor) -> Tensor { x.featureDropout(p, training: mode.isTraining) }
   public var configuration: String { "\(p)" }
 }

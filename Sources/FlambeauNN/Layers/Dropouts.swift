@@ -1,7 +1,7 @@
 import Flambeau
 
 /// ``Dropout`` of whole channels of [n, c, l] or [c, l]. Torch's `nn.Dropout1d`.
-public final class Dropout1d: Layer {
+public final class Dropout1d: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -10,12 +10,12 @@ public final class Dropout1d: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.channelsDropped(p, mode, ranks: 2, "Dropout1d") }
+  public func forward(_ x: Tensor) -> Tensor { x.channelsDropped(p, mode, ranks: 2, "Dropout1d") }
   public var configuration: String { "\(p)" }
 }
 
 /// ``Dropout`` of whole channels of [n, c, d, h, w] or [c, d, h, w]. Torch's `nn.Dropout3d`.
-public final class Dropout3d: Layer {
+public final class Dropout3d: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -24,12 +24,12 @@ public final class Dropout3d: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.channelsDropped(p, mode, ranks: 4, "Dropout3d") }
+  public func forward(_ x: Tensor) -> Tensor { x.channelsDropped(p, mode, ranks: 4, "Dropout3d") }
   public var configuration: String { "\(p)" }
 }
 
 /// While training: `alphaDropout(_:training:)`, which keeps mean and variance of what ``SELU`` makes. Torch's `nn.AlphaDropout`.
-public final class AlphaDropout: Layer {
+public final class AlphaDropout: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -38,12 +38,12 @@ public final class AlphaDropout: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.alphaDropout(p, training: mode.isTraining) }
+  public func forward(_ x: Tensor) -> Tensor { x.alphaDropout(p, training: mode.isTraining) }
   public var configuration: String { "\(p)" }
 }
 
 /// ``AlphaDropout`` of whole channels of [n, c, *]. Torch's `nn.FeatureAlphaDropout`.
-public final class FeatureAlphaDropout: Layer {
+public final class FeatureAlphaDropout: HookableLayer {
   public let p: Double
   let mode = Mode()
 
@@ -52,7 +52,7 @@ public final class FeatureAlphaDropout: Layer {
     self.p = p
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.featureAlphaDropout(p, training: mode.isTraining) }
+  public func forward(_ x: Tensor) -> Tensor { x.featureAlphaDropout(p, training: mode.isTraining) }
   public var configuration: String { "\(p)" }
 }
 

@@ -4,24 +4,40 @@ import Flambeau
 ///
 /// Input [*] of integers below `count`, output [*, width]. The table starts normal; the row of `paddingIndex` is 0 and gets no
 /// gradient.
-public final class Embedding: Layer {
+public final class Embedding: HookableLayer {
   public let weight: Parameter
   public let count: Int
   public let width: Int
   public let paddingIndex: Int?
+  public let maxNorm: Double?
+  public let normType: Double
+  public let scaleGradByFreq: Bool
 
-  public init(_ count: Int, _ width: Int, paddingIndex: Int? = nil, dtype: DType = .float32) {
-    self.count = count
-    self.width = width
-    self.paddingIndex = paddingIndex
+  /// - Parameters:
+  ///   - maxNorm: Rows that are read and whose norm of order `normType` is larger are shrunk to it in the table.
+  ///   - scaleGradByFreq: Gradients are divided by how often their row appears.
+  public init(
+    _ count: Int, _ width: Int, paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2,
+    scaleGradByFreq: Bool = false, dtype: DType = .float32
+  ) {
+    (self.count, self.width, self.paddingIndex) = (count, width, paddingIndex)
+    (self.maxNorm, self.normType, self.scaleGradByFreq) = (maxNorm, normType, scaleGradByFreq)
     weight = Parameter(.zeros([count, width], dtype: dtype))
     Init.normal_(weight.tensor)
     if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { .embedding(x, weight: weight.tensor, paddingIndex: paddingIndex) }
+  public func forward(_ x: Tensor) -> Tensor {
+    .embedding(
+      x, weight: weight.tensor, paddingIndex: paddingIndex, maxNorm: maxNorm, normType: normType,
+      scaleGradByFreq: scaleGradByFreq)
+  }
 
   public var configuration: String {
-    "\(count), \(width)" + (paddingIndex.map { ", paddingIndex: \($0)" } ?? "")
+    var text = "\(count), \(width)"
+    if let paddingIndex { text += ", paddingIndex: \(paddingIndex)" }
+    if let maxNorm { text += ", maxNorm: \(maxNorm)" }
+    if normType != 2 { text += ", normType: \(normType)" }
+    return scaleGradByFreq ? text + ", scaleGradByFreq: true" : text
   }
 }

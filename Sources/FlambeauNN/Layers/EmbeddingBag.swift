@@ -10,14 +10,21 @@ public final class EmbeddingBag: Module {
   public let mode: EmbeddingBagMode
   public let includeLastOffset: Bool
   public let paddingIndex: Int?
+  public let maxNorm: Double?
+  public let normType: Double
+  public let scaleGradByFreq: Bool
 
-  /// - Parameter includeLastOffset: The last offset is where the last bag ends.
+  /// - Parameters:
+  ///   - includeLastOffset: The last offset is where the last bag ends.
+  ///   - maxNorm: Rows that are read and whose norm of order `normType` is larger are shrunk to it in the table.
+  ///   - scaleGradByFreq: Gradients are divided by how often their row appears.
   public init(
     _ count: Int, _ width: Int, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false, paddingIndex: Int? = nil,
-    dtype: DType = .float32
+    maxNorm: Double? = nil, normType: Double = 2, scaleGradByFreq: Bool = false, dtype: DType = .float32
   ) {
     (self.count, self.width, self.mode) = (count, width, mode)
     (self.includeLastOffset, self.paddingIndex) = (includeLastOffset, paddingIndex)
+    (self.maxNorm, self.normType, self.scaleGradByFreq) = (maxNorm, normType, scaleGradByFreq)
     weight = Parameter(.zeros([count, width], dtype: dtype))
     Init.normal_(weight.tensor)
     if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
@@ -30,7 +37,8 @@ public final class EmbeddingBag: Module {
   public func callAsFunction(_ x: Tensor, _ offsets: Tensor? = nil, perSampleWeights: Tensor? = nil) -> Tensor {
     .embeddingBag(
       x, weight: weight.tensor, offsets: offsets, mode: mode, perSampleWeights: perSampleWeights,
-      includeLastOffset: includeLastOffset, paddingIndex: paddingIndex)
+      includeLastOffset: includeLastOffset, paddingIndex: paddingIndex, maxNorm: maxNorm, normType: normType,
+      scaleGradByFreq: scaleGradByFreq)
   }
 
   public var configuration: String {

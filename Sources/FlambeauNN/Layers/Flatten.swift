@@ -1,14 +1,14 @@
 import Flambeau
 
 /// The dimensions from `startDim` to `endDim` as one; by default all but the batch's. Torch's `nn.Flatten`.
-public final class Flatten: Layer {
+public final class Flatten: HookableLayer {
   public let startDim: Int
   public let endDim: Int
 
   /// Negative dimensions count from the last.
   public init(startDim: Int = 1, endDim: Int = -1) { (self.startDim, self.endDim) = (startDim, endDim) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     if Context.current.isFailed { return x }
     let rank = Swift.max(x.ndim, 1)
     let (start, end) = (startDim < 0 ? startDim + rank : startDim, endDim < 0 ? endDim + rank : endDim)

@@ -1,8 +1,8 @@
 import Flambeau
 
 /// Its input. Torch's `nn.Identity`.
-public final class Identity: Layer {
+public final class Identity: HookableLayer {
   public init() {}
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x }
+  public func forward(_ x: Tensor) -> Tensor { x }
 }

@@ -2,7 +2,7 @@ import Flambeau
 
 /// What instance normalisations of all ranks have in common (Ulyanov et al., 2016): every channel of every sample less its mean,
 /// over its standard deviation. Running statistics, where kept, are used in evaluation.
-protocol InstanceNormLayer: Layer {
+protocol InstanceNormLayer: HookableLayer {
   var weight: Parameter? { get }
   var bias: Parameter? { get }
   var runningMean: Buffer? { get }
@@ -83,7 +83,7 @@ public final class InstanceNorm1d: InstanceNormLayer {
     numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
 }
 
@@ -116,7 +116,7 @@ public final class InstanceNorm2d: InstanceNormLayer {
     numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
 }
 
@@ -149,6 +149,6 @@ public final class InstanceNorm3d: InstanceNormLayer {
     numBatchesTracked = trackRunningStats ? Buffer(Tensor(0 as Int64), mayBeMissing: true) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { normalize(x) }
+  public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
 }

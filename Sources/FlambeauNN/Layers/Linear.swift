@@ -4,7 +4,7 @@ import Flambeau
 ///
 /// Input [*, inFeatures], output [*, outFeatures]. The weight [outFeatures, inFeatures] and the bias [outFeatures] start
 /// uniform between ±1/√inFeatures.
-public final class Linear: Adaptable {
+public final class Linear: HookableLayer, Adaptable {
   public static let startsWithInputs = false
   public let weight: Parameter
   public let bias: Parameter?
@@ -20,9 +20,7 @@ public final class Linear: Adaptable {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    adapter.added(to: x.linear(weight.tensor, bias?.tensor), x)
-  }
+  public func forward(_ x: Tensor) -> Tensor { adapter.added(to: x.linear(weight.tensor, bias?.tensor), x) }
 
   public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }
 }

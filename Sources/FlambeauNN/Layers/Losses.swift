@@ -275,6 +275,29 @@ public final class TripletMarginLoss: Module {
   public var configuration: String { "margin: \(margin), p: \(p), eps: \(eps), swap: \(swap), reduction: \(reduction)" }
 }
 
+/// `tripletMarginWithDistanceLoss(_:_:distance:)`. Torch's `nn.TripletMarginWithDistanceLoss`.
+public final class TripletMarginWithDistanceLoss: Module {
+  public let distance: @Sendable (Tensor, Tensor) -> Tensor
+  public let margin: Double
+  public let swap: Bool
+  public let reduction: LossReduction
+
+  /// - Parameter distance: How far the rows of two tensors are apart; a norm of order 2 by default.
+  public init(
+    distance: @escaping @Sendable (Tensor, Tensor) -> Tensor = { $0.pairwiseDistance($1) }, margin: Double = 1,
+    swap: Bool = false, reduction: LossReduction = .mean
+  ) {
+    (self.distance, self.margin, self.swap, self.reduction) = (distance, margin, swap, reduction)
+  }
+
+  public func callAsFunction(_ x: Tensor, _ positive: Tensor, _ negative: Tensor) -> Tensor {
+    x.tripletMarginWithDistanceLoss(
+      positive, negative, distance: distance, margin: margin, swap: swap, reduction: reduction)
+  }
+
+  public var configuration: String { "margin: \(margin), swap: \(swap), reduction: \(reduction)" }
+}
+
 /// `multiMarginLoss(_:)`. Torch's `nn.MultiMarginLoss`.
 public final class MultiMarginLoss: Module {
   public let p: Int

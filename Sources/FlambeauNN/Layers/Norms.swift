@@ -4,7 +4,7 @@ import Flambeau
 ///
 /// A row is what the last dimensions of the input, of the sizes `normalizedShape`, hold. The weight starts as ones, the bias as
 /// zeros, both of `normalizedShape`.
-public final class LayerNorm: Layer {
+public final class LayerNorm: HookableLayer {
   public let weight: Parameter?
   public let bias: Parameter?
   public let normalizedShape: Shape
@@ -26,7 +26,7 @@ public final class LayerNorm: Layer {
     self.init([size], eps: eps, elementwiseAffine: elementwiseAffine, bias: bias, dtype: dtype)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.layerNorm(normalizedShape, weight: weight?.tensor, bias: bias?.tensor, eps: eps)
   }
 
@@ -39,7 +39,7 @@ public final class LayerNorm: Layer {
 ///
 /// A row is what the last dimensions of the input, of the sizes `normalizedShape`, hold. The weight, of that shape, starts as
 /// ones.
-public final class RMSNorm: Layer {
+public final class RMSNorm: HookableLayer {
   public let weight: Parameter?
   public let normalizedShape: Shape
   /// Nil for the smallest relative step of the type that is computed in.
@@ -56,7 +56,7 @@ public final class RMSNorm: Layer {
     self.init([size], eps: eps, elementwiseAffine: elementwiseAffine, dtype: dtype)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.rmsNorm(normalizedShape, weight: weight?.tensor, eps: eps) }
+  public func forward(_ x: Tensor) -> Tensor { x.rmsNorm(normalizedShape, weight: weight?.tensor, eps: eps) }
 
   public var configuration: String {
     "\(normalizedShape), eps: \(eps.map { "\($0)" } ?? "nil"), elementwiseAffine: \(weight != nil)"
@@ -65,7 +65,7 @@ public final class RMSNorm: Layer {
 
 /// Channels of [n, numChannels, *] in groups, each less its mean, over its standard deviation (Wu and He, 2018). Torch's
 /// `nn.GroupNorm`. The weight [numChannels] starts as ones, the bias as zeros.
-public final class GroupNorm: Layer {
+public final class GroupNorm: HookableLayer {
   public let weight: Parameter?
   public let bias: Parameter?
   public let numGroups: Int
@@ -85,7 +85,7 @@ public final class GroupNorm: Layer {
     bias = affine ? Parameter(.zeros([numChannels], dtype: dtype)) : nil
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.groupNorm(numGroups, weight: weight?.tensor, bias: bias?.tensor, eps: eps)
   }
 

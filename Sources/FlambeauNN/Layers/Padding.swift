@@ -3,7 +3,7 @@ import Flambeau
 // Frames as layers. Amounts come before and after the last dimension, then before and after the one in front of it …
 
 /// A number around the last dimension. Torch's `nn.ConstantPad1d`.
-public final class ConstantPad1d: Layer {
+public final class ConstantPad1d: HookableLayer {
   public let padding: [Int]
   public let value: Double
 
@@ -16,12 +16,12 @@ public final class ConstantPad1d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int, value: Double) { self.init([all, all], value: value) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
   public var configuration: String { "\(padding), value: \(value)" }
 }
 
 /// Zeros around the last dimension. Torch's `nn.ZeroPad1d`.
-public final class ZeroPad1d: Layer {
+public final class ZeroPad1d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -32,12 +32,12 @@ public final class ZeroPad1d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies on the other side of the edge around the last dimension. Torch's `nn.ReflectionPad1d`.
-public final class ReflectionPad1d: Layer {
+public final class ReflectionPad1d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -48,12 +48,12 @@ public final class ReflectionPad1d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
   public var configuration: String { "\(padding)" }
 }
 
 /// The edge again and again around the last dimension. Torch's `nn.ReplicationPad1d`.
-public final class ReplicationPad1d: Layer {
+public final class ReplicationPad1d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -64,12 +64,12 @@ public final class ReplicationPad1d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies at the opposite end around the last dimension. Torch's `nn.CircularPad1d`.
-public final class CircularPad1d: Layer {
+public final class CircularPad1d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -80,12 +80,12 @@ public final class CircularPad1d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
   public var configuration: String { "\(padding)" }
 }
 
 /// A number around the last 2 dimensions. Torch's `nn.ConstantPad2d`.
-public final class ConstantPad2d: Layer {
+public final class ConstantPad2d: HookableLayer {
   public let padding: [Int]
   public let value: Double
 
@@ -98,12 +98,12 @@ public final class ConstantPad2d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int, value: Double) { self.init([all, all, all, all], value: value) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
   public var configuration: String { "\(padding), value: \(value)" }
 }
 
 /// Zeros around the last 2 dimensions. Torch's `nn.ZeroPad2d`.
-public final class ZeroPad2d: Layer {
+public final class ZeroPad2d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -114,12 +114,12 @@ public final class ZeroPad2d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies on the other side of the edge around the last 2 dimensions. Torch's `nn.ReflectionPad2d`.
-public final class ReflectionPad2d: Layer {
+public final class ReflectionPad2d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -130,12 +130,12 @@ public final class ReflectionPad2d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
   public var configuration: String { "\(padding)" }
 }
 
 /// The edge again and again around the last 2 dimensions. Torch's `nn.ReplicationPad2d`.
-public final class ReplicationPad2d: Layer {
+public final class ReplicationPad2d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -146,12 +146,12 @@ public final class ReplicationPad2d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies at the opposite end around the last 2 dimensions. Torch's `nn.CircularPad2d`.
-public final class CircularPad2d: Layer {
+public final class CircularPad2d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -162,12 +162,12 @@ public final class CircularPad2d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
   public var configuration: String { "\(padding)" }
 }
 
 /// A number around the last 3 dimensions. Torch's `nn.ConstantPad3d`.
-public final class ConstantPad3d: Layer {
+public final class ConstantPad3d: HookableLayer {
   public let padding: [Int]
   public let value: Double
 
@@ -180,12 +180,12 @@ public final class ConstantPad3d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int, value: Double) { self.init([all, all, all, all, all, all], value: value) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: value) }
   public var configuration: String { "\(padding), value: \(value)" }
 }
 
 /// Zeros around the last 3 dimensions. Torch's `nn.ZeroPad3d`.
-public final class ZeroPad3d: Layer {
+public final class ZeroPad3d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -196,12 +196,12 @@ public final class ZeroPad3d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, value: 0) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies on the other side of the edge around the last 3 dimensions. Torch's `nn.ReflectionPad3d`.
-public final class ReflectionPad3d: Layer {
+public final class ReflectionPad3d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -212,12 +212,12 @@ public final class ReflectionPad3d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .reflect) }
   public var configuration: String { "\(padding)" }
 }
 
 /// The edge again and again around the last 3 dimensions. Torch's `nn.ReplicationPad3d`.
-public final class ReplicationPad3d: Layer {
+public final class ReplicationPad3d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -228,12 +228,12 @@ public final class ReplicationPad3d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .replicate) }
   public var configuration: String { "\(padding)" }
 }
 
 /// What lies at the opposite end around the last 3 dimensions. Torch's `nn.CircularPad3d`.
-public final class CircularPad3d: Layer {
+public final class CircularPad3d: HookableLayer {
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -244,6 +244,6 @@ public final class CircularPad3d: Layer {
   /// The same everywhere.
   public convenience init(_ all: Int) { self.init([all, all, all, all, all, all]) }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
+  public func forward(_ x: Tensor) -> Tensor { x.pad(padding, mode: .circular) }
   public var configuration: String { "\(padding)" }
 }

@@ -1,7 +1,7 @@
 import Flambeau
 
 /// The largest element of every window of [n, c, h, w]. Torch's `nn.MaxPool2d`.
-public final class MaxPool2d: Layer {
+public final class MaxPool2d: HookableLayer {
   public let kernelSize: Size2D
   public let stride: Size2D
   public let padding: Size2D
@@ -20,8 +20,13 @@ public final class MaxPool2d: Layer {
     (self.dilation, self.ceilMode) = (dilation, ceilMode)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.maxPool2d(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
+  }
+
+  /// The largest elements and their positions in their planes, as int64. Torch's `return_indices`.
+  public func withIndices(_ x: Tensor) -> (values: Tensor, indices: Tensor) {
+    x.maxPool2dWithIndices(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
   }
 
   public var configuration: String {
@@ -30,7 +35,7 @@ public final class MaxPool2d: Layer {
 }
 
 /// The mean of every window of [n, c, h, w]. Torch's `nn.AvgPool2d`.
-public final class AvgPool2d: Layer {
+public final class AvgPool2d: HookableLayer {
   public let kernelSize: Size2D
   public let stride: Size2D
   public let padding: Size2D
@@ -52,7 +57,7 @@ public final class AvgPool2d: Layer {
     (self.ceilMode, self.countIncludePad, self.divisorOverride) = (ceilMode, countIncludePad, divisorOverride)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.avgPool2d(
       kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
       divisorOverride: divisorOverride)
@@ -62,17 +67,17 @@ public final class AvgPool2d: Layer {
 }
 
 /// The means of `outputSize` windows of about equal size. Torch's `nn.AdaptiveAvgPool2d`.
-public final class AdaptiveAvgPool2d: Layer {
+public final class AdaptiveAvgPool2d: HookableLayer {
   public let outputSize: Size2D
   public init(_ outputSize: Size2D) { self.outputSize = outputSize }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.adaptiveAvgPool2d(outputSize) }
+  public func forward(_ x: Tensor) -> Tensor { x.adaptiveAvgPool2d(outputSize) }
   public var configuration: String { "\(outputSize)" }
 }
 
 /// The largest elements of `outputSize` windows of about equal size. Torch's `nn.AdaptiveMaxPool2d`.
-public final class AdaptiveMaxPool2d: Layer {
+public final class AdaptiveMaxPool2d: HookableLayer {
   public let outputSize: Size2D
   public init(_ outputSize: Size2D) { self.outputSize = outputSize }
-  public func callAsFunction(_ x: Tensor) -> Tensor { x.adaptiveMaxPool2d(outputSize) }
+  public func forward(_ x: Tensor) -> Tensor { x.adaptiveMaxPool2d(outputSize) }
   public var configuration: String { "\(outputSize)" }
 }

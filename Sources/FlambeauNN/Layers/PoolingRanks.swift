@@ -1,7 +1,7 @@
 import Flambeau
 
 /// The largest element of every window of [n, c, l]. Torch's `nn.MaxPool1d`.
-public final class MaxPool1d: Layer {
+public final class MaxPool1d: HookableLayer {
   public let kernelSize: Int
   public let stride: Int
   public let padding: Int
@@ -21,8 +21,13 @@ public final class MaxPool1d: Layer {
     self.ceilMode = ceilMode
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.maxPool1d(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
+  }
+
+  /// The largest elements and their positions in their planes, as int64. Torch's `return_indices`.
+  public func withIndices(_ x: Tensor) -> (values: Tensor, indices: Tensor) {
+    x.maxPool1dWithIndices(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
   }
 
   public var configuration: String {
@@ -31,7 +36,7 @@ public final class MaxPool1d: Layer {
 }
 
 /// The mean of every window of [n, c, l]. Torch's `nn.AvgPool1d`.
-public final class AvgPool1d: Layer {
+public final class AvgPool1d: HookableLayer {
   public let kernelSize: Int
   public let stride: Int
   public let padding: Int
@@ -51,7 +56,7 @@ public final class AvgPool1d: Layer {
     self.countIncludePad = countIncludePad
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.avgPool1d(
       kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad)
   }
@@ -60,14 +65,14 @@ public final class AvgPool1d: Layer {
 }
 
 /// The means of `outputSize` windows of about equal size of [n, c, l]. Torch's `nn.AdaptiveAvgPool1d`.
-public final class AdaptiveAvgPool1d: Layer {
+public final class AdaptiveAvgPool1d: HookableLayer {
   public let outputSize: Int
 
   public init(_ outputSize: Int) {
     self.outputSize = outputSize
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.adaptiveAvgPool1d(outputSize)
   }
 
@@ -75,14 +80,14 @@ public final class AdaptiveAvgPool1d: Layer {
 }
 
 /// The largest elements of `outputSize` windows of about equal size of [n, c, l]. Torch's `nn.AdaptiveMaxPool1d`.
-public final class AdaptiveMaxPool1d: Layer {
+public final class AdaptiveMaxPool1d: HookableLayer {
   public let outputSize: Int
 
   public init(_ outputSize: Int) {
     self.outputSize = outputSize
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.adaptiveMaxPool1d(outputSize)
   }
 
@@ -90,7 +95,7 @@ public final class AdaptiveMaxPool1d: Layer {
 }
 
 /// The largest element of every window of [n, c, d, h, w]. Torch's `nn.MaxPool3d`.
-public final class MaxPool3d: Layer {
+public final class MaxPool3d: HookableLayer {
   public let kernelSize: Size3D
   public let stride: Size3D
   public let padding: Size3D
@@ -110,8 +115,13 @@ public final class MaxPool3d: Layer {
     self.ceilMode = ceilMode
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.maxPool3d(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
+  }
+
+  /// The largest elements and their positions in their planes, as int64. Torch's `return_indices`.
+  public func withIndices(_ x: Tensor) -> (values: Tensor, indices: Tensor) {
+    x.maxPool3dWithIndices(kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode)
   }
 
   public var configuration: String {
@@ -120,7 +130,7 @@ public final class MaxPool3d: Layer {
 }
 
 /// The mean of every window of [n, c, d, h, w]. Torch's `nn.AvgPool3d`.
-public final class AvgPool3d: Layer {
+public final class AvgPool3d: HookableLayer {
   public let kernelSize: Size3D
   public let stride: Size3D
   public let padding: Size3D
@@ -146,7 +156,7 @@ public final class AvgPool3d: Layer {
     self.divisorOverride = divisorOverride
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.avgPool3d(
       kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
       divisorOverride: divisorOverride)
@@ -156,14 +166,14 @@ public final class AvgPool3d: Layer {
 }
 
 /// The means of `outputSize` windows of about equal size of [n, c, d, h, w]. Torch's `nn.AdaptiveAvgPool3d`.
-public final class AdaptiveAvgPool3d: Layer {
+public final class AdaptiveAvgPool3d: HookableLayer {
   public let outputSize: Size3D
 
   public init(_ outputSize: Size3D) {
     self.outputSize = outputSize
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.adaptiveAvgPool3d(outputSize)
   }
 
@@ -171,14 +181,14 @@ public final class AdaptiveAvgPool3d: Layer {
 }
 
 /// The largest elements of `outputSize` windows of about equal size of [n, c, d, h, w]. Torch's `nn.AdaptiveMaxPool3d`.
-public final class AdaptiveMaxPool3d: Layer {
+public final class AdaptiveMaxPool3d: HookableLayer {
   public let outputSize: Size3D
 
   public init(_ outputSize: Size3D) {
     self.outputSize = outputSize
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.adaptiveMaxPool3d(outputSize)
   }
 

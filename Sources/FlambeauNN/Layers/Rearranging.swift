@@ -3,7 +3,7 @@ import Flambeau
 /// Another size. Torch's `nn.Upsample`.
 ///
 /// Input [n, c, l], [n, c, h, w] or [n, c, d, h, w].
-public final class Upsample: Layer {
+public final class Upsample: HookableLayer {
   public let size: [Int]?
   public let scaleFactor: [Double]?
   public let mode: InterpolationMode
@@ -18,7 +18,7 @@ public final class Upsample: Layer {
     (self.size, self.scaleFactor, self.mode, self.alignCorners) = (size, scaleFactor, mode, alignCorners)
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.interpolate(size: size, scaleFactor: scaleFactor, mode: mode, alignCorners: alignCorners)
   }
 
@@ -28,7 +28,7 @@ public final class Upsample: Layer {
 }
 
 /// The blocks that a kernel sees of [n, c, h, w], as columns. Torch's `nn.Unfold`.
-public final class Unfold: Layer {
+public final class Unfold: HookableLayer {
   public let kernelSize: Size2D
   public let dilation: Size2D
   public let padding: Size2D
@@ -41,7 +41,7 @@ public final class Unfold: Layer {
     self.stride = stride
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.unfold(kernelSize, dilation: dilation, padding: padding, stride: stride)
   }
 
@@ -49,7 +49,7 @@ public final class Unfold: Layer {
 }
 
 /// The sums, in images of `outputSize`, of blocks [n, c · kernel area, blocks]. Torch's `nn.Fold`.
-public final class Fold: Layer {
+public final class Fold: HookableLayer {
   public let outputSize: Size2D
   public let kernelSize: Size2D
   public let dilation: Size2D
@@ -64,7 +64,7 @@ public final class Fold: Layer {
     self.stride = stride
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.fold(outputSize, kernelSize, dilation: dilation, padding: padding, stride: stride)
   }
 
@@ -74,7 +74,7 @@ public final class Fold: Layer {
 }
 
 /// `localResponseNorm(_:alpha:beta:k:)` of [n, c, *]. Torch's `nn.LocalResponseNorm`.
-public final class LocalResponseNorm: Layer {
+public final class LocalResponseNorm: HookableLayer {
   public let size: Int
   public let alpha: Double
   public let beta: Double
@@ -87,9 +87,70 @@ public final class LocalResponseNorm: Layer {
     self.k = k
   }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor {
+  public func forward(_ x: Tensor) -> Tensor {
     x.localResponseNorm(size, alpha: alpha, beta: beta, k: k)
   }
 
   public var configuration: String { "\(size), alpha: \(alpha), beta: \(beta), k: \(k)" }
+}
+
+/// Channels become pixels: [n, c · r², h, w] → [n, c, h · r, w · r] (Shi et al., 2016). Torch's `nn.PixelShuffle`.
+public final class PixelShuffle: HookableLayer {
+  public let upscaleFactor: Int
+  public init(_ upscaleFactor: Int) { self.upscaleFactor = upscaleFactor }
+  public func forward(_ x: Tensor) -> Tensor { x.pixelShuffle(upscaleFactor) }
+  public var configuration: String { "\(upscaleFactor)" }
+}
+
+/// Pixels become channels: [n, c, h · r, w · r] → [n, c · r², h, w]. Torch's `nn.PixelUnshuffle`.
+public final class PixelUnshuffle: HookableLayer {
+  public let downscaleFactor: Int
+  public init(_ downscaleFactor: Int) { self.downscaleFactor = downscaleFactor }
+  public func forward(_ x: Tensor) -> Tensor { x.pixelUnshuffle(downscaleFactor) }
+  public var configuration: String { "\(downscaleFactor)" }
+}
+
+/// The channels of [n, c, *] dealt out over `groups`. Torch's `nn.ChannelShuffle`.
+public final class ChannelShuffle: HookableLayer {
+  public let groups: Int
+  public init(_ groups: Int) { self.groups = groups }
+  public func forward(_ x: Tensor) -> Tensor { x.channelShuffle(groups) }
+  public var configuration: String { "\(groups)" }
+}
+
+/// A dimension as several. Torch's `nn.Unflatten`.
+public final class Unflatten: HookableLayer {
+  public let dim: Int
+  public let unflattenedSize: Shape
+  public init(_ dim: Int, _ unflattenedSize: Shape) { (self.dim, self.unflattenedSize) = (dim, unflattenedSize) }
+  public func forward(_ x: Tensor) -> Tensor { x.unflatten(dim, unflattenedSize) }
+  public var configuration: String { "\(dim), \(unflattenedSize)" }
+}
+
+/// Images of another size, every pixel the nearest one. Torch's `nn.UpsamplingNearest2d`.
+public final class UpsamplingNearest2d: HookableLayer {
+  public let size: [Int]?
+  public let scaleFactor: [Double]?
+
+  /// - Parameters:
+  ///   - size: Height and width of the output; or
+  ///   - scaleFactor: what the input's are multiplied by.
+  public init(size: [Int]? = nil, scaleFactor: [Double]? = nil) { (self.size, self.scaleFactor) = (size, scaleFactor) }
+  public func forward(_ x: Tensor) -> Tensor { x.interpolate(size: size, scaleFactor: scaleFactor, mode: .nearest) }
+  public var configuration: String { size.map { "size: \($0)" } ?? "scaleFactor: \(scaleFactor ?? [])" }
+}
+
+/// Images of another size, interpolated between pixels whose corners stay corners. Torch's `nn.UpsamplingBilinear2d`.
+public final class UpsamplingBilinear2d: HookableLayer {
+  public let size: [Int]?
+  public let scaleFactor: [Double]?
+
+  /// - Parameters:
+  ///   - size: Height and width of the output; or
+  ///   - scaleFactor: what the input's are multiplied by.
+  public init(size: [Int]? = nil, scaleFactor: [Double]? = nil) { (self.size, self.scaleFactor) = (size, scaleFactor) }
+  public func forward(_ x: Tensor) -> Tensor {
+    x.interpolate(size: size, scaleFactor: scaleFactor, mode: .bilinear, alignCorners: true)
+  }
+  public var configuration: String { size.map { "size: \($0)" } ?? "scaleFactor: \(scaleFactor ?? [])" }
 }

@@ -1,7 +1,7 @@
 import Flambeau
 
 /// Layers one after the other. Torch's `nn.Sequential`, whose members are named `0`, `1`, ….
-public final class Sequential: Layer {
+public final class Sequential: HookableLayer {
   public let layers: [any Layer]
 
   public init(_ layers: any Layer...) { self.layers = layers }
@@ -12,5 +12,5 @@ public final class Sequential: Layer {
 
   public subscript(position: Int) -> any Layer { layers[position] }
 
-  public func callAsFunction(_ x: Tensor) -> Tensor { layers.reduce(x) { x, layer in layer(x) } }
+  public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { x, layer in layer(x) } }
 }

@@ -20,4 +20,14 @@ final class Guarded<Value: Sendable>: Sendable {
       withExtendedLifetime(old) {}
     }
   }
+
+  /// Replaces the value by what `body` makes of it, in one step.
+  func change(_ body: (inout Value) -> Void) {
+    let old = lock.withLock {
+      let old = stored
+      body(&stored)
+      return old
+    }
+    withExtendedLifetime(old) {}
+  }
 }

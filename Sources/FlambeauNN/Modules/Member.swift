@@ -87,6 +87,18 @@ extension NamedParameters: Container {
   }
 }
 
+/// Parts of a module that have names of their own, in their order.
+struct NamedMembers<Element: Sendable>: Sendable {
+  let entries: [(name: String, element: Element)]
+}
+
+extension NamedMembers: Container {
+  fileprivate var content: Content? {
+    let members = entries.compactMap { entry in Content(entry.element).map { (name: entry.name, content: $0) } }
+    return members.isEmpty ? nil : .group(members)
+  }
+}
+
 extension String {
   /// `running_mean` for `runningMean`; a run of capitals is one word, `mlp_head` for `MLPHead`.
   var snakeCased: String {

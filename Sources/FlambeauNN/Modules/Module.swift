@@ -19,7 +19,7 @@ public protocol Module: AnyObject, Sendable, CustomStringConvertible {
   var configuration: String { get }
 }
 
-/// A module that makes one tensor of one tensor, so that ``Sequential`` can chain it.
+/// A module that makes one tensor of one tensor, so that ``Sequential`` can chain it. A ``HookableLayer`` can be watched, too.
 public protocol Layer: Module {
   func callAsFunction(_ x: Tensor) -> Tensor
 }

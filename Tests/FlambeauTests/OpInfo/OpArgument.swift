@@ -73,7 +73,7 @@ final class OpCall {
 
   private func isUsual(_ name: String) -> Bool {
     switch (name, named[name]!) {
-    case (_, .none), ("requires_grad", _), (_, .other("cpu")), (_, .other("torch.strided")),
+    case (_, .none), ("requires_grad", _), (_, .other("cpu")), ("device", .text("cpu")), (_, .other("torch.strided")),
       (_, .other("torch.contiguous_format")),
       (_, .other("torch.preserve_format")):
       true

@@ -12,13 +12,14 @@ extension OpTable {
         step: numbers.count == 3 ? numbers[2] : 1,
         dtype: dtype)
     }
-    one("linspace") { c in
+    one("linspace", "linspace.tensor_overload") { c in
       Tensor.linspace(
-        try Self.number(c.input), try c.double("end", 1), steps: try c.int("steps", 2), dtype: try c.dtype("dtype") ?? .float32)
+        try Self.number(c.input), try Self.number(c.argument("end", 1)), steps: try c.int("steps", 2),
+        dtype: try c.dtype("dtype") ?? .float32)
     }
-    one("logspace") { c in
+    one("logspace", "logspace.tensor_overload") { c in
       Tensor.logspace(
-        try Self.number(c.input), try c.double("end", 1), steps: try c.int("steps", 2),
+        try Self.number(c.input), try Self.number(c.argument("end", 1)), steps: try c.int("steps", 2),
         base: try c.double("base", 3, default: 10),
         dtype: try c.dtype("dtype") ?? .float32)
     }
@@ -82,18 +83,35 @@ extension OpTable {
     one("randn_like") { c in try c.x.randnLike(dtype: try c.dtype("dtype")) }
     // Torch's entry calls randn_like by mistake: its values say nothing.
     random("rand_like") { c in try c.x.randLike(dtype: try c.dtype("dtype")) }
+    one("randint") { c in
+      let (dtype, first) = (try c.dtype("dtype") ?? .int64, try Self.whole(c.input))
+      guard case .int(let high)? = c.argument("high", 1) else {
+        return Tensor.randint(0, first, try c.shape("size", 1), dtype: dtype)
+      }
+      return Tensor.randint(first, high, try c.shape("size", 2), dtype: dtype)
+    }
+    one("randint_like") { c in
+      let (first, high, dtype) = (try c.int("low", 1), try c.intIfAny("high", 2), try c.dtype("dtype"))
+      return try c.x.randintLike(high == nil ? 0 : first, high ?? first, dtype: dtype)
+    }
     one("bernoulli") { c in try c.x.bernoulli() }
     one("multinomial") { c in
       try c.x.multinomial(try c.int("num_samples", 1), replacement: try c.bool("replacement", 2))
     }
   }
 
-  private static func number(_ argument: OpArgument) throws -> Double {
+  private static func number(_ argument: OpArgument?) throws -> Double {
     switch argument {
-    case .int(let value): Double(value)
-    case .float(let value): value
+    case .int(let value)?: Double(value)
+    case .float(let value)?: value
+    case .tensor(let value)? where value.ndim == 0: value.item()
     default: throw Unmapped(reason: "a bound is no number")
     }
+  }
+
+  private static func whole(_ argument: OpArgument) throws -> Int {
+    guard case .int(let value) = argument else { throw Unmapped(reason: "no whole number") }
+    return value
   }
 
   private static func shape(_ argument: OpArgument) throws -> Shape {

@@ -11,7 +11,7 @@ extension OpTable {
   private mutating func addUnary() {
     unary("abs") { $0.abs() }
     unary("neg") { -$0 }
-    unary("sign", "sgn") { $0.sign() }
+    unary("sign") { $0.sign() }
     unary("floor") { $0.floor() }
     unary("ceil") { $0.ceil() }
     unary("round") { $0.round() }

@@ -10,6 +10,7 @@ extension OpTable {
     one("dot", "vdot") { c in try c.x.dot(try c.tensor("other", 1)) }
     one("outer") { c in try c.x.outer(try c.tensor("vec2", 1)) }
     sumOfProducts("addmm") { $0.addmm($1, $2, beta: $3, alpha: $4) }
+    sumOfProducts("addmm.decomposed") { $0.addmm($1, $2, beta: $3, alpha: $4) }
     sumOfProducts("addmv") { $0.addmv($1, $2, beta: $3, alpha: $4) }
     sumOfProducts("baddbmm") { $0.baddbmm($1, $2, beta: $3, alpha: $4) }
     sumOfProducts("addbmm") { $0.addbmm($1, $2, beta: $3, alpha: $4) }

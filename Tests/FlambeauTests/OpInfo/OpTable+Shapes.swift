@@ -13,7 +13,6 @@ extension OpTable {
     one("permute") { c in try c.x.permute(try c.sizes(from: 1, "dims")) }
     one("transpose") { c in try c.x.transpose(try c.int("dim0", 1), try c.int("dim1", 2)) }
     unary("t") { $0.t() }
-    unary("mT") { $0.transpose(-2, -1) }
     one("movedim") { c in
       let (source, destination) = (try c.ints("source", 1), try c.ints("destination", 2))
       guard let source, let destination else { throw Unmapped(reason: "no dims") }
@@ -63,8 +62,7 @@ extension OpTable {
       let dim = try c.int("dim", 2, default: 0)
       switch c.argument("indices_or_sections", 1) {
       case .int(let count)?: return Array(try c.x.tensorSplit(count, dim: dim))
-      case .tensor(let ends)? where ends.ndim == 0: return Array(try c.x.tensorSplit(Int(ends.item()), dim: dim))
-      case .tensor(let ends)?: return Array(try c.x.tensorSplit(ends.array(of: Int.self), dim: dim))
+      case .tensor(let cuts)?: return Array(try c.x.tensorSplit(cuts, dim: dim))
       default: return Array(try c.x.tensorSplit(try c.ints("indices_or_sections", 1) ?? [], dim: dim))
       }
     }
@@ -123,12 +121,16 @@ extension OpTable {
       guard case .dtype(let dtype)? = c.argument("dtype", 1) else { throw Unmapped(reason: "no dtype") }
       return try c.x.to(dtype)
     }
-    for (name, dtype) in [
-      ("bfloat16", .bfloat16), ("bool", .bool), ("byte", .uint8), ("char", .int8), ("double", .float64), ("float", .float32),
-      ("half", .float16), ("int", .int32), ("long", .int64), ("short", .int16),
-    ] as [(String, DType)] {
-      unary(name) { $0.to(dtype) }
-    }
+    unary("bfloat16") { $0.bfloat16() }
+    unary("bool") { $0.bool() }
+    unary("byte") { $0.byte() }
+    unary("char") { $0.char() }
+    unary("double") { $0.double() }
+    unary("float") { $0.float() }
+    unary("half") { $0.half() }
+    unary("int") { $0.int() }
+    unary("long") { $0.long() }
+    unary("short") { $0.short() }
   }
 
   /// A split along a fixed dimension, into so many parts or at places.

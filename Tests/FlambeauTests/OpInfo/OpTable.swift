@@ -32,6 +32,9 @@ struct OpTable: Sendable {
     table.addWindows()
     table.addStatistics()
     table.addPlaces()
+    table.addMoreLosses()
+    table.addLayers()
+    table.addNames()
     return table
   }()
 

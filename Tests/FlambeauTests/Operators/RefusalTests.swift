@@ -81,4 +81,31 @@ import Testing
       Misuse("torch.cov(a.reshape(3, 2, 2))", x.reshape([3, 2, 2]).cov()),
     ])
   }
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch"))
+  func slopesAndShapesRefuse() throws {
+    try expectTorchs([
+      Misuse("torch.isin(a > 0, b)", (x .> 0).isIn(index)),
+      Misuse("torch.unravel_index(a, (3, 4))", x.unravelIndex([3, 4])[0]),
+      Misuse("torch.gradient(a, edge_order=3)", x.gradient(edgeOrder: 3)[0]),
+      Misuse("torch.gradient(a, dim=(0, 0))", x.gradient(dim: [0, 0])[0]),
+      Misuse("torch.gradient(a, spacing=[0.1])", x.gradient(spacing: [0.1])[0]),
+      Misuse("torch.gradient(a, spacing=[0.1], dim=(0, 1))", x.gradient(spacing: [0.1], dim: [0, 1])[0]),
+      Misuse("torch.gradient(a[:1])", x[..<1].gradient()[0]),
+      Misuse("torch.gradient(a, spacing=(a,), dim=1)", x.gradient(spacing: [x], dim: [1])[0]),
+      Misuse("torch.gradient(a > 0)", (x .> 0).gradient()[0]),
+      Misuse("a.sum_to_size(3, 3)", x.sumToSize([3, 3])),
+      Misuse("torch.broadcast_tensors(a, b)", Tensor.broadcastTensors([x, index])[0]),
+      Misuse("a.as_strided_scatter(a, (2, 2), (1, 1))", x.asStridedScatter(x, [2, 2], strides: [1, 1])),
+      Misuse(
+        "a.as_strided_scatter(torch.ones(2, 2), (2, 2), (0, 1))",
+        x.asStridedScatter(.ones([2, 2]), [2, 2], strides: [0, 1])),
+      Misuse("b.fill_diagonal_(1)", index.fillDiagonal_(1)),
+      Misuse("a.reshape(3, 2, 2).fill_diagonal_(1)", x.reshape([3, 2, 2]).fillDiagonal_(1)),
+      Misuse("torch.hann_window(-1)", Tensor.hannWindow(-1)),
+      Misuse("torch.frexp(b)", index.frexp().mantissa),
+      Misuse("a.tensor_split(a)", x.tensorSplit(x)[0]),
+      Misuse("a.tensor_split(b[:, None])", x.tensorSplit(index.unsqueeze(1))[0]),
+    ])
+  }
 }

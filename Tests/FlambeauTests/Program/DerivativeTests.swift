@@ -18,6 +18,8 @@ import Testing
     for primitive in [fb_asin, fb_acos, fb_atanh, fb_erfinv] { points[primitive] = unit }
     points[fb_acosh] = [[1.2], [3.4]]
     points[fb_pow] = [[0.7, 1.9], [1.3, -0.6], [2.4, 3.1]]
+    points[fb_ndtri] = [[0.1], [0.4], [0.85]]
+    for primitive in [fb_igamma, fb_igammac] { points[primitive] = [[1.3, 0.9], [2.5, 3.1]] }
     points[fb_zeta] = [[2.7, 1.9], [3.3, 0.6]]
     points[fb_fmod] = [[5.3, 2.2], [-7.1, 1.7]]
     points[fb_remainder] = points[fb_fmod]
