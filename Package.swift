@@ -15,6 +15,7 @@ let package = Package(
     .library(name: "FlambeauModels", targets: ["FlambeauModels"]),
     .library(name: "FlambeauFormats", targets: ["FlambeauFormats"]),
     .library(name: "FlambeauData", targets: ["FlambeauData"]),
+    .library(name: "FlambeauText", targets: ["FlambeauText"]),
     .executable(name: "flambeau", targets: ["FlambeauCLI"]),
   ],
   dependencies: [
@@ -35,11 +36,14 @@ let package = Package(
     .target(name: "FlambeauFormats", dependencies: ["Flambeau"], swiftSettings: optimisedInDebug),
     .target(
       name: "FlambeauData", dependencies: ["Flambeau", "FlambeauFormats", "CKernels"], swiftSettings: optimisedInDebug),
+    .target(name: "CUnicode", exclude: ["data"]),
+    .target(
+      name: "FlambeauText", dependencies: ["Flambeau", "FlambeauFormats", "CUnicode"], swiftSettings: optimisedInDebug),
     // The product is `flambeau`; a target of that name would differ from `Flambeau` only by case.
     .executableTarget(
       name: "FlambeauCLI",
       dependencies: [
-        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats",
+        "Flambeau", "FlambeauNN", "FlambeauModels", "FlambeauData", "FlambeauFormats", "FlambeauText",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -47,8 +51,9 @@ let package = Package(
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
     .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
-    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats"]),
+    .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats", "FlambeauText"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),
+    .testTarget(name: "FlambeauTextTests", dependencies: ["FlambeauText"]),
     .testTarget(name: "FlambeauCLITests", dependencies: ["FlambeauCLI"]),
   ],
   cLanguageStandard: .c2x,

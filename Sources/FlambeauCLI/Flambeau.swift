@@ -5,5 +5,5 @@ import ArgumentParser
 struct FlambeauCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "flambeau", abstract: "Tensors, training and models in Swift.",
-    subcommands: [Train.self, Predict.self, Inspect.self, Convert.self, Devices.self, Bench.self])
+    subcommands: [Train.self, Predict.self, Inspect.self, Convert.self, Tokenize.self, Devices.self, Bench.self])
 }

@@ -5,14 +5,14 @@
 #endif
 
 /// A file that appears under its name complete, or not at all: written beside it, flushed to the disk, then renamed.
-struct AtomicFile: ~Copyable {
+package struct AtomicFile: ~Copyable {
   private let path: String
   private let temporary: String
   private let descriptor: Int32
   private(set) var count = 0
 
   /// Calls `body` to write the file at `path`; when it throws, what was at `path` stays.
-  static func write(_ path: String, _ body: (inout AtomicFile) throws(FormatError) -> Void) throws(FormatError) {
+  package static func write(_ path: String, _ body: (inout AtomicFile) throws(FormatError) -> Void) throws(FormatError) {
     var file = try AtomicFile(path)
     do {
       try body(&file)
@@ -61,7 +61,7 @@ struct AtomicFile: ~Copyable {
     }
   }
 
-  mutating func write(_ bytes: [UInt8]) throws(FormatError) {
+  package mutating func write(_ bytes: [UInt8]) throws(FormatError) {
     try StoredBytes(bytes).withUnsafeBytes { (bytes) throws(FormatError) in try write(bytes) }
   }
 

@@ -7,12 +7,12 @@
 /// A regular file in memory. What is written there stays there: the file does not change.
 ///
 /// Like every mapping's, the file must not be cut short while in use.
-final class MappedFile: @unchecked Sendable {
+package final class MappedFile: @unchecked Sendable {
   private let start: UnsafeMutableRawPointer?
   private let count: Int
 
   /// The whole of the file at `path`.
-  static func bytes(of path: String) throws(FormatError) -> StoredBytes {
+  package static func bytes(of path: String) throws(FormatError) -> StoredBytes {
     let file = try MappedFile(path)
     return StoredBytes(start: UnsafeRawPointer(file.start), count: file.count, owner: file)
   }

@@ -7,10 +7,10 @@
 /// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
 ///
 /// The address has no alignment to rely on.
-struct StoredBytes: @unchecked Sendable {
+package struct StoredBytes: @unchecked Sendable {
   private let start: UnsafeRawPointer?
   private let owner: any AnyObject & Sendable
-  let count: Int
+  package let count: Int
 
   /// Bytes that live at `start` for as long as `owner` does, and that nobody else changes meanwhile.
   init(start: UnsafeRawPointer?, count: Int, owner: any AnyObject & Sendable) {
@@ -25,7 +25,7 @@ struct StoredBytes: @unchecked Sendable {
   }
 
   /// A copy of `bytes`.
-  init(_ bytes: some Collection<UInt8>) {
+  package init(_ bytes: some Collection<UInt8>) {
     guard let block = Block(count: bytes.count) else { fatalError("no memory for \(bytes.count) bytes") }
     UnsafeMutableRawBufferPointer(start: block.start, count: block.count).copyBytes(from: bytes)
     self.init(start: block.start, count: block.count, owner: block)
@@ -38,7 +38,7 @@ struct StoredBytes: @unchecked Sendable {
     self.init(start: block.start, count: count, owner: block)
   }
 
-  func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
+  package func withUnsafeBytes<R, E: Error>(_ body: (UnsafeRawBufferPointer) throws(E) -> R) throws(E) -> R {
     defer { withExtendedLifetime(owner) {} }
     return try body(UnsafeRawBufferPointer(start: start, count: count))
   }

@@ -1,46 +1,46 @@
 /// Reads JSON (RFC 8259) token by token. Its caller sees every key, also the second of two equal ones.
-struct JSONReader {
+package struct JSONReader {
   private let text: UnsafeRawBufferPointer
-  private(set) var position = 0
+  package private(set) var position = 0
 
   /// What is wrong, and at which byte.
-  struct Failure: Error {
-    let what: String
-    let position: Int
+  package struct Failure: Error {
+    package let what: String
+    package let position: Int
   }
 
   /// The nesting that the official implementation's parser accepts in a value that it passes over.
   private static let deepest = 125
 
-  init(_ text: UnsafeRawBufferPointer) { self.text = text }
+  package init(_ text: UnsafeRawBufferPointer) { self.text = text }
 
-  private var next: UInt8? { position < text.count ? text[position] : nil }
+  package var next: UInt8? { position < text.count ? text[position] : nil }
 
-  func failure(_ what: String) -> Failure { Failure(what: what, position: position) }
+  package func failure(_ what: String) -> Failure { Failure(what: what, position: position) }
 
-  mutating func skipSpace() {
+  package mutating func skipSpace() {
     while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
   }
 
   /// Takes `character` if it comes next.
-  mutating func take(_ character: Unicode.Scalar) -> Bool {
+  package mutating func take(_ character: Unicode.Scalar) -> Bool {
     skipSpace()
     guard next == UInt8(ascii: character) else { return false }
     position += 1
     return true
   }
 
-  mutating func expect(_ character: Unicode.Scalar) throws(Failure) {
+  package mutating func expect(_ character: Unicode.Scalar) throws(Failure) {
     guard take(character) else { throw failure("'\(character)' was expected") }
   }
 
-  mutating func expectEnd() throws(Failure) {
+  package mutating func expectEnd() throws(Failure) {
     skipSpace()
     if position < text.count { throw failure("something follows the object") }
   }
 
   /// Calls `item` at each value of an array.
-  mutating func array(_ item: (inout JSONReader) throws(Failure) -> Void) throws(Failure) {
+  package mutating func array(_ item: (inout JSONReader) throws(Failure) -> Void) throws(Failure) {
     try expect("[")
     if take("]") { return }
     repeat { try item(&self) } while take(",")
@@ -48,7 +48,7 @@ struct JSONReader {
   }
 
   /// Calls `item` with each key of an object, at its value.
-  mutating func object(_ item: (inout JSONReader, String) throws(Failure) -> Void) throws(Failure) {
+  package mutating func object(_ item: (inout JSONReader, String) throws(Failure) -> Void) throws(Failure) {
     try expect("{")
     if take("}") { return }
     repeat {
@@ -60,7 +60,7 @@ struct JSONReader {
   }
 
   /// A whole number from 0 to `Int.max`, written without a point or an exponent.
-  mutating func count() throws(Failure) -> Int {
+  package mutating func count() throws(Failure) -> Int {
     skipSpace()
     let start = position
     var value = 0
@@ -79,15 +79,20 @@ struct JSONReader {
     return value
   }
 
-  mutating func string() throws(Failure) -> String {
-    try expect("\"")
+  package mutating func string() throws(Failure) -> String {
     var bytes: [UInt8] = []
+    try string(into: &bytes)
+    guard let string = String(validating: bytes, as: UTF8.self) else { throw failure("the text is not UTF-8") }
+    return string
+  }
+
+  /// Appends the bytes of a string, which may be no UTF-8.
+  package mutating func string(into bytes: inout [UInt8]) throws(Failure) {
+    try expect("\"")
     while let byte = next {
       position += 1
       switch byte {
-      case 0x22:
-        guard let string = String(validating: bytes, as: UTF8.self) else { throw failure("the text is not UTF-8") }
-        return string
+      case 0x22: return
       case 0x5C: bytes.append(contentsOf: try escape().utf8)
       case 0..<0x20: throw failure("a string holds a control character")
       default: bytes.append(byte)
@@ -131,7 +136,7 @@ struct JSONReader {
   }
 
   /// Takes `word` if it comes next.
-  mutating func take(word: StaticString) -> Bool {
+  package mutating func take(word: StaticString) -> Bool {
     skipSpace()
     let count = word.utf8CodeUnitCount
     guard count <= text.count - position else { return false }
@@ -141,7 +146,7 @@ struct JSONReader {
   }
 
   /// Passes over a value of any kind.
-  mutating func skipValue(depth: Int = 0) throws(Failure) {
+  package mutating func skipValue(depth: Int = 0) throws(Failure) {
     skipSpace()
     let nests = next == 0x7B || next == 0x5B
     if nests, depth == Self.deepest { throw failure("the nesting is too deep") }
@@ -156,7 +161,7 @@ struct JSONReader {
   }
 
   /// A value of any kind as text: a string's characters, everything else as it is written.
-  mutating func valueText() throws(Failure) -> String {
+  package mutating func valueText() throws(Failure) -> String {
     skipSpace()
     if next == 0x22 { return try string() }
     let start = position

@@ -1,10 +1,10 @@
 /// Writes JSON strings.
-enum JSONText {
+package enum JSONText {
   private static let escapes: [Unicode.Scalar: String] = [
     "\"": "\\\"", "\\": "\\\\", "\u{8}": "\\b", "\u{C}": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t",
   ]
 
-  static func quoted(_ text: String) -> String {
+  package static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       if let escape = escapes[scalar] {

@@ -27,7 +27,7 @@ public var threadCount: Int {
 /// Callers cut work by shape, never by thread count, so results do not depend on the number of threads. Bodies are
 /// kernels: they get everything they need from their closure and ask no task-local. The workers therefore run in the
 /// default `Context`; installing the caller's would cost each of them more than a small task does.
-enum ThreadPool {
+package enum ThreadPool {
   static let allowedThreads = 1...256
   static let threadCount = Atomic<Int>(defaultThreadCount())
 
@@ -35,7 +35,7 @@ enum ThreadPool {
 
   /// Runs `body(0)`, …, `body(count - 1)`, each once, in any order, on the pool's threads and the caller's;
   /// returns when all are done. A nested call, or one that finds the pool busy, runs inline.
-  static func run(_ count: Int, _ body: (Int) -> Void) {
+  package static func run(_ count: Int, _ body: (Int) -> Void) {
     let helpers = Swift.min(count, threadCount.load(ordering: .relaxed)) - 1
     if helpers <= 0 || !crew.run(count, helpers: helpers, body) {
       for i in 0..<Swift.max(count, 0) { body(i) }
