@@ -47,7 +47,8 @@ private enum Photos {
 
   private static func train(_ folder: String, _ run: String, _ more: [String] = []) throws -> (text: String, code: Int32) {
     try Tool.run(
-      ["train", "images", "--folder", folder, "--out", run, "--size", "16", "--batch-size", "8", "--epochs", "2", "--json"] + more)
+      ["train", "images", "--folder", folder, "--out", run, "--size", "16", "--batch-size", "8", "--epochs", "2", "--json"] + more
+    )
   }
 
   @Test func whatWasLearnedIsRecognised() throws {

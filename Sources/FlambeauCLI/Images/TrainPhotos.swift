@@ -107,7 +107,8 @@ struct PhotoSettings: RunSettings {
     let judged = isHeldOut.indices.filter { isHeldOut[$0] }
     guard !judged.isEmpty else {
       throw ValidationError(
-        "\(folder) has fewer than \(Self.heldOut) photos of every class, too few to hold one out: name a folder to judge by with --test")
+        "\(folder) has fewer than \(Self.heldOut) photos of every class, too few to hold one out: name a folder to judge by with --test"
+      )
     }
     return (photos.subset(isHeldOut.indices.filter { !isHeldOut[$0] }), photos.subset(judged))
   }
