@@ -42,7 +42,7 @@ import Testing
   /// torchvision resizes bytes in float32 on processors with AVX-512, and rounds where a sum of 16-bit products would; a hue of
   /// bytes is cut off where a rounding may end on the other side.
   private static let aLevelApart: Set = [
-    "resize", "enlarge", "shorter", "bicubic", "plain", "RandomResizedCrop", "ColorJitter", "hue", "hue_back", "blur",
+    "resize", "enlarge", "shorter", "bicubic", "plain", "RandomResizedCrop", "hue", "hue_back", "blur",
     "blur_wide",
     "GaussianBlur", "rotate_smooth", "gray", "gray3", "saturation", "contrast", "brightness",
   ]
@@ -67,7 +67,9 @@ import Testing
         }
         let apart = (image.to(.float64) - expected.to(.float64)).abs()
         let bytes = image.dtype == .uint8
-        let limit = bytes ? (Self.aLevelApart.contains(name) ? 1.0 : 0) : name == "Compose" && dtype == "uint8" ? 0.02 : 3e-5
+        // What one step of a jitter cuts off differently, the next may stretch.
+        let levels = name == "ColorJitter" ? 3.0 : Self.aLevelApart.contains(name) ? 1 : 0
+        let limit = bytes ? levels : name == "Compose" && dtype == "uint8" ? 0.02 : 3e-5
         let far = apart.gt(Tensor(limit)).to(.float64).mean().item()
         // Where a rotated pixel lies between two, the nearest one may be the other.
         #expect(far <= (name == "rotate" || name == "RandomRotation" ? 0.01 : 0), "\(note): \(apart.max().item()), \(far)")
