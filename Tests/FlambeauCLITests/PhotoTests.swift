@@ -4,9 +4,8 @@ import FlambeauFormats
 import Foundation
 import Testing
 
-/// `flambeau train images` and `flambeau classify`, as a user runs them.
-@Suite(.enabled(if: Tool.path != nil && PhotoTests.hasPNG), .serialized) struct PhotoTests {
-  private static let hasPNG: Bool = {
+private enum Photos {
+  static let areReadable: Bool = {
     do {
       _ = try Image.encodePNG(Tensor.zeros([1, 1, 1], dtype: .uint8))
       return true
@@ -15,7 +14,10 @@ import Testing
       return false
     }
   }()
+}
 
+/// `flambeau train images` and `flambeau classify`, as a user runs them.
+@Suite(.enabled(if: Tool.path != nil && Photos.areReadable), .serialized) struct PhotoTests {
   private struct Summary: Decodable {
     let dataset: String
     let test_accuracy: Double
