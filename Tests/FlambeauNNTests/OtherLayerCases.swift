@@ -22,8 +22,8 @@ extension LayerCase {
     LayerCase("nn.BatchNorm3d(3)", [2, 3, 2, 3, 2]) { BatchNorm3d(3) },
     LayerCase("nn.BatchNorm3d(3, affine=False).eval()", [2, 3, 2, 3, 2]) { BatchNorm3d(3, affine: false).eval() },
     LayerCase("nn.LPPool1d(2, 3, ceil_mode=True)", [2, 3, 7]) { LPPool1d(2, 3, ceilMode: true) },
-    LayerCase("nn.LPPool2d(1.5, (3, 2), stride=(2, 1))", [2, 3, 7, 6]) { LPPool2d(1.5, [3, 2], stride: [2, 1]) },
-    LayerCase("nn.LPPool3d(3, 2)", [2, 1, 4, 5, 4]) { LPPool3d(3, 2) },
+    LayerCase("nn.LPPool2d(2, (3, 2), stride=(2, 1))", [2, 3, 7, 6]) { LPPool2d(2, [3, 2], stride: [2, 1]) },
+    LayerCase("nn.LPPool3d(4, 2)", [2, 1, 4, 5, 4]) { LPPool3d(4, 2) },
     LayerCase("nn.FractionalMaxPool2d(2, output_size=(3, 4))", [2, 3, 7, 9]) {
       FractionalMaxPool2d(2, outputSize: [3, 4])
     },

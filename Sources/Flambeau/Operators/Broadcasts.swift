@@ -13,7 +13,7 @@ struct Broadcasts: Sendable {
     Sample("a.contiguous().clone().fill_diagonal_(7, wrap=True)", [.real([7, 3])]) {
       $0[0].contiguous().clone().fillDiagonal_(7, wrap: true)
     },
-    Sample("a.contiguous().clone().fill_diagonal_(-1)", [.real([2, 2, 2])]) { $0[0].contiguous().clone().fillDiagonal_(-1) },
+    Sample("a.contiguous().clone().fill_diagonal_(1)", [.real([2, 2, 2])]) { $0[0].contiguous().clone().fillDiagonal_(1) },
   ]
 }
 
@@ -59,6 +59,7 @@ extension Tensor {
       guard fits else { throw .shape("size {\(shape)} is not expandable to size {\(layout.shape)}.") }
       let stretched = shape.indices.filter { shape.at($0) == 1 && layout.shape.at(lead + $0) != 1 }
       let dims = Array(0..<lead) + stretched.map { $0 + lead }
+      if shape.isEmpty { return sum(file: file, line: line) }
       if dims.isEmpty { return self }
       return sum(dim: dims, keepDim: true).reshape(shape)
     }

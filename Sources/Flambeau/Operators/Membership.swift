@@ -56,7 +56,7 @@ extension Tensor {
   public func unravelIndex(_ shape: Shape, file: StaticString = #fileID, line: UInt = #line) -> TensorList {
     list("unravel_index", CallSite(file, line)) { _ throws(TensorError) in
       guard dtype.isInteger else {
-        throw .dtype("expected 'indices' to be integer dtype, but got \(dtype)")
+        throw .dtype("expected 'indices' to be integer dtype, but got torch.\(dtype)")
       }
       guard !shape.contains(where: { $0 < 0 }) else {
         throw .argument("'shape' cannot have negative values, but got \(shape)")

@@ -78,6 +78,7 @@ extension Tensor {
       guard edgeOrder == 1 || edgeOrder == 2 else {
         throw .argument("torch.gradient only supports edge_order=1 and edge_order=2.")
       }
+      guard dtype != .uint8 else { throw .dtype("torch.gradient does not support uint8 input.") }
       var along: [Int] = []
       for dim in dim ?? Array(0..<layout.rank) { along.append(try layout.dimension(dim)) }
       try along.checkDistinct()
@@ -96,7 +97,7 @@ extension Tensor {
           ? ", or a list of length equal to 'self.dim() = \(ndim)', since dim argument was not given, but got a list of length "
             + "\(count)"
           : " or it's spacing and dim arguments to have the same length, but got a spacing argument of length \(count) and a "
-            + "dim argument of length \(dims)"))
+            + "dim argument of length \(dims)."))
   }
 
   /// `length` positions of `dim` from `start` on, or up to the end from a negative one.
