@@ -47,6 +47,8 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let selects: (@Sendable (Layout, Attributes) -> Layout)?
   /// For pointwise rows.
   let shortcut: Shortcut?
+  /// Large results are computed again by the backward pass rather than kept by the calls that read them. Set as the row is made.
+  final var isCheap = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
@@ -175,6 +177,8 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
     guard let gradient = gradients[0] else { return Few() }
     return try row.backward!(Call(node: self), gradient)
   }
+
+  override var again: Recomputation.Again? { computedAgain() }
 
   override var selectsElements: Bool { row.selects != nil }
 
