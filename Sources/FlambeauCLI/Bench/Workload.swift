@@ -83,5 +83,6 @@ struct Workload: Sendable {
   }
 
   static let all: [Workload] =
-    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings + inferences + memories
+    products + elementwise + reductions + rows + attentions + overheads + convolutions + layers + selections + trainings
+    + inferences + memories
 }
