@@ -5,7 +5,8 @@ Every workload is measured by one side and then the other, as often as --rounds 
 machines drift by more than the differences that matter. The table shows the medians of the rounds; a ratio above 1 means that
 Flambeau is ahead. "of limit" is how near Flambeau comes to what the machine's memory or arithmetic allow at most (above 1: the data
 was in a cache). torch's allocator hands large blocks back to the system at every release; --tuned-malloc measures torch a
-second time with MALLOC_MMAP_MAX_=0, which keeps them.
+second time with MALLOC_MMAP_MAX_=0, which keeps them. --update keeps what is measured in results.json, workload by workload, and writes
+README.md's table anew.
 """
 import argparse
 import importlib.util
@@ -15,11 +16,11 @@ import statistics
 import subprocess
 import sys
 
-from torch_workloads import SECONDS, UNITS
+import report
+from torch_workloads import UNITS
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
 FLAMBEAU = os.path.join(FOLDER, "..", ".build", "release", "flambeau")
-LOWER_IS_BETTER = {*SECONDS, "MB"}
 
 
 def lines(command, environment=None):
@@ -67,18 +68,10 @@ def compare(name, sides, rounds):
 def row(name, medians, fraction):
     unit, ours = UNITS[name], medians["Flambeau"]
     peers = [median for title, median in medians.items() if title != "Flambeau"]
-    cells = [name, unit] + [format_value(median) for median in medians.values()]
-    for peer in peers:
-        if ours is None or peer is None:
-            cells.append("–")
-        else:
-            cells.append(f"{peer / ours if unit in LOWER_IS_BETTER else ours / peer:.2f}")
-    cells.append("–" if fraction is None else f"{fraction:.2f}")
+    cells = [name, unit] + [report.number(median) for median in medians.values()]
+    for value in [*(report.ratio(unit, ours, peer) for peer in peers), fraction]:
+        cells.append("–" if value is None else f"{value:.2f}")
     return f"| {' | '.join(cells)} |"
-
-
-def format_value(value):
-    return "–" if value is None else f"{value:.4g}" if value < 1000 else f"{value:.0f}"
 
 
 def main():
@@ -87,6 +80,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tuned-malloc", action="store_true", help="torch with MALLOC_MMAP_MAX_=0 too")
+    parser.add_argument("--update", action="store_true", help="keep the results, and write README.md's table anew")
     parser.add_argument("--flambeau", default=os.path.normpath(FLAMBEAU), help="the executable")
     options = parser.parse_args()
     if not os.access(options.flambeau, os.X_OK):
@@ -98,7 +92,12 @@ def main():
     titles = ["workload", "unit", *columns, *(f"ratio to {title}" for title in columns if title != "Flambeau"), "of limit"]
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     for name in names:
-        print(row(name, *compare(name, columns, options.rounds)), flush=True)
+        medians, fraction = compare(name, columns, options.rounds)
+        print(row(name, medians, fraction), flush=True)
+        if options.update:
+            report.record(name, options.threads, medians, fraction, options.rounds)
+    if options.update:
+        report.write()
 
 
 if __name__ == "__main__":

@@ -149,6 +149,48 @@ def convolution(images, weight, **options):
             "_fwdbwd": Workload("GFLOP/s", 3 * flops, gradients(run, size, *shapes))}
 
 
+def both_passes(name, operation, cotangent, *shapes, unit="ms", amount=1):
+    """Forward, and forward with the gradients of all operands: three times the operations."""
+    return {name + "_fwd": Workload(unit, amount, without_grad(operation, *shapes)),
+            name + "_fwdbwd": Workload(unit, amount if unit in SECONDS else 3 * amount, gradients(operation, cotangent, *shapes))}
+
+
+def recurrent(name, network):
+    """64 steps of 32 sequences; gradients of the input and of all parameters."""
+    shape = (64, 32, 256)
+
+    def forward():
+        model, x = getattr(torch.nn, network)(256, 256), randn(*shape)
+
+        def call():
+            with torch.no_grad():
+                model(x)
+
+        return call
+
+    def both():
+        model, x, weight = getattr(torch.nn, network)(256, 256), leaf(*shape), randn(*shape)
+        operands = [x, *model.parameters()]
+        return lambda: torch.autograd.grad(model(x)[0], operands, weight)
+
+    return {name + "_fwd": Workload("ms", 1, forward), name + "_fwdbwd": Workload("ms", 1, both)}
+
+
+def selection(operation, shape, places=(1,)):
+    """`places` is the shape of random positions within the dimension that the operation goes along."""
+
+    def prepare():
+        x, index = randn(*shape), torch.randint(0, shape[len(places) - 1], places)
+
+        def call():
+            with torch.no_grad():
+                operation(x, index)
+
+        return call
+
+    return Workload("ms", 1, prepare)
+
+
 def training(network, inputs, labels, optimizer="Adam", steps=1):
     """Steps of cross entropy with torch's default optimizer; inputs and labels stay the same."""
 
@@ -282,16 +324,36 @@ WORKLOADS = {
     "overhead_add4_grad": add_of_four(True),
     "overhead_chain100_fwdbwd": Workload("us", 1, hundred_operations),
 }
-ATTENTIONS = {"sdpa_causal_8x6x256x64": (8, 6, 256, 64), "sdpa_causal_1x12x1024x64": (1, 12, 1024, 64)}
-for name, shape in ATTENTIONS.items():
-    WORKLOADS[name + "_fwd"] = Workload("ms", 1, without_grad(causal_attention, *[shape] * 3))
-    WORKLOADS[name + "_fwdbwd"] = Workload("ms", 1, gradients(causal_attention, shape, *[shape] * 3))
+ATTENTIONS = {"sdpa_causal_8x6x256x64": ((8, 6, 256, 64), causal_attention),
+              "sdpa_causal_1x12x1024x64": ((1, 12, 1024, 64), causal_attention),
+              "sdpa_4x8x1024x64": ((4, 8, 1024, 64), lambda q, k, v: F.scaled_dot_product_attention(q, k, v))}
+for name, (shape, operation) in ATTENTIONS.items():
+    WORKLOADS |= both_passes(name, operation, shape, *[shape] * 3)
 CONVOLUTIONS = {
     "conv3x3_32x64x56x56_64": convolution((32, 64, 56, 56), (64, 64, 3, 3), padding=1),
     "convdw3x3_32x128x28x28": convolution((32, 128, 28, 28), (128, 1, 3, 3), padding=1, groups=128),
     "conv7x7s2_8x3x224x224_64": convolution((8, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3),
 }
 WORKLOADS |= {name + part: workload for name, parts in CONVOLUTIONS.items() for part, workload in parts.items()}
+WORKLOADS |= both_passes(
+    "conv1d_16x128x1024_128", lambda x, w, b: F.conv1d(x, w, b, padding=2), (16, 128, 1024), (16, 128, 1024), (128, 128, 5), (128,),
+    unit="GFLOP/s", amount=2.684354560)
+WORKLOADS |= both_passes(
+    "convt4x4s2_16x64x28x28_64", lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1), (16, 64, 56, 56),
+    (16, 64, 28, 28), (64, 64, 4, 4), (64,), unit="GFLOP/s", amount=1.644167168)
+WORKLOADS |= both_passes(
+    "groupnorm_16x256x32x32", lambda x, w, b: F.group_norm(x, 32, w, b), (16, 256, 32, 32), (16, 256, 32, 32), (256,), (256,))
+WORKLOADS |= both_passes(
+    "bilinear2x_8x64x64x64", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (8, 64, 128, 128), (8, 64, 64, 64))
+WORKLOADS |= recurrent("lstm_64x32x256", "LSTM") | recurrent("gru_64x32x256", "GRU")
+WORKLOADS |= {
+    "sort_1M": selection(lambda x, _: x.sort(), (MEGA,)),
+    "topk100_1M": selection(lambda x, _: x.topk(100), (MEGA,)),
+    "topk10_4096x1024": selection(lambda x, _: x.topk(10), ROWS),
+    "gather_4096x1024": selection(lambda x, index: x.gather(1, index), ROWS, ROWS),
+    "scatter_add_4096x1024": selection(lambda x, index: x.scatter_add(1, index, x), ROWS, ROWS),
+    "index_select_65536x256": selection(lambda x, index: x.index_select(0, index), (65536, 256), (65536,)),
+}
 WORKLOADS |= {
     "mlp_train": training("mlp", floats(128, 784), integers(10, 128)),
     "lenet_train": training("lenet", floats(128, 1, 28, 28), integers(10, 128)),

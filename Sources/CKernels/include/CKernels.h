@@ -6,11 +6,14 @@
 
 #include "attention.h"
 #include "digits.h"
+#include "dimension_map.h"
+#include "groups.h"
 #include "optimizers.h"
 #include "pixels.h"
 #include "png_files.h"
 #include "primitives.h"
 #include "random.h"
+#include "recurrence.h"
 #include "rows.h"
 #include "sort.h"
 #include "special.h"
@@ -48,6 +51,8 @@ typedef void (*fb_store)(void *to, ptrdiff_t stride, const void *block, ptrdiff_
 
 /// *out = the reduction of a[0..<n]; the identity if n is 0. The order of operations depends on n alone.
 typedef void (*fb_reduce)(void *out, const void *a, ptrdiff_t n);
+/// out[r] = the reduction of n elements, for rows that are `step` bytes apart.
+typedef void (*fb_reduce_rows)(void *out, const void *a, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n);
 /// total[i] joined with the elements i of all rows, which are `step` bytes apart; `fresh`: only they. `n` and `rows` are not 0.
 typedef void (*fb_fold_rows)(void *total, const void *from, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n, bool fresh);
 /// *out = Σ a[i]·b[i].
@@ -107,7 +112,8 @@ typedef struct fb_table {
   fb_load load[fb_class_count][fb_dtype_count];
   fb_store store[fb_class_count][fb_dtype_count];
   fb_reduce reduce[fb_class_count][fb_reduction_count];
-  /// Null for sums of squares.
+  /// These two are null for sums of squares.
+  fb_reduce_rows reduce_rows[fb_class_count][fb_reduction_count];
   fb_fold_rows fold_rows[fb_class_count][fb_reduction_count];
   fb_dot dot[fb_class_count];
   fb_arg argmin[fb_class_count];
@@ -132,6 +138,10 @@ typedef struct fb_table {
   fb_attention attention[fb_class_count];
   fb_weigh_rows weigh_rows;
   fb_weigh_columns weigh_columns;
+  fb_map_dimension map_dimension[fb_class_count];
+  void (*group_norm[fb_class_count])(const fb_group_norm *);
+  void (*group_slope[fb_class_count])(const fb_group_slope *);
+  fb_recurrence recurrences[fb_class_count][fb_recurrent_cell_count];
   fb_arithmetic_limit arithmetic_limit;
   int operations_a_round;
   fb_read_limit read_limit;
@@ -154,6 +164,9 @@ static inline fb_exp_sum fb_table_exp_sum(const fb_table *t, fb_class c) { retur
 static inline fb_max_exp_sum fb_table_max_exp_sum(const fb_table *t, fb_class c) { return t->max_exp_sum[c]; }
 static inline fb_fill fb_table_fill(const fb_table *t, int log_size) { return t->fill[log_size]; }
 static inline const fb_attention *fb_table_attention(const fb_table *t, fb_class c) { return &t->attention[c]; }
+static inline const fb_recurrence *fb_table_recurrence(const fb_table *t, fb_class c, fb_recurrent_cell cell) {
+  return &t->recurrences[c][cell];
+}
 static inline fb_transpose fb_table_transpose(const fb_table *t, int log_size) { return t->transpose[log_size]; }
 static inline fb_arithmetic_limit fb_table_arithmetic_limit(const fb_table *t) { return t->arithmetic_limit; }
 static inline fb_read_limit fb_table_read_limit(const fb_table *t) { return t->read_limit; }

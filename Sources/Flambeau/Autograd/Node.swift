@@ -35,6 +35,9 @@ class Node: @unchecked Sendable {
   /// The gradients for the operands from those of the results; a missing one is zero.
   func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> { Few() }
 
+  /// Computes the result again; nil where it is better kept.
+  var again: Recomputation.Again? { nil }
+
   /// The result is a view of some of the first operand's elements, none twice.
   var selectsElements: Bool { false }
   /// Those elements of a gradient of the first operand.

@@ -50,6 +50,8 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let selects: (@Sendable (Layout, Attributes) -> Layout)?
   /// For pointwise rows.
   let shortcut: Shortcut?
+  /// Large results are computed again by the backward pass rather than kept by the calls that read them. Set as the row is made.
+  final var isCheap = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
@@ -189,6 +191,8 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func knownTangent(_ tangents: Few<Tensor>) throws(TensorError) -> Tensor? {
     try row.tangent?(Call(node: self), tangents)
   }
+
+  override var again: Recomputation.Again? { computedAgain() }
 
   override var selectsElements: Bool { row.selects != nil }
 

@@ -18,11 +18,14 @@ struct Activations: Sendable {
     refusal: { $0 == .bool ? "Boolean inputs not supported for relu" : nil },
     samples: [.unary("torch.relu(a)") { $0.relu() }, .unary("a.clone().relu_()") { $0.clone().relu_() }])
   let silu: Operator<PointwiseArguments> = real(
-    "silu", Program(fb_silu), [.unary("F.silu(a)") { $0.silu() }])
+    "silu", Program(fb_silu), [.unary("F.silu(a)") { $0.silu() }]
+  ).cheap()
   let gelu: Operator<PointwiseArguments> = real(
-    "gelu", Program(fb_gelu), [.unary("F.gelu(a)") { $0.gelu() }])
+    "gelu", Program(fb_gelu), [.unary("F.gelu(a)") { $0.gelu() }]
+  ).cheap()
   let geluTanh: Operator<PointwiseArguments> = real(
-    "gelu", Program(fb_gelu_tanh), [.unary("F.gelu(a, approximate='tanh')") { $0.gelu(approximate: .tanh) }])
+    "gelu", Program(fb_gelu_tanh), [.unary("F.gelu(a, approximate='tanh')") { $0.gelu(approximate: .tanh) }]
+  ).cheap()
   let mish: Operator<PointwiseArguments> = real(
     "mish", Program { x in x * tanh(Flambeau.softplus(x)) }, [.unary("F.mish(a)") { $0.mish() }])
   let softplus: Operator<PointwiseArguments> = real(

@@ -8,8 +8,9 @@ struct RowNormArguments: Sendable {
 /// Normalisation of rows: the last dimensions of the input.
 struct RowNorms: Sendable {
   /// Input, weight and bias; mean and 1/√(variance + ε) of each row follow the result.
-  let layerNorm: Operator<RowNormArguments> = Operator(
-    "layer_norm", auxiliaryCount: 2, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
+  let layerNorm: Operator<RowNormArguments> = Operator<RowNormArguments>(
+    "layer_norm", auxiliaryCount: 2,
+    saves: { _ in SavePlan(operands: [.operand(0), .operand(1), .operand(2)], auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
       try at.check(x, weight, bias)
@@ -37,10 +38,11 @@ struct RowNorms: Sendable {
         $0[0].layerNorm([3, 4], weight: $0[1], eps: 0.01)
       },
       Sample("F.layer_norm(a, (4,), None, b)", [.real([2, 4]), .real([4])]) { $0[0].layerNorm([4], bias: $0[1]) },
-    ])
+    ]
+  ).cheap()
 
   /// Input and weight; 1/√(mean of squares + ε) of each row follows the result.
-  let rmsNorm: Operator<RowNormArguments> = Operator(
+  let rmsNorm: Operator<RowNormArguments> = Operator<RowNormArguments>(
     "rms_norm", auxiliaryCount: 1, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let (x, weight) = (operands[0]!.body, operands[1]?.body)
@@ -66,14 +68,8 @@ struct RowNorms: Sendable {
       Sample("F.rms_norm(a, (3, 4), b, 0.1)", [.real([2, 3, 4]), .real([3, 4], 0.5...2)]) {
         $0[0].rmsNorm([3, 4], weight: $0[1], eps: 0.1)
       },
-    ])
-
-  let groupNorm: [Sample] = [
-    Sample("F.group_norm(a, 3, b, c)", [.real([2, 6, 4]), .real([6], 0.5...2), .real([6])]) {
-      $0[0].groupNorm(3, weight: $0[1], bias: $0[2])
-    },
-    Sample("F.group_norm(a, 2)", [.real([2, 4, 2, 3])]) { $0[0].groupNorm(2) },
-  ]
+    ]
+  ).cheap()
 }
 
 extension RowNormArguments {
@@ -220,43 +216,5 @@ extension Tensor {
     let eps = eps ?? (dtype == .float64 ? Double.ulpOfOne : Double(Float.ulpOfOne))
     return ops.rowNorms.rmsNorm.call(
       Few(self, weight), RowNormArguments(normalizedShape: normalizedShape, eps: eps), at: CallSite(file, line))
-  }
-
-  /// Channels in groups, each normalised over its channels and all positions, then scaled and moved by channel. Torch's
-  /// `group_norm`.
-  ///
-  /// - Parameters:
-  ///   - groups: How many; they divide the channels of [n, c, *].
-  ///   - weight, bias: [c].
-  public func groupNorm(
-    _ groups: Int, weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5, file: StaticString = #fileID,
-    line: UInt = #line
-  ) -> Tensor {
-    let site = CallSite(file, line)
-    return checked("group_norm", at: site) { layout throws(TensorError) in
-      let shape = layout.shape
-      guard shape.count >= 2 else {
-        throw .shape("Expected at least 2 dimensions for input tensor but received \(shape.count)")
-      }
-      let channels = shape.at(1)
-      guard groups > 0, channels % groups == 0 else {
-        throw .shape(
-          "Expected number of channels in input to be divisible by num_groups, but got input of shape \(shape) and "
-            + "num_groups=\(groups)")
-      }
-      for (name, parameter) in [("weight", weight), ("bias", bias)] {
-        guard let parameter, parameter.body.poison == nil, parameter.shape != [channels] else { continue }
-        throw .shape(
-          "Expected \(name) to be a vector of size equal to the number of channels in input, but got \(name) of shape "
-            + "\(parameter.shape) and input of shape \(shape)")
-      }
-      try Normalization.checkElements(body, [weight?.body, bias?.body], "GroupNormKernelImpl")
-      let width = shape.elementCount / Swift.max(shape.at(0) * groups, 1)
-      let normal = reshape([shape.at(0), groups, width]).layerNorm([width], eps: eps, file: file, line: line)
-        .reshape(shape)
-      if weight == nil && bias == nil { return normal }
-      let each = Shape([channels] + Array(repeating: 1, count: shape.count - 2))
-      return ops.batchNorms.affine.call(Few(normal, weight?.reshape(each), bias?.reshape(each)), None(), at: site)
-    }
   }
 }

@@ -85,6 +85,6 @@ struct Workload: Sendable {
   }
 
   static let all: [Workload] =
-    products + elementwise + reductions + rows + attentions + overheads + convolutions + trainings + inferences
-    + languageModels + memories
+    products + elementwise + reductions + rows + attentions + overheads + convolutions + layers + selections + trainings
+    + inferences + languageModels + memories
 }

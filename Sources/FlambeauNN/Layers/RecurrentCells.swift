@@ -12,15 +12,15 @@ public final class RNNCell: Module {
     _ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, nonlinearity: RNN.Nonlinearity = .tanh, dtype: DType = .float32
   ) {
     self.nonlinearity = nonlinearity
-    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.tanh.parameters(inputSize, hiddenSize, bias, dtype)
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.tanh.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
   public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
     let hidden = hidden ?? x.initialState(weightHh)
-    let rule: RecurrentRule = nonlinearity == .tanh ? .tanh : .relu
+    let rule: RecurrentCell = nonlinearity == .tanh ? .tanh : .relu
     return rule.step(
       x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden, cell: nil, weightHh.tensor, biasHh?.tensor
-    ).0
+    ).hidden
   }
 
   public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
@@ -34,14 +34,14 @@ public final class GRUCell: Module {
   public let biasHh: Parameter?
 
   public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
-    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.gru.parameters(inputSize, hiddenSize, bias, dtype)
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.gru.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
   public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
-    RecurrentRule.gru.step(
+    RecurrentCell.gru.step(
       x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden ?? x.initialState(weightHh), cell: nil, weightHh.tensor,
       biasHh?.tensor
-    ).0
+    ).hidden
   }
 
   public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
@@ -55,22 +55,22 @@ public final class LSTMCell: Module {
   public let biasHh: Parameter?
 
   public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
-    (weightIh, weightHh, biasIh, biasHh) = RecurrentRule.lstm.parameters(inputSize, hiddenSize, bias, dtype)
+    (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.lstm.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
   public func callAsFunction(
     _ x: Tensor, _ state: (hidden: Tensor, cell: Tensor)? = nil
   ) -> (hidden: Tensor, cell: Tensor) {
     let (hidden, cell) = state ?? (hidden: x.initialState(weightHh), cell: x.initialState(weightHh))
-    let next = RecurrentRule.lstm.step(
+    let next = RecurrentCell.lstm.step(
       x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden, cell: cell, weightHh.tensor, biasHh?.tensor)
-    return (next.0, next.1!)
+    return (next.hidden, next.cell!)
   }
 
   public var configuration: String { "\(weightIh.shape[1]), \(weightHh.shape[1])" }
 }
 
-extension RecurrentRule {
+extension RecurrentCell {
   /// Uniform between ±1/√units.
   fileprivate func parameters(
     _ inputSize: Int, _ hiddenSize: Int, _ bias: Bool, _ dtype: DType

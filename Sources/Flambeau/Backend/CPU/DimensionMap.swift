@@ -1,3 +1,5 @@
+import CKernels
+
 /// A linear map along one dimension in which every output is a sum of few weighted inputs.
 final class DimensionMap: Sendable {
   let inputSize: Int
@@ -32,11 +34,9 @@ final class DimensionMap: Sendable {
   /// From [outer, inputSize, inner] to [outer, outputSize, inner], both dense, of float32 or float64.
   func run(_ x: UnsafeRawPointer, into y: UnsafeMutableRawPointer, _ dtype: DType, outer: Int, inner: Int) {
     if dtype == .float64 {
-      let (x, y) = (x.assumingMemoryBound(to: Double.self), y.assumingMemoryBound(to: Double.self))
-      weights.withUnsafeBufferPointer { run(x, y, $0.baseAddress, outer, inner) }
+      weights.withUnsafeBytes { run(x, y, $0.baseAddress, dtype, outer, inner) }
     } else {
-      let (x, y) = (x.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self))
-      weights32.withUnsafeBufferPointer { run(x, y, $0.baseAddress, outer, inner) }
+      weights32.withUnsafeBytes { run(x, y, $0.baseAddress, dtype, outer, inner) }
     }
   }
 
@@ -77,45 +77,23 @@ final class DimensionMap: Sendable {
     }
   }
 
-  @inline(__always)
-  private func run<T: BinaryFloatingPoint>(
-    _ x: UnsafePointer<T>, _ y: UnsafeMutablePointer<T>, _ weights: UnsafePointer<T>?, _ outer: Int, _ inner: Int
+  private func run(
+    _ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer, _ weights: UnsafeRawPointer?, _ dtype: DType, _ outer: Int, _ inner: Int
   ) {
-    let (size, count) = (inputSize, outputSize)
-    if outer * count * inner == 0 { return }
-    let outerAPiece = Swift.max(1, (1 << 14) / (count * inner))
+    let (from, to) = (inputSize * inner * dtype.byteCount, outputSize * inner * dtype.byteCount)
+    if outer * to == 0 { return }
+    let outerAPiece = Swift.max(1, (1 << 14) / (outputSize * inner))
     let pieces = (outer + outerAPiece - 1) / outerAPiece
+    let kernel = KernelAccess.mapDimension[Int(dtype.computeClass.rawValue)]!
     starts.withUnsafeBufferPointer { starts in
       inputs.withUnsafeBufferPointer { inputs in
-        forEach(pieces, parallel: outer * count * inner > 1 << 14) { piece in
-          for o in piece * outerAPiece..<Swift.min((piece + 1) * outerAPiece, outer) {
-            let (from, to) = (x + o &* size &* inner, y + o &* count &* inner)
-            if inner == 1 {
-              for i in 0..<count {
-                var sum: T = 0
-                var k = starts[i]
-                while k < starts[i &+ 1] {
-                  sum += weights.unsafelyUnwrapped[k] * from[inputs[k]]
-                  k &+= 1
-                }
-                to[i] = sum
-              }
-              continue
-            }
-            for i in 0..<count {
-              let line = to + i &* inner
-              var k = starts[i]
-              if k == starts[i &+ 1] { line.update(repeating: 0, count: inner) }
-              while k < starts[i &+ 1] {
-                let (term, weight) = (from + inputs[k] &* inner, weights.unsafelyUnwrapped[k])
-                if k == starts[i] {
-                  for j in 0..<inner { line[j] = weight * term[j] }
-                } else {
-                  for j in 0..<inner { line[j] += weight * term[j] }
-                }
-                k &+= 1
-              }
-            }
+        var map = fb_dimension_map(
+          size: inputSize, count: outputSize, inner: inner, starts: starts.baseAddress, inputs: inputs.baseAddress,
+          weights: weights)
+        withUnsafePointer(to: &map) { map in
+          forEach(pieces, parallel: outer * outputSize * inner > 1 << 14) { piece in
+            let first = piece * outerAPiece
+            kernel(map, y + first * to, x + first * from, Swift.min(outerAPiece, outer - first))
           }
         }
       }

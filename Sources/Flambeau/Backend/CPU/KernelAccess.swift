@@ -22,6 +22,10 @@ extension fb_class {
     KernelAccess.reduce[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
   }
 
+  func reduceRows(_ reduction: fb_reduction) -> fb_reduce_rows {
+    KernelAccess.reduceRows[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
+  }
+
   func foldRows(_ reduction: fb_reduction) -> fb_fold_rows {
     KernelAccess.foldRows[Int(rawValue) * Int(fb_reduction_count.rawValue) + Int(reduction.rawValue)]!
   }
@@ -36,6 +40,7 @@ enum KernelAccess {
   nonisolated(unsafe) fileprivate static let load: UnsafePointer<fb_load?> = column(\.load)
   nonisolated(unsafe) fileprivate static let store: UnsafePointer<fb_store?> = column(\.store)
   nonisolated(unsafe) fileprivate static let reduce: UnsafePointer<fb_reduce?> = column(\.reduce)
+  nonisolated(unsafe) fileprivate static let reduceRows: UnsafePointer<fb_reduce_rows?> = column(\.reduce_rows)
   nonisolated(unsafe) fileprivate static let foldRows: UnsafePointer<fb_fold_rows?> = column(\.fold_rows)
   nonisolated(unsafe) fileprivate static let rows: UnsafePointer<fb_row_function?> = column(\.rows)
   nonisolated(unsafe) static let dot: UnsafePointer<fb_dot?> = column(\.dot)
@@ -46,6 +51,11 @@ enum KernelAccess {
   nonisolated(unsafe) static let transpose: UnsafePointer<fb_transpose?> = column(\.transpose)
   nonisolated(unsafe) static let sgd: UnsafePointer<fb_sgd_step?> = column(\.sgd)
   nonisolated(unsafe) static let adam: UnsafePointer<fb_adam_step?> = column(\.adam)
+  nonisolated(unsafe) static let mapDimension: UnsafePointer<fb_map_dimension?> = column(\.map_dimension)
+  nonisolated(unsafe) static let groupNorm: UnsafePointer<(@convention(c) (UnsafePointer<fb_group_norm>?) -> Void)?> = column(
+    \.group_norm)
+  nonisolated(unsafe) static let groupSlope: UnsafePointer<(@convention(c) (UnsafePointer<fb_group_slope>?) -> Void)?> = column(
+    \.group_slope)
   nonisolated(unsafe) static let indexRead: UnsafePointer<fb_index_move?> = column(\.index_read)
   nonisolated(unsafe) static let indexWrite: UnsafePointer<fb_index_move?> = column(\.index_write)
   nonisolated(unsafe) static let indexReduce: UnsafePointer<fb_index_move?> = column(\.index_reduce)

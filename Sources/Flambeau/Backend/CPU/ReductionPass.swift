@@ -14,6 +14,7 @@ struct ReductionPass {
 
   private let computeClass: ComputeClass
   private let reduce: fb_reduce
+  private let reduceRows: fb_reduce_rows
   private let join: fb_map
   private let foldRows: fb_fold_rows
   private let scalars: Scalars
@@ -45,6 +46,7 @@ struct ReductionPass {
   ) {
     self.computeClass = computeClass
     reduce = computeClass.reduce(kind.kernel)
+    reduceRows = computeClass.reduceRows(kind.kernel)
     join = kind.join.kernel(in: computeClass)!
     foldRows = computeClass.foldRows(kind.kernel)
     self.scalars = scalars
@@ -127,6 +129,9 @@ struct ReductionPass {
     if pieces == 1 {
       let perChunk = Swift.max(1, budget / (rows * inner.size))
       let chunks = (outputs + perChunk - 1) / perChunk
+      if segments == 1 && feed.limit == .max && kept.count == 1 && kept[0].strides[0] == 1 {
+        return eachRow(outputs, perChunk, chunks)
+      }
       parallel(chunks) { chunk, feed, offsets, cells in
         for output in chunk * perChunk..<Swift.min((chunk + 1) * perChunk, outputs) {
           let to = result + place(output, offsets) * byteCount
@@ -151,6 +156,16 @@ struct ReductionPass {
           to.copyMemory(from: first, byteCount: byteCount)
         }
       }
+    }
+  }
+
+  /// Whole rows of one operand, read as they lie: nothing else is done between one row and the next, which would keep memory waiting.
+  private func eachRow(_ outputs: Int, _ perChunk: Int, _ chunks: Int) {
+    let step = kept[0].strides[1] * byteCount
+    forEach(chunks, parallel: true) { chunk in
+      let first = chunk * perChunk
+      reduceRows(
+        result + first * byteCount, feed.lanes[0].start + first * step, step, Swift.min(perChunk, outputs - first), inner.size)
     }
   }
 
