@@ -22,10 +22,9 @@ import Testing
         [
           "b/2.png": (1, 2), "b/10.PNG": (1, 1), "a/deep/er.png": (0, 4), "a/Z.png": (0, 3), "Z/.hidden.png": (9, 9),
           "Z/x.png": (2, 5),
-          ".git/x.png": (9, 9),
+          ".git/x.png": (9, 9), "readme.png": (8, 8),
         ], to: folder)
       try Data("notes".utf8).write(to: URL(fileURLWithPath: folder + "/a/notes.txt"))
-      try Data("notes".utf8).write(to: URL(fileURLWithPath: folder + "/readme.png"))
       try FileManager.default.createSymbolicLink(atPath: folder + "/a/round", withDestinationPath: "..")
       let data = try ImageFolder(folder)
       #expect(data.classes == ["Z", "a", "b"])

@@ -48,7 +48,7 @@ import Testing
       let found = try answer.tensors("results.safetensors")
       let model = ResNet.resnet18(numClasses: 10, stem: .cifar)
       try model.loadStateDict(StateDict(unordered: answer.tensors("state.safetensors")))
-      let optimizer = SGD(model.parameters(), lr: 0.01, momentum: 0.9, weightDecay: 5e-4)
+      let optimizer = SGD(model.parameters(), lr: 1e-4, momentum: 0.9, weightDecay: 5e-4)
       let usual = allowWinograd
       allowWinograd = false
       defer { allowWinograd = usual }

@@ -6,8 +6,8 @@ struct Broadcasts: Sendable {
     Sample("a.sum_to_size(4)", [.real([2, 3, 4])]) { $0[0].sumToSize([4]) },
     Sample("a.sum_to_size(())", [.real([2, 3])]) { $0[0].sumToSize([]) },
     Sample("torch.diagflat(a, 1)", [.real([2, 2])]) { $0[0].diagflat(1) },
-    Sample("a.as_strided_scatter(b, (2, 2), (1, 3), 1)", [.real([3, 4]), .real([2, 2])]) {
-      $0[0].asStridedScatter($0[1], [2, 2], strides: [1, 3], offset: 1)
+    Sample("a.contiguous().as_strided_scatter(b, (2, 2), (1, 3), 1)", [.real([3, 4]).withoutGradient, .real([2, 2])]) {
+      $0[0].contiguous().asStridedScatter($0[1], [2, 2], strides: [1, 3], offset: 1)
     },
     Sample("a.contiguous().clone().fill_diagonal_(7)", [.real([3, 4])]) { $0[0].contiguous().clone().fillDiagonal_(7) },
     Sample("a.contiguous().clone().fill_diagonal_(7, wrap=True)", [.real([7, 3])]) {

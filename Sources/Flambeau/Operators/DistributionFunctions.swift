@@ -24,13 +24,13 @@ struct DistributionFunctions: Sendable {
       [g / Flambeau.erfcx(-x[0] * rootHalf) * Scalar(0.7978845608028654)]
     },
     samples: [
-      .unary("torch.special.log_ndtr(a)") { $0.logNdtr() }, .unary("torch.special.log_ndtr(a * 10)") { ($0 * 10).logNdtr() },
+      .unary("torch.special.log_ndtr(a)") { $0.logNdtr() }, .unary("torch.special.log_ndtr(a * 3)") { ($0 * 3).logNdtr() },
     ])
   let igamma: Operator<PointwiseArguments> = .map(
     "igamma", .promoted, Program(inputs: 2) { x, _ in Flambeau.igamma(x[0], x[1]) },
     samples: [
       Sample("torch.igamma(a, b)", [.real([3, 4], 0.5...4).withoutGradient, .real([3, 4], 0.5...4)]) { $0[0].igamma($0[1]) },
-      Sample("torch.igamma(a, b)", [.real([3, 1], 8...90).withoutGradient, .real([4], 8...90)]) { $0[0].igamma($0[1]) },
+      Sample("torch.igamma(a, b)", [.real([3, 1], 8...19).withoutGradient, .real([4], 8...40)]) { $0[0].igamma($0[1]) },
       Sample("a.clone().igamma_(b)", [.real([3, 4], 0.5...4).withoutGradient, .real([4], 0.5...4).withoutGradient]) {
         $0[0].clone().igamma_($0[1])
       },
@@ -39,7 +39,7 @@ struct DistributionFunctions: Sendable {
     "igammac", .promoted, Program(inputs: 2) { x, _ in Flambeau.igammac(x[0], x[1]) },
     samples: [
       Sample("torch.igammac(a, b)", [.real([3, 4], 0.5...4).withoutGradient, .real([3, 4], 0.5...4)]) { $0[0].igammac($0[1]) },
-      Sample("torch.igammac(a, b)", [.real([3, 1], 8...90).withoutGradient, .real([4], 8...90)]) { $0[0].igammac($0[1]) },
+      Sample("torch.igammac(a, b)", [.real([3, 1], 8...19).withoutGradient, .real([4], 8...40)]) { $0[0].igammac($0[1]) },
       Sample("a.clone().igammac_(b)", [.real([3, 4], 0.5...4).withoutGradient, .real([4], 0.5...4).withoutGradient]) {
         $0[0].clone().igammac_($0[1])
       },

@@ -57,9 +57,6 @@ struct Indexing: Sendable {
     "embedding", negative: false,
     samples: [
       Sample("F.embedding(b, a)", [.real([5, 3]), .integers([2, 3], 0...4)]) { .embedding($0[1], weight: $0[0]) },
-      Sample("F.embedding(b, a, scale_grad_by_freq=True)", [.real([5, 3]), .integers([2, 6], 0...4)]) {
-        .embedding($0[1], weight: $0[0], scaleGradByFreq: true)
-      },
       Sample("F.embedding(b, a.detach().clone(), max_norm=1.5, norm_type=1)", [.real([5, 3]), .integers([2, 3], 0...4)]) {
         .embedding($0[1], weight: $0[0].detach().clone(), maxNorm: 1.5, normType: 1)
       },

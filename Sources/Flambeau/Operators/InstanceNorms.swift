@@ -1,7 +1,7 @@
 /// Normalisation of each channel of each sample, and by neighbouring channels.
 struct InstanceNorms: Sendable {
   let composites: [Sample] = [
-    Sample("F.instance_norm(a)", [.real([2, 3, 4])]) { $0[0].instanceNorm() },
+    Sample("F.instance_norm(a)", [.real([2, 3, 4])]) { $0[0].instanceNorm() }.widened,
     Sample("F.instance_norm(a, weight=b, bias=c, eps=0.1)", [.real([2, 3, 2, 3]), .real([3], 0.5...2), .real([3])]) {
       $0[0].instanceNorm(weight: $0[1], bias: $0[2], eps: 0.1)
     },

@@ -24,15 +24,21 @@ extension Tensor {
 
   /// `start`, `start + step`, … up to, but without, `end`. Torch's `arange`.
   ///
-  /// For an integer `dtype` the three lose their fractions first.
+  /// For an integer `dtype` start and step lose their fractions; for int64 the end does too, before the numbers are counted.
   public static func arange(
     _ start: Double, _ end: Double, step: Double = 1, dtype: DType = .float32, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
     if dtype.isInteger, let first = Int(exactly: start.rounded(.towardZero)),
-      let last = Int(exactly: end.rounded(.towardZero)), let step = Int(exactly: step.rounded(.towardZero))
+      let last = Int(exactly: end.rounded(.towardZero)), let stride = Int(exactly: step.rounded(.towardZero))
     {
-      return arange(first, last, step: step, dtype: dtype, file: file, line: line)
+      if dtype == .int64 { return arange(first, last, step: stride, dtype: dtype, file: file, line: line) }
+      return create("arange", at: CallSite(file, line)) { () throws(TensorError) in
+        let count = try rangeCount(start, end, step, dtype)
+        return try sequence(count, dtype, computedIn: .int64) { (place: UnsafeMutablePointer<Int64>) in
+          for i in 0..<count { place[i] = Int64(first &+ i &* stride) }
+        }
+      }
     }
     return create("arange", at: CallSite(file, line)) { () throws(TensorError) in
       let count = try rangeCount(start, end, step, dtype)

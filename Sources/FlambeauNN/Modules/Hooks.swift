@@ -95,8 +95,7 @@ final class LayerHooks: Sendable {
   ) -> Tensor {
     let outer = Guarded<Tensor?>(nil)
     let reachesInput = entry.requiresGrad
-    let run: @Sendable (Tensor?, Tensor) -> Tensor? = { [weak layer] gradInput, gradOutput in
-      guard let layer else { return nil }
+    let run: @Sendable (Tensor?, Tensor) -> Tensor? = { gradInput, gradOutput in
       var gradInput = gradInput
       for case (_, .backward(let body)) in hooks { gradInput = body(layer, gradInput, gradOutput) ?? gradInput }
       return gradInput

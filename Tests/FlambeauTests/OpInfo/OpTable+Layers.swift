@@ -46,13 +46,18 @@ extension OpTable {
   private mutating func addDropouts() {
     let dropouts: [(String, @Sendable (Tensor, Double, Bool) -> Tensor)] = [
       ("dropout", { $0.dropout($1, training: $2) }), ("dropout2d", { $0.featureDropout($1, training: $2) }),
-      ("dropout3d", { $0.featureDropout($1, training: $2) }), ("alpha_dropout", { $0.alphaDropout($1, training: $2) }),
+      (
+        "dropout3d",
+        { x, p, training in
+          x.ndim == 4 ? x.unsqueeze(0).featureDropout(p, training: training).squeeze(0) : x.featureDropout(p, training: training)
+        }
+      ), ("alpha_dropout", { $0.alphaDropout($1, training: $2) }),
       ("feature_alpha_dropout.with_train", { $0.featureAlphaDropout($1, training: $2) }),
       ("feature_alpha_dropout.without_train", { $0.featureAlphaDropout($1, training: $2) }),
     ]
     for (name, call) in dropouts {
       one("nn.functional.\(name)") { c in
-        return call(try c.x, try c.double("p", default: 0.5), try c.bool("training", default: true))
+        return call(try c.x, try c.double("p", default: 0.5), try c.bool("training", default: !name.contains("alpha")))
       }
     }
   }
