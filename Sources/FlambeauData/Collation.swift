@@ -1,8 +1,10 @@
 /// A sample that brings along how it becomes a batch: what ``Dataset/collated(by:)`` makes samples to.
 public struct Collated<Base: Sendable, Batch: Sendable>: Collatable {
+  /// The sample.
   public let sample: Base
   fileprivate let collation: @Sendable ([Base]) throws -> Batch
 
+  /// A batch of the samples.
   public static func collate(_ samples: [Collated]) throws -> Batch { try samples[0].collation(samples.map(\.sample)) }
 }
 

@@ -17,12 +17,15 @@ public enum UnreadableSample: Sendable {
 /// ``Dataset/sample(at:)`` depend on it and on the index alone: batches are equal for any number of workers. Leaving a
 /// loop early ends the workers. ``state()`` is the place it has come to.
 public final class DataLoader<Source: Dataset>: Sequence, Sendable {
+  /// Where samples come from.
   public let dataset: Source
   /// Which samples each batch has.
   public let sampler: any BatchOrder
+  /// Threads that make batches ahead; 0 for the caller's own.
   public let workers: Int
   /// The batches that each worker makes ahead of the loop, at most.
   public let prefetch: Int
+  /// What happens to a sample that cannot be read.
   public let onError: UnreadableSample
   /// `Generator` alone is an old name of `Iterator` in a sequence.
   private let generator: Flambeau.Generator?

@@ -19,6 +19,7 @@ public protocol Dataset<Sample>: Sendable {
 }
 
 extension Dataset {
+  /// The samples at `indices` as a batch.
   public func batch(at indices: [Int]) throws -> Sample.Batch? { nil }
 
   /// Refuses an index that is not in `0..<count`.
@@ -31,7 +32,9 @@ extension Dataset {
 
 /// An input with what a model should say to it.
 public struct Example: Collatable {
+  /// What a model is given.
   public var input: Tensor
+  /// What it should make of it.
   public var target: Tensor
 
   public init(_ input: Tensor, _ target: Tensor) {
@@ -42,6 +45,7 @@ public struct Example: Collatable {
   /// Inputs and targets of many examples, both with one more dimension in front.
   public typealias Batch = (input: Tensor, target: Tensor)
 
+  /// A batch of the samples.
   public static func collate(_ samples: [Example]) throws -> Batch {
     (try Tensor.collate(samples.map(\.input)), try Tensor.collate(samples.map(\.target)))
   }

@@ -8,8 +8,11 @@ import Synchronization
 public final class DistributedSampler: Sampler {
   /// The number of processes, and which of them this is.
   public let replicas: Int
+  /// Which of the processes this is.
   public let rank: Int
+  /// The order is drawn anew in each epoch.
   public let shuffle: Bool
+  /// A last batch that is not full is left out.
   public let dropLast: Bool
   /// The same in every process.
   public let seed: UInt64
@@ -41,6 +44,7 @@ public final class DistributedSampler: Sampler {
   /// Which epoch's order comes next.
   public func setEpoch(_ epoch: Int) { self.epoch.store(epoch, ordering: .relaxed) }
 
+  /// The order of an epoch.
   public func indices() -> [Int] {
     let epoch = epoch.load(ordering: .relaxed)
     let order = shuffle ? Generator(seed: Int64(bitPattern: seed) &+ Int64(epoch)).permutation(total) : Array(0..<total)

@@ -5,11 +5,17 @@ import Flambeau
 /// The samples are shuffled, each stretch of `batchSize` × `pool` of them is sorted by length and cut into batches, and these are
 /// shuffled again: every epoch has other batches. Without `shuffle`, samples are sorted once, longest first.
 public struct LengthBatchSampler: BatchOrder {
+  /// The length of each sample.
   public let lengths: [Int]
+  /// Samples in a batch.
   public let batchSize: Int
+  /// How many batches are sorted by length at a time.
   public let pool: Int
+  /// The order is drawn anew in each epoch.
   public let shuffle: Bool
+  /// A last batch that is not full is left out.
   public let dropLast: Bool
+  /// Where the order is drawn from; nil for the default.
   public let generator: Generator?
 
   /// - Parameters:
@@ -33,8 +39,10 @@ public struct LengthBatchSampler: BatchOrder {
     }
   }
 
+  /// How many there are.
   public var count: Int { dropLast ? lengths.count / batchSize : (lengths.count + batchSize - 1) / batchSize }
 
+  /// The batches of an epoch.
   public func batches() -> [[Int]] {
     let random = shuffle ? generator ?? Generator(seed: Generator.current.nextInt64()) : nil
     let order = random?.permutation(lengths.count) ?? Array(lengths.indices)

@@ -2,10 +2,13 @@ import Flambeau
 
 /// A data set whose samples are made from another's.
 public struct MappedDataset<Base: Dataset, Sample: Collatable>: Dataset {
+  /// The data set it is made from.
   public let base: Base
   fileprivate let transform: @Sendable (Base.Sample) throws -> Sample
 
+  /// How many there are.
   public var count: Int { base.count }
+  /// The sample at `index`.
   public func sample(at index: Int) throws -> Sample { try transform(base.sample(at: index)) }
 }
 

@@ -3,8 +3,11 @@ import Flambeau
 /// `count` indices of `population` samples, drawn one after another so that some come more than once and others never. Torch's
 /// `RandomSampler` with `replacement=True`, with torch's bits.
 public struct ReplacementSampler: Sampler {
+  /// How many samples there are to draw from.
   public let population: Int
+  /// How many there are.
   public let count: Int
+  /// Where the order is drawn from; nil for the default.
   public let generator: Generator?
   /// Torch draws so many at once.
   private static let chunk = 32
@@ -16,6 +19,7 @@ public struct ReplacementSampler: Sampler {
     self.generator = generator
   }
 
+  /// The order of an epoch.
   public func indices() -> [Int] {
     if population < 1 { return [] }
     let generator = generator ?? Generator(seed: Generator.current.nextInt64())

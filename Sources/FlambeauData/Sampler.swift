@@ -10,10 +10,12 @@ public protocol Sampler: Sendable {
 
 /// `0..<count` in order.
 public struct SequentialSampler: Sampler {
+  /// How many there are.
   public let count: Int
 
   public init(count: Int) { self.count = count }
 
+  /// The order of an epoch.
   public func indices() -> [Int] { Array(0..<count) }
 }
 
@@ -22,7 +24,9 @@ public struct SequentialSampler: Sampler {
 /// As torch does, it draws a permutation from `generator` if there is one; else it draws a seed from the current
 /// generator, for a generator that makes the permutation.
 public struct RandomSampler: Sampler {
+  /// How many there are.
   public let count: Int
+  /// Where the order is drawn from; nil for the default.
   public let generator: Generator?
 
   public init(count: Int, generator: Generator? = nil) {
@@ -30,6 +34,7 @@ public struct RandomSampler: Sampler {
     self.generator = generator
   }
 
+  /// The order of an epoch.
   public func indices() -> [Int] {
     guard let generator else { return Generator(seed: Generator.current.nextInt64()).permutation(count) }
     let order = generator.permutation(count)
@@ -49,8 +54,11 @@ public protocol BatchOrder: Sendable {
 
 /// A sampler's indices in groups of `batchSize`; the last group may be smaller, or is left out with `dropLast`.
 public struct BatchSampler: BatchOrder {
+  /// The order of the samples.
   public let sampler: any Sampler
+  /// Samples in a batch.
   public let batchSize: Int
+  /// A last batch that is not full is left out.
   public let dropLast: Bool
 
   /// An error unless `batchSize` is positive.
@@ -67,8 +75,10 @@ public struct BatchSampler: BatchOrder {
     }
   }
 
+  /// How many there are.
   public var count: Int { dropLast ? sampler.count / batchSize : (sampler.count + batchSize - 1) / batchSize }
 
+  /// The batches of an epoch.
   public func batches() -> [[Int]] {
     let order = sampler.indices()
     let end = dropLast ? order.count / batchSize * batchSize : order.count

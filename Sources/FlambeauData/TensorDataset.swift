@@ -8,6 +8,7 @@ public struct TensorDataset: Dataset {
   public let inputs: Tensor
   /// `[count, …]`, row-major; of a classifier `[count]`, int64.
   public let targets: Tensor
+  /// How many there are.
   public let count: Int
 
   /// Shares the tensors' memory where they are row-major. An error unless their first dimensions agree.
@@ -31,6 +32,7 @@ public struct TensorDataset: Dataset {
     return Example(inputs.row(index), targets.row(index))
   }
 
+  /// The samples at `indices` as a batch.
   public func batch(at indices: [Int]) throws -> Example.Batch? { (try inputs.rows(indices), try targets.rows(indices)) }
 }
 

@@ -7,9 +7,11 @@ import Flambeau
 public struct TokenWindows: Dataset {
   /// int64, `[tokens]`.
   public let tokens: Tensor
+  /// How long a window is.
   public let length: Int
   /// Window `i` begins at token `i * stride`.
   public let stride: Int
+  /// How many there are.
   public let count: Int
 
   /// Shares the tensor's memory. An error unless the tokens are an int64 vector, longer than `length`.
@@ -39,6 +41,7 @@ public struct TokenWindows: Dataset {
       tokens.narrow(0, start: index * stride, length: length), tokens.narrow(0, start: index * stride + 1, length: length))
   }
 
+  /// The samples at `indices` as a batch.
   public func batch(at indices: [Int]) throws -> Example.Batch? {
     for index in indices { try check(index) }
     return (windows(indices, shift: 0), windows(indices, shift: 1))

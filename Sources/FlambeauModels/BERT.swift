@@ -6,6 +6,7 @@ import FlambeauNN
 /// ``BERTForMaskedLM``, ``BERTForSequenceClassification`` and ``SentenceEncoder`` put heads on it.
 /// ``StateDict/forBERT(_:)`` makes what is published fit each of them.
 public final class BERT: Module {
+  /// The sizes.
   public let config: Config
   let embeddings: Embeddings
   let encoder: Encoder

@@ -4,20 +4,31 @@ extension BERT {
   /// The sizes of a ``BERT``, by the names in Hugging Face's `config.json`, which decodes into it; what the file lacks is as in
   /// BERT base.
   public struct Config: Sendable, Hashable, Decodable {
+    /// Tokens.
     public var vocabSize = 30522
+    /// Features.
     public var hiddenSize = 768
+    /// Layers.
     public var numHiddenLayers = 12
+    /// Heads.
     public var numAttentionHeads = 12
+    /// Features inside the feed-forward part.
     public var intermediateSize = 3072
+    /// The feed-forward part's activation.
     public var hiddenAct = Activation.gelu
     /// The share of embeddings and of what is added to residuals that is set to 0 while training.
     public var hiddenDropoutProb = 0.1
+    /// Dropout of attention weights.
     public var attentionProbsDropoutProb = 0.1
     /// The most tokens of an input.
     public var maxPositionEmbeddings = 512
+    /// Kinds of segments.
     public var typeVocabSize = 2
+    /// The standard deviation that weights start with.
     public var initializerRange = 0.02
+    /// Keeps denominators from 0.
     public var layerNormEps = 1e-12
+    /// The token that fills up; nil for none.
     public var padTokenId: Int? = 0
     /// Nil for `hiddenDropoutProb`.
     public var classifierDropout: Double?

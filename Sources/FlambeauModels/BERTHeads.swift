@@ -5,6 +5,7 @@ import FlambeauNN
 ///
 /// The output is [n, t, vocabSize], logits. The decoder shares the word embeddings' weight.
 public final class BERTForMaskedLM: Module {
+  /// The encoder.
   public let bert: BERT
   let cls: Head
 
@@ -64,6 +65,7 @@ public final class BERTForMaskedLM: Module {
 ///
 /// The output is [n, numLabels], logits.
 public final class BERTForSequenceClassification: Module {
+  /// The encoder.
   public let bert: BERT
   let dropout: Dropout
   let classifier: Linear
@@ -89,6 +91,7 @@ public final class BERTForSequenceClassification: Module {
 /// sentence-transformers' models of mean pooling and normalisation compute, such as all-MiniLM-L6-v2. Its names are ``BERT``'s.
 public final class SentenceEncoder: Module {
   public static let stateNames = ["bert": ""]
+  /// The encoder.
   public let bert: BERT
 
   public init(_ config: BERT.Config = .miniLM, file: StaticString = #fileID, line: UInt = #line) {

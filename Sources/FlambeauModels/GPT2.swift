@@ -7,12 +7,17 @@ import FlambeauNN
 /// Input [n, t] of int64 tokens, t at most the context; output [n, t, vocabSize], logits of the tokens that follow. The head
 /// shares the token embedding's weight. ``StateDict/forGPT2()`` makes what is published elsewhere fit.
 public final class GPT2: Layer {
+  /// The sizes of a model.
   public struct Config: Sendable {
+    /// Tokens.
     public var vocabSize = 50257
     /// The context: the most tokens the model sees.
     public var nPositions = 1024
+    /// Features.
     public var nEmbd = 768
+    /// Blocks.
     public var nLayer = 12
+    /// Heads.
     public var nHead = 12
     /// The share of embeddings, attention weights and residuals set to 0 while training.
     public var dropout = 0.1
@@ -39,6 +44,7 @@ public final class GPT2: Layer {
     public static let xl = Config(nEmbd: 1600, nLayer: 48, nHead: 25)
   }
 
+  /// The sizes.
   public let config: Config
   let transformer: Transformer
   let lmHead: Head
@@ -158,9 +164,13 @@ public final class GPT2: Layer {
 
 /// x · weight + bias over the last dimension, the weight [inputs, outputs]. Hugging Face's `Conv1D`.
 public final class Conv1D: Adaptable {
+  /// Whether the weight is [inputs, outputs].
   public static let startsWithInputs = true
+  /// [inFeatures, outFeatures]: transposed beside ``Linear``.
   public let weight: Parameter
+  /// [outFeatures].
   public let bias: Parameter?
+  /// Where a ``LoRA`` puts its map.
   public let adapter = AdapterSlot()
 
   /// The weight starts normal with the deviation 0.02, the bias as zeros.

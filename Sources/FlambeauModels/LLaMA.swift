@@ -7,6 +7,7 @@ import FlambeauNN
 /// Input [n, t] of int64 tokens; output [n, t, vocabSize], logits of the tokens that follow. ``StateDict/forLLaMA()`` makes
 /// what is published fit.
 public final class LLaMA: Layer {
+  /// The sizes.
   public let config: Config
   let model: Decoder
   let lmHead: Head

@@ -4,10 +4,15 @@ extension LLaMA {
   /// The sizes of a ``LLaMA``, by the names in Hugging Face's `config.json`, which decodes into it: `model_type` says which
   /// variant.
   public struct Config: Sendable, Hashable, Decodable {
+    /// Tokens.
     public var vocabSize = 32000
+    /// Features.
     public var hiddenSize = 4096
+    /// Features inside the feed-forward part.
     public var intermediateSize = 11008
+    /// Layers.
     public var numHiddenLayers = 32
+    /// Heads.
     public var numAttentionHeads = 32
     /// Heads of keys and values, each shared by as many heads of queries as there are times more.
     public var numKeyValueHeads = 32
@@ -15,8 +20,11 @@ extension LLaMA {
     public var headDim = 128
     /// The most tokens the model was made for.
     public var maxPositionEmbeddings = 2048
+    /// Keeps denominators from 0.
     public var rmsNormEps = 1e-6
+    /// The base of the rotations' wavelengths.
     public var ropeTheta = 10000.0
+    /// How rotations are stretched for longer texts; nil for not at all.
     public var ropeScaling: RotaryEmbedding.Scaling?
     /// The head shares the token embedding's weight.
     public var tieWordEmbeddings = false
@@ -24,9 +32,11 @@ extension LLaMA {
     public var qkvBias = false
     /// A bias in attention's last map.
     public var outputBias = false
+    /// Linear layers of the feed-forward part have biases.
     public var mlpBias = false
     /// Norms of each head's queries and keys: Qwen 3 has them.
     public var qkNorm = false
+    /// The standard deviation that weights start with.
     public var initializerRange = 0.02
 
     /// LLaMA 2 of 7 billion parameters, to be changed.

@@ -8,6 +8,7 @@ public enum RecurrentKind: Sendable, Hashable {
 
 /// Hidden states, and an LSTM's cells.
 public struct RecurrentState: Sendable {
+  /// The hidden state.
   public var hidden: Tensor
   /// Nil for a GRU.
   public var cell: Tensor?

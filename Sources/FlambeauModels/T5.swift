@@ -4,6 +4,7 @@ import FlambeauNN
 /// An encoder and a decoder that turn text into text (Raffel et al., 2020), with the names and shapes of Hugging Face's
 /// `T5ForConditionalGeneration`; FLAN-T5 is one too. ``StateDict/forT5()`` makes what is published fit.
 public final class T5: Module {
+  /// The sizes.
   public let config: Config
   let shared: Embedding
   let encoder: Encoder

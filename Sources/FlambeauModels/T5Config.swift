@@ -3,19 +3,29 @@ import Flambeau
 extension T5 {
   /// The sizes of a ``T5``, by the names in Hugging Face's `config.json`, which decodes into it; what the file lacks is as in T5 small.
   public struct Config: Sendable, Hashable, Decodable {
+    /// Tokens.
     public var vocabSize = 32128
+    /// Features.
     public var dModel = 512
     /// The features of a head.
     public var dKv = 64
+    /// Features inside the feed-forward part.
     public var dFf = 2048
+    /// Layers.
     public var numLayers = 6
+    /// Layers of the decoder.
     public var numDecoderLayers = 6
+    /// Heads.
     public var numHeads = 8
+    /// How many distances are told apart.
     public var relativeAttentionNumBuckets = 32
     /// Larger distances count as this one.
     public var relativeAttentionMaxDistance = 128
+    /// The probability of a zero, in training.
     public var dropoutRate = 0.1
+    /// Keeps denominators from 0.
     public var layerNormEpsilon = 1e-6
+    /// The feed-forward part's activation.
     public var activation = Activation.relu
     /// The widened layer is multiplied by another: FLAN-T5 and T5 1.1.
     public var isGated = false

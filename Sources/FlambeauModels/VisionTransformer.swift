@@ -6,16 +6,25 @@ import FlambeauNN
 ///
 /// Input [n, 3, imageSize, imageSize], normalised as the checkpoint wants it; output [n, numClasses], logits.
 public final class VisionTransformer: Layer {
+  /// The sizes of a model.
   public struct Config: Sendable, Hashable {
+    /// Rows and columns of an image.
     public var imageSize = 224
+    /// Rows and columns of a patch.
     public var patchSize = 16
+    /// Layers.
     public var numLayers = 12
+    /// Heads.
     public var numHeads = 12
+    /// Features.
     public var hiddenDim = 768
+    /// Features inside the feed-forward part.
     public var mlpDim = 3072
     /// The share of embeddings and of what is added to residuals that is set to 0 while training.
     public var dropout = 0.0
+    /// Dropout of attention weights.
     public var attentionDropout = 0.0
+    /// Classes.
     public var numClasses = 1000
 
     /// ViT-B/16.
@@ -37,6 +46,7 @@ public final class VisionTransformer: Layer {
     }()
   }
 
+  /// The sizes.
   public let config: Config
   let classToken: Parameter
   let convProj: Conv2d

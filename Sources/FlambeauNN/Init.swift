@@ -31,14 +31,17 @@ public enum Init {
     }
   }
 
+  /// Fills with a number. Torch's `nn.init.constant_`.
   @discardableResult
   public static func constant_(_ tensor: Tensor, _ value: Double) -> Tensor {
     noGrad { tensor.fill_(value) }
   }
 
+  /// Fills with zeros. Torch's `nn.init.zeros_`.
   @discardableResult
   public static func zeros_(_ tensor: Tensor) -> Tensor { constant_(tensor, 0) }
 
+  /// Fills with ones. Torch's `nn.init.ones_`.
   @discardableResult
   public static func ones_(_ tensor: Tensor) -> Tensor { constant_(tensor, 1) }
 
@@ -50,6 +53,7 @@ public enum Init {
     noGrad { tensor.uniform_(from: from, to: to, file: file, line: line) }
   }
 
+  /// Fills with draws from a normal distribution. Torch's `nn.init.normal_`.
   @discardableResult
   public static func normal_(
     _ tensor: Tensor, mean: Double = 0, std: Double = 1, file: StaticString = #fileID, line: UInt = #line

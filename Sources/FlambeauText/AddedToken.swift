@@ -1,5 +1,6 @@
 /// A token beside the model's: a text that is a token wherever it stands, whatever the model would make of it.
 public struct AddedToken: Sendable, Equatable {
+  /// The text it stands for.
   public var content: String
   /// Whether it is a mark, such as `[CLS]` or `<|endoftext|>`, that decoding can leave out.
   public var isSpecial: Bool

@@ -1,11 +1,13 @@
 /// How texts are cut that are too long for a model.
 public struct Truncation: Sendable, Equatable {
+  /// Which of two texts is shortened.
   public enum Strategy: String, Sendable {
     /// The longer text of a pair first.
     case longestFirst = "LongestFirst"
     case onlyFirst = "OnlyFirst"
     case onlySecond = "OnlySecond"
   }
+  /// Where it happens.
   public enum Side: String, Sendable {
     case left = "Left"
     case right = "Right"
@@ -15,6 +17,7 @@ public struct Truncation: Sendable, Equatable {
   public var maxLength: Int
   /// How many tokens the pieces of `Encoding.overflowing` have in common.
   public var stride: Int
+  /// Which of two texts is shortened.
   public var strategy: Strategy
   /// The side that is cut off.
   public var side: Side
@@ -101,6 +104,7 @@ public struct Truncation: Sendable, Equatable {
 
 /// How short texts are filled up.
 public struct Padding: Sendable, Equatable {
+  /// Where it happens.
   public enum Side: String, Sendable {
     case left = "Left"
     case right = "Right"
@@ -110,9 +114,13 @@ public struct Padding: Sendable, Equatable {
   public var length: Int?
   /// The length becomes a multiple of this.
   public var multiple: Int?
+  /// Where tokens are added.
   public var side: Side
+  /// The token that fills up.
   public var id: Int
+  /// The type of what fills up.
   public var typeId: Int
+  /// The text of the token that fills up.
   public var token: String
 
   public init(

@@ -22,7 +22,9 @@ public final class AveragedModel<Model: Module> {
     case exponential(decay: Double)
   }
 
+  /// The model that holds the averages.
   public let model: Model
+  /// How a new value enters.
   public let average: Average
   /// Whether buffers are averaged too; otherwise the average has the model's latest.
   public let useBuffers: Bool

@@ -3,6 +3,7 @@
 ///     var patience = EarlyStopping(patience: 5)
 ///     if patience.shouldStop(after: validationLoss) { break }
 public struct EarlyStopping: Sendable, Hashable, Codable {
+  /// Whether low or high values are good.
   public let goal: Goal
   /// The looks without improvement after which to stop.
   public let patience: Int

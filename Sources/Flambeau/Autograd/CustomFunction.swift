@@ -11,7 +11,9 @@
 /// `forward` is not recorded; `backward` is when a graph of the backward pass is asked for (`createGraph`), so a derivative
 /// made of tensor operations differentiates again.
 public struct CustomFunction: Sendable {
+  /// The results of the inputs.
   public typealias Forward = @Sendable (FunctionCall, [Tensor]) -> [Tensor]
+  /// The gradients of the inputs from those of the results, nil for none.
   public typealias Backward = @Sendable (FunctionCall, [Tensor]) -> [Tensor?]
 
   /// What error messages call it.

@@ -1,5 +1,6 @@
 /// Where an analytic derivative differs from the measured one.
 public struct GradCheckError: Error, Sendable, CustomStringConvertible {
+  /// The sentence.
   public let description: String
 }
 

@@ -12,9 +12,11 @@ public enum DType: UInt8, Sendable, Hashable, CaseIterable {
     }
   }
 
+  /// A floating-point dtype.
   public var isFloatingPoint: Bool { rawValue >= DType.float16.rawValue }
   /// True for the integer types; `bool` is not one of them.
   public var isInteger: Bool { rawValue >= DType.uint8.rawValue && rawValue <= DType.int64.rawValue }
+  /// A dtype with negative numbers.
   public var isSigned: Bool { self != .bool && self != .uint8 }
   /// True for the types that are stored in two bytes and computed in float32.
   public var isHalf: Bool { self == .float16 || self == .bfloat16 }

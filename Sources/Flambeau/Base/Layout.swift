@@ -1,10 +1,14 @@
 /// How a tensor's elements lie in its storage: sizes, strides and an offset, counted in elements.
 public struct Layout: Sendable, Hashable {
+  /// The sizes of the dimensions.
   public private(set) var shape: Shape
+  /// How many elements lie between neighbours, for each dimension.
   public private(set) var strides: Shape
+  /// Where the first element is, in elements.
   public private(set) var offset: Int
   /// Row-major without gaps (dimensions of size 1 ignored; empty layouts are contiguous).
   public private(set) var isContiguous: Bool
+  /// How many elements there are.
   public private(set) var elementCount: Int
 
   /// The row-major layout of `shape`.

@@ -6,13 +6,16 @@ public struct Shape: Sendable, Hashable {
   static let inlineCapacity = 6
 
   private var inline: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
+  /// How many dimensions there are.
   public private(set) var count: Int = 0
   /// All sizes, when there are more than fit inline.
   nonisolated(unsafe) private var spill: UnsafePointer<Int>?
 
+  /// No dimensions: one element.
   @inline(__always)
   public init() {}
 
+  /// `count` dimensions of one size.
   public init(repeating value: Int, count: Int) {
     self.count = count
     if count > Shape.inlineCapacity {
@@ -22,6 +25,7 @@ public struct Shape: Sendable, Hashable {
     }
   }
 
+  /// The dimensions with these sizes.
   public init(_ sizes: some Collection<Int>) {
     count = sizes.count
     if count > Shape.inlineCapacity {

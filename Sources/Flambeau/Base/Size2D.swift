@@ -1,8 +1,11 @@
 /// A height and a width, such as of a kernel: `3` for both, `[3, 5]`, `Size2D(k)` or `Size2D(height: 3, width: 5)`.
 public struct Size2D: Hashable, Sendable {
+  /// Rows.
   public var height: Int
+  /// Columns.
   public var width: Int
 
+  /// Of this height and width.
   public init(height: Int, width: Int) { (self.height, self.width) = (height, width) }
 
   /// The same in both directions.

@@ -1,9 +1,13 @@
 /// A depth, a height and a width, such as of a kernel: `3` for all, `[3, 5, 7]` or `Size3D(depth: 3, height: 5, width: 7)`.
 public struct Size3D: Hashable, Sendable {
+  /// Planes.
   public var depth: Int
+  /// Rows.
   public var height: Int
+  /// Columns.
   public var width: Int
 
+  /// Of these sizes.
   public init(depth: Int, height: Int, width: Int) { (self.depth, self.height, self.width) = (depth, height, width) }
 
   /// The same in every direction.

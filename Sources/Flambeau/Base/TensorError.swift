@@ -1,9 +1,11 @@
 /// What went wrong in a tensor operation, in one sentence: the operation, the operands, what to do.
 public struct TensorError: Error, Sendable {
+  /// What kinds there are.
   public enum Kind: Sendable {
     case shape, dtype, device, index, argument, autograd, memory, concurrency, data
   }
 
+  /// Its kind.
   public let kind: Kind
   /// The sentence, without the operation's name or the place.
   public let message: String

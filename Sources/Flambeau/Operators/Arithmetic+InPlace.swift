@@ -1,16 +1,28 @@
 // Assignment operators rebind the variable, except on a leaf that requires grad, which they write (an error while recording).
 extension Tensor {
+  /// Element by element.
   public static func += (a: inout Tensor, b: Tensor) { assign(ops.arithmetic.add, &a, b) }
+  /// Element by element.
   public static func -= (a: inout Tensor, b: Tensor) { assign(ops.arithmetic.sub, &a, b) }
+  /// Element by element.
   public static func *= (a: inout Tensor, b: Tensor) { assign(ops.arithmetic.mul, &a, b) }
+  /// Element by element.
   public static func /= (a: inout Tensor, b: Tensor) { assign(ops.arithmetic.div, &a, b) }
+  /// The same with a number.
   public static func += (a: inout Tensor, b: Double) { assign(ops.arithmetic.add, &a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func -= (a: inout Tensor, b: Double) { assign(ops.arithmetic.sub, &a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func *= (a: inout Tensor, b: Double) { assign(ops.arithmetic.mul, &a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func /= (a: inout Tensor, b: Double) { assign(ops.arithmetic.div, &a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func += (a: inout Tensor, b: Int) { assign(ops.arithmetic.add, &a, Number(b), .integer) }
+  /// The same with a number.
   public static func -= (a: inout Tensor, b: Int) { assign(ops.arithmetic.sub, &a, Number(b), .integer) }
+  /// The same with a number.
   public static func *= (a: inout Tensor, b: Int) { assign(ops.arithmetic.mul, &a, Number(b), .integer) }
+  /// The same with a number.
   public static func /= (a: inout Tensor, b: Int) { assign(ops.arithmetic.div, &a, Number(b), .integer) }
 
   private static func assign(_ row: BinaryRow, _ a: inout Tensor, _ b: Tensor) {
@@ -41,11 +53,13 @@ extension Tensor {
     ops.arithmetic.add.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func add_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.add.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func add_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.add.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -57,11 +71,13 @@ extension Tensor {
     ops.arithmetic.sub.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func sub_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.sub.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func sub_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.sub.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -73,11 +89,13 @@ extension Tensor {
     ops.arithmetic.mul.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func mul_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.mul.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func mul_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.mul.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -89,11 +107,13 @@ extension Tensor {
     ops.arithmetic.div.write(self, other, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said, in place.
   @discardableResult
   public func div_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.div.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said, in place.
   @discardableResult
   public func div_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.arithmetic.div.write(self, Number(other), .integer, at: CallSite(file, line))

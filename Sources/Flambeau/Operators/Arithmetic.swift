@@ -116,27 +116,48 @@ enum Refusal {
 }
 
 extension Tensor {
+  /// The sum, element by element, of what both broadcast to.
   public static func + (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.add(a, b) }
+  /// The difference, element by element, of what both broadcast to.
   public static func - (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(a, b) }
+  /// The product, element by element, of what both broadcast to.
   public static func * (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(a, b) }
+  /// The quotient, element by element, of what both broadcast to.
   public static func / (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.arithmetic.div(a, b) }
+  /// The elements with the other sign. Torch's `neg`.
   public static prefix func - (a: consuming Tensor) -> Tensor { ops.arithmetic.neg(a) }
 
+  /// The same with a number.
   public static func + (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.add(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func - (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.sub(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func * (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.mul(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func / (a: consuming Tensor, b: Double) -> Tensor { ops.arithmetic.div(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func + (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.add(Number(a), .floatingPoint, b) }
+  /// The same with a number.
   public static func - (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .floatingPoint, b) }
+  /// The same with a number.
   public static func * (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .floatingPoint, b) }
+  /// The same with a number.
   public static func / (a: Double, b: consuming Tensor) -> Tensor { ops.arithmetic.div(Number(a), .floatingPoint, b) }
 
+  /// The same with a number.
   public static func + (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.add(a, Number(b), .integer) }
+  /// The same with a number.
   public static func - (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.sub(a, Number(b), .integer) }
+  /// The same with a number.
   public static func * (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.mul(a, Number(b), .integer) }
+  /// The same with a number.
   public static func / (a: consuming Tensor, b: Int) -> Tensor { ops.arithmetic.div(a, Number(b), .integer) }
+  /// The same with a number.
   public static func + (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.add(Number(a), .integer, b) }
+  /// The same with a number.
   public static func - (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.sub(Number(a), .integer, b) }
+  /// The same with a number.
   public static func * (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.mul(Number(a), .integer, b) }
+  /// The same with a number.
   public static func / (a: Int, b: consuming Tensor) -> Tensor { ops.arithmetic.div(Number(a), .integer, b) }
 }

@@ -6,11 +6,13 @@ extension Tensor {
     ops.binary.pow.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func pow_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.pow.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func pow_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.pow.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -22,11 +24,13 @@ extension Tensor {
     ops.binary.remainder.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func remainder_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.remainder.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func remainder_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.remainder.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -38,11 +42,13 @@ extension Tensor {
     ops.binary.fmod.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func fmod_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.fmod.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func fmod_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.fmod.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -54,11 +60,13 @@ extension Tensor {
     ops.binary.floorDivide.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func floorDivide_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.floorDivide.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func floorDivide_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.floorDivide.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -82,11 +90,13 @@ extension Tensor {
     ops.binary.copysign.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func copysign_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.copysign.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func copysign_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.copysign.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -98,11 +108,13 @@ extension Tensor {
     ops.binary.xlogy.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func xlogy_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.xlogy.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func xlogy_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.xlogy.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -114,6 +126,7 @@ extension Tensor {
     ops.binary.bitwiseAnd.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func bitwiseAnd_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.bitwiseAnd.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -125,6 +138,7 @@ extension Tensor {
     ops.binary.bitwiseOr.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func bitwiseOr_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.bitwiseOr.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -136,6 +150,7 @@ extension Tensor {
     ops.binary.bitwiseXor.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func bitwiseXor_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.bitwiseXor.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -147,6 +162,7 @@ extension Tensor {
     ops.binary.bitwiseLeftShift.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func bitwiseLeftShift_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.bitwiseLeftShift.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -158,6 +174,7 @@ extension Tensor {
     ops.binary.bitwiseRightShift.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func bitwiseRightShift_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.bitwiseRightShift.write(self, Number(other), .integer, at: CallSite(file, line))

@@ -173,10 +173,12 @@ extension Tensor {
     ops.binary.pow(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func pow(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.pow(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func pow(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.pow(consume self, Number(other), .integer, at: CallSite(file, line))
   }
@@ -186,10 +188,12 @@ extension Tensor {
     ops.binary.remainder(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func remainder(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.remainder(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func remainder(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.remainder(consume self, Number(other), .integer, at: CallSite(file, line))
   }
@@ -199,10 +203,12 @@ extension Tensor {
     ops.binary.fmod(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func fmod(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.fmod(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func fmod(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.fmod(consume self, Number(other), .integer, at: CallSite(file, line))
   }
@@ -212,10 +218,12 @@ extension Tensor {
     ops.binary.floorDivide(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func floorDivide(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.floorDivide(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func floorDivide(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.floorDivide(consume self, Number(other), .integer, at: CallSite(file, line))
   }
@@ -255,10 +263,12 @@ extension Tensor {
     ops.binary.copysign(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func copysign(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.copysign(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func copysign(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.copysign(consume self, Number(other), .integer, at: CallSite(file, line))
   }
@@ -273,31 +283,41 @@ extension Tensor {
     ops.binary.xlogy(consume self, consume other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func xlogy(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.xlogy(consume self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func xlogy(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.binary.xlogy(consume self, Number(other), .integer, at: CallSite(file, line))
   }
 
+  /// The remainder, with the divisor's sign, element by element, of what both broadcast to.
   public static func % (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.remainder(a, b) }
+  /// The same with a number.
   public static func % (a: consuming Tensor, b: Double) -> Tensor { ops.binary.remainder(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func % (a: consuming Tensor, b: Int) -> Tensor { ops.binary.remainder(a, Number(b), .integer) }
 
   /// Bit by bit. Torch's `bitwise_and`.
   public static func & (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.bitwiseAnd(a, b) }
+  /// The same with a number.
   public static func & (a: consuming Tensor, b: Int) -> Tensor { ops.binary.bitwiseAnd(a, Number(b), .integer) }
   /// Bit by bit. Torch's `bitwise_or`.
   public static func | (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.bitwiseOr(a, b) }
+  /// The same with a number.
   public static func | (a: consuming Tensor, b: Int) -> Tensor { ops.binary.bitwiseOr(a, Number(b), .integer) }
   /// Bit by bit. Torch's `bitwise_xor`.
   public static func ^ (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.bitwiseXor(a, b) }
+  /// The same with a number.
   public static func ^ (a: consuming Tensor, b: Int) -> Tensor { ops.binary.bitwiseXor(a, Number(b), .integer) }
   /// Bit by bit. Torch's `bitwise_left_shift`.
   public static func << (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.bitwiseLeftShift(a, b) }
+  /// The same with a number.
   public static func << (a: consuming Tensor, b: Int) -> Tensor { ops.binary.bitwiseLeftShift(a, Number(b), .integer) }
   /// Bit by bit. Torch's `bitwise_right_shift`.
   public static func >> (a: consuming Tensor, b: consuming Tensor) -> Tensor { ops.binary.bitwiseRightShift(a, b) }
+  /// The same with a number.
   public static func >> (a: consuming Tensor, b: Int) -> Tensor { ops.binary.bitwiseRightShift(a, Number(b), .integer) }
 }

@@ -6,11 +6,13 @@ extension Tensor {
     ops.comparisons.eq.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func eq_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.eq.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func eq_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.eq.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -22,11 +24,13 @@ extension Tensor {
     ops.comparisons.ne.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func ne_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.ne.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func ne_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.ne.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -38,11 +42,13 @@ extension Tensor {
     ops.comparisons.lt.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func lt_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.lt.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func lt_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.lt.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -54,11 +60,13 @@ extension Tensor {
     ops.comparisons.le.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func le_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.le.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func le_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.le.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -70,11 +78,13 @@ extension Tensor {
     ops.comparisons.gt.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func gt_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.gt.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func gt_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.gt.write(self, Number(other), .integer, at: CallSite(file, line))
@@ -86,11 +96,13 @@ extension Tensor {
     ops.comparisons.ge.write(self, other, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func ge_(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.ge.write(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func ge_(_ other: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.comparisons.ge.write(self, Number(other), .integer, at: CallSite(file, line))

@@ -75,27 +75,39 @@ struct Comparisons: Sendable {
 extension Tensor {
   /// Where the elements are equal. Torch's `eq`.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.eq(a, b) }
+  /// The same with a number.
   public static func .== (a: Tensor, b: Double) -> Tensor { ops.comparisons.eq(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .== (a: Tensor, b: Int) -> Tensor { ops.comparisons.eq(a, Number(b), .integer) }
   /// Where the elements differ. Torch's `ne`.
   public static func .!= (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.ne(a, b) }
+  /// The same with a number.
   public static func .!= (a: Tensor, b: Double) -> Tensor { ops.comparisons.ne(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .!= (a: Tensor, b: Int) -> Tensor { ops.comparisons.ne(a, Number(b), .integer) }
   /// Where this is less. Torch's `lt`.
   public static func .< (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.lt(a, b) }
+  /// The same with a number.
   public static func .< (a: Tensor, b: Double) -> Tensor { ops.comparisons.lt(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .< (a: Tensor, b: Int) -> Tensor { ops.comparisons.lt(a, Number(b), .integer) }
   /// Where this is less or equal. Torch's `le`.
   public static func .<= (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.le(a, b) }
+  /// The same with a number.
   public static func .<= (a: Tensor, b: Double) -> Tensor { ops.comparisons.le(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .<= (a: Tensor, b: Int) -> Tensor { ops.comparisons.le(a, Number(b), .integer) }
   /// Where this is greater. Torch's `gt`.
   public static func .> (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.gt(a, b) }
+  /// The same with a number.
   public static func .> (a: Tensor, b: Double) -> Tensor { ops.comparisons.gt(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .> (a: Tensor, b: Int) -> Tensor { ops.comparisons.gt(a, Number(b), .integer) }
   /// Where this is greater or equal. Torch's `ge`.
   public static func .>= (a: Tensor, b: Tensor) -> Tensor { ops.comparisons.ge(a, b) }
+  /// The same with a number.
   public static func .>= (a: Tensor, b: Double) -> Tensor { ops.comparisons.ge(a, Number(b), .floatingPoint) }
+  /// The same with a number.
   public static func .>= (a: Tensor, b: Int) -> Tensor { ops.comparisons.ge(a, Number(b), .integer) }
 
   /// Where the elements are equal. Torch's `eq`.

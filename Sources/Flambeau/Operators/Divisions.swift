@@ -59,12 +59,14 @@ extension Tensor {
     return ops.divisions.row(rounding, isFloatingPoint: isReal)(self, other, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said. Torch's `div`.
   public func div(
     _ other: Double, rounding: RoundingMode, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     ops.divisions.row(rounding, isFloatingPoint: true)(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said. Torch's `div`.
   public func div(
     _ other: Int, rounding: RoundingMode, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -81,6 +83,7 @@ extension Tensor {
     return ops.divisions.row(rounding, isFloatingPoint: isReal).write(self, other, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said, in place.
   @discardableResult
   public func div_(
     _ other: Double, rounding: RoundingMode, file: StaticString = #fileID, line: UInt = #line
@@ -89,6 +92,7 @@ extension Tensor {
       self, Number(other), .floatingPoint, at: CallSite(file, line))
   }
 
+  /// The quotient, rounded as said, in place.
   @discardableResult
   public func div_(
     _ other: Int, rounding: RoundingMode, file: StaticString = #fileID, line: UInt = #line

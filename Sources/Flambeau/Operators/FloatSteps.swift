@@ -152,6 +152,7 @@ extension Tensor {
   public func floatPower(_ exponent: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     to(.float64).pow(exponent.to(.float64), file: file, line: line)
   }
+  /// The same with a number.
   public func floatPower(_ exponent: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     to(.float64).pow(exponent, file: file, line: line)
   }

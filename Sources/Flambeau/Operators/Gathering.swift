@@ -185,6 +185,7 @@ extension Tensor {
     return ops.gathering.scatter(consume self, source, index, dim, at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public consuming func scatter(
     dim: Int, index: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -207,6 +208,7 @@ extension Tensor {
     return scatter_(dim: dim, index: index, source: source, file: file, line: line)
   }
 
+  /// The same with a number.
   @discardableResult
   public func scatter_(
     dim: Int, index: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line

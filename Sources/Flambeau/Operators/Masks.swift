@@ -46,6 +46,7 @@ extension Tensor {
     _ mask: Tensor, _ value: Double, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { maskedFill(mask, Number(value), .floatingPoint, CallSite(file, line)) }
 
+  /// The same with a whole number.
   public consuming func maskedFill(
     _ mask: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { maskedFill(mask, Number(value), .integer, CallSite(file, line)) }
@@ -66,6 +67,7 @@ extension Tensor {
     _ mask: Tensor, _ value: Double, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { maskedFill_(mask, Number(value), .floatingPoint, CallSite(file, line)) }
 
+  /// The same with a whole number.
   @discardableResult
   public func maskedFill_(
     _ mask: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line

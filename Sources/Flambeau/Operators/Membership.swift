@@ -44,6 +44,7 @@ extension Tensor {
     }
   }
 
+  /// Where an element equals a number.
   public func isIn(_ number: Double, invert: Bool = false, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     checked("isin", at: CallSite(file, line)) { _ throws(TensorError) in
       guard dtype != .bool else { throw .dtype("Unsupported input type encountered for isin(): Bool") }

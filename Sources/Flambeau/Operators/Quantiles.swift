@@ -81,6 +81,7 @@ extension Tensor {
     quantile(Tensor(q), true, dim, keepDim, interpolation, ignoresNaN: true, CallSite(file, line))
   }
 
+  /// The quantiles of what is not NaN. Torch's `nanquantile`.
   public func nanQuantile(
     _ q: Tensor, dim: Int? = nil, keepDim: Bool = false, interpolation: QuantileInterpolation = .linear,
     file: StaticString = #fileID, line: UInt = #line

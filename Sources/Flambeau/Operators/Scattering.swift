@@ -236,6 +236,7 @@ extension Tensor {
     return ops.scattering.indexFill(consume self, value, index, IndexArguments(dims: [dim]), at: site)
   }
 
+  /// The same with a whole number.
   public consuming func indexFill(
     dim: Int, index: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -263,6 +264,7 @@ extension Tensor {
       line: line)
   }
 
+  /// The same with a whole number.
   @discardableResult
   public func indexFill_(
     dim: Int, index: Tensor, _ value: Int, file: StaticString = #fileID, line: UInt = #line

@@ -123,18 +123,22 @@ extension Tensor {
     return ops.selections.where(condition, a, b, PointwiseArguments(), at: CallSite(file, line))
   }
 
+  /// The same with numbers.
   public static func `where`(
     _ condition: Tensor, _ a: Tensor, _ b: Double, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, a, a.beside(b), file: file, line: line) }
 
+  /// The same with numbers.
   public static func `where`(
     _ condition: Tensor, _ a: Double, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, b.beside(a), b, file: file, line: line) }
 
+  /// The same with numbers.
   public static func `where`(
     _ condition: Tensor, _ a: Tensor, _ b: Int, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, a, a.beside(b, CallSite(file, line)), file: file, line: line) }
 
+  /// The same with numbers.
   public static func `where`(
     _ condition: Tensor, _ a: Int, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, b.beside(a, CallSite(file, line)), b, file: file, line: line) }
@@ -155,6 +159,7 @@ extension Tensor {
     return row(consume self, arguments, at: CallSite(file, line))
   }
 
+  /// The same with numbers.
   public consuming func clamp(
     min: Int? = nil, max: Int? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -171,6 +176,7 @@ extension Tensor {
     return row.write(Few(self), arguments, at: CallSite(file, line))
   }
 
+  /// The same with numbers.
   @discardableResult
   public func clamp_(
     min: Int? = nil, max: Int? = nil, file: StaticString = #fileID, line: UInt = #line
@@ -223,6 +229,7 @@ extension Tensor {
       ?? ops.selections.lerp(self, end, weight, PointwiseArguments(), at: CallSite(file, line))
   }
 
+  /// The same with a number.
   public func lerp(_ end: Tensor, _ weight: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     typedAlike("lerp", [("end", end)], CallSite(file, line))
       ?? ops.selections.lerpNumber(self, end, .scaled(weight), at: CallSite(file, line))
@@ -235,6 +242,7 @@ extension Tensor {
       ?? ops.selections.lerp.write(Few(self, end, weight), PointwiseArguments(), at: CallSite(file, line))
   }
 
+  /// The same with a number.
   @discardableResult
   public func lerp_(_ end: Tensor, _ weight: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     typedAlike("lerp_", [("end", end)], CallSite(file, line))

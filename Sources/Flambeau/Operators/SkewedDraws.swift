@@ -139,6 +139,7 @@ extension Tensor {
     }
   }
 
+  /// The same with numbers.
   public static func normal(
     mean: Tensor, std: Double, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
@@ -146,6 +147,7 @@ extension Tensor {
       .add_(mean.detach())
   }
 
+  /// The same with numbers.
   public static func normal(
     mean: Double, std: Tensor, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {

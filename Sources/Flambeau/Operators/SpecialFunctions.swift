@@ -161,6 +161,7 @@ extension Tensor {
   public func xlog1py(_ other: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.specialFunctions.xlog1py(self, other, at: CallSite(file, line))
   }
+  /// The same with a number.
   public func xlog1py(_ other: Double, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.specialFunctions.xlog1py(self, Number(other), .floatingPoint, at: CallSite(file, line))
   }

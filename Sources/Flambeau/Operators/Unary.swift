@@ -327,6 +327,7 @@ extension Tensor {
   public consuming func square() -> Tensor { ops.unary.square(consume self, .squared) }
   /// Every bit of an integer, or a boolean, turned round. Torch's `bitwise_not`.
   public consuming func bitwiseNot() -> Tensor { Tensor.bitwiseNot(dtype)(consume self) }
+  /// The bits inverted; the negation of booleans. Torch's `bitwise_not`.
   public static prefix func ~ (x: consuming Tensor) -> Tensor { x.bitwiseNot() }
 
   /// The bits of a boolean are one.

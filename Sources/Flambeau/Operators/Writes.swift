@@ -72,6 +72,7 @@ extension Tensor {
     ops.writes.fill.write(Few(self), FillValue(number: Number(value), category: .floatingPoint), at: CallSite(file, line))
   }
 
+  /// The same with a whole number.
   @discardableResult
   public func fill_(_ value: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     ops.writes.fill.write(Few(self), FillValue(number: Number(value), category: .integer), at: CallSite(file, line))

@@ -1,5 +1,6 @@
 /// What this machine can do at most, with as many threads as operations use: what measurements are held against.
 public struct MachineLimits: Sendable, Hashable {
+  /// Threads that were used.
   public let threads: Int
   /// float32 multiplications and additions a second, from registers, of all threads together.
   public let operationsPerSecond: Double

@@ -10,6 +10,7 @@ public struct Profile: Sendable {
     public let thread: Int
     /// Since the profile began.
     public let start: Duration
+    /// How long it took.
     public let duration: Duration
     /// Without the events inside.
     public fileprivate(set) var own: Duration
@@ -72,15 +73,19 @@ public struct Profile: Sendable {
 extension Profile {
   /// All events of one name and, if asked, one list of operands.
   public struct Entry: Sendable {
+    /// Its name.
     public let name: String
     /// Empty where events of all operands are together.
     public let operands: String
+    /// How often it was called.
     public fileprivate(set) var calls = 0
     /// With the events inside; an event inside one of its own name counts once.
     public fileprivate(set) var total = Duration.zero
     /// Without the events inside.
     public fileprivate(set) var own = Duration.zero
+    /// Bytes read and written.
     public fileprivate(set) var byteCount = 0
+    /// Floating-point operations.
     public fileprivate(set) var operations = 0.0
   }
 

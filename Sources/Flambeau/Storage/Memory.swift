@@ -26,6 +26,7 @@ public enum Memory {
   /// The most that ``allocated`` has been since the start or the last ``resetPeak()``.
   public static var peak: Int { Swift.max(most.load(ordering: .relaxed), allocated) }
 
+  /// Counts the peak from now on.
   public static func resetPeak() { most.store(allocated, ordering: .relaxed) }
 
   /// What ``allocated`` may not exceed; nil, the default, for no limit.

@@ -2,6 +2,7 @@
 ///
 ///     let names: KeyRenaming = [.prefix("bert.", ""), .suffix(".gamma", ".weight"), .dropSuffix(".position_ids")]
 public struct KeyRenaming: Sendable, Hashable, ExpressibleByArrayLiteral {
+  /// What becomes of a key.
   public enum Rule: Sendable, Hashable {
     /// A beginning, and what takes its place.
     case prefix(String, String)
@@ -15,8 +16,10 @@ public struct KeyRenaming: Sendable, Hashable, ExpressibleByArrayLiteral {
     case dropSuffix(String)
   }
 
+  /// The rules, tried in this order.
   public let rules: [Rule]
 
+  /// The rules, tried in this order.
   public init(_ rules: [Rule]) { self.rules = rules }
   public init(arrayLiteral rules: Rule...) { self.rules = rules }
 
@@ -73,7 +76,9 @@ extension String {
 extension KeyRenaming {
   /// Two names that became one.
   public struct Collision: Error, Sendable, CustomStringConvertible {
+    /// Its name.
     public let name: String
+    /// The key in the state dict.
     public let key: String
 
     public var description: String { "two keys become \"\(name)\", the second of them \"\(key)\"" }

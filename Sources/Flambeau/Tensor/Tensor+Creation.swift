@@ -12,10 +12,12 @@ extension Tensor {
     _ shape: Shape, _ value: Double, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { filled(shape, Number(value), .floatingPoint, dtype, "full", CallSite(file, line)) }
 
+  /// Filled with a number. Torch's `full`.
   public static func full(
     _ shape: Shape, _ value: Int, dtype: DType = .int64, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { filled(shape, Number(value), .integer, dtype, "full", CallSite(file, line)) }
 
+  /// Filled with a number. Torch's `full`.
   public static func full(
     _ shape: Shape, _ value: Bool, dtype: DType = .bool, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { filled(shape, Number(value), .bool, dtype, "full", CallSite(file, line)) }
@@ -113,6 +115,7 @@ extension Tensor {
     _ value: Double, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { noGrad { emptyLike(dtype: dtype, file: file, line: line).fill_(value, file: file, line: line) } }
 
+  /// The same shape, filled with a number. Torch's `full_like`.
   public func fullLike(
     _ value: Int, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { noGrad { emptyLike(dtype: dtype, file: file, line: line).fill_(value, file: file, line: line) } }

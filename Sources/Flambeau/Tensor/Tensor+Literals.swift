@@ -19,6 +19,7 @@ public struct TensorLiteral: Sendable {
 extension TensorLiteral: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByArrayLiteral
 {
+  /// A boolean.
   public init(booleanLiteral value: Bool) { content = .boolean(value) }
   public init(integerLiteral value: Int) { content = .integer(value) }
   public init(floatLiteral value: Double) { content = .real(value) }

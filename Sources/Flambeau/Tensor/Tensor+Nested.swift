@@ -12,10 +12,13 @@ public protocol NestedElements {
 }
 
 extension TensorElement {
+  /// How deeply arrays are nested.
   public static var depth: Int { 0 }
 
+  /// The sizes of nested arrays.
   public static func sizes(of array: [Self]) -> [Int] { [array.count] }
 
+  /// Adds the numbers of an array.
   public static func append(
     _ array: [Self], to numbers: inout [Self], sizes: [Int], dim: Int
   ) throws(TensorError) {
@@ -23,16 +26,21 @@ extension TensorElement {
     numbers += array
   }
 
+  /// Nested arrays of these numbers.
   public static func arrays(of numbers: ArraySlice<Self>, sizes: ArraySlice<Int>) -> [Self] { Array(numbers) }
 }
 
 extension Array: NestedElements where Element: NestedElements {
+  /// What the innermost arrays hold.
   public typealias Scalar = Element.Scalar
 
+  /// How deeply arrays are nested.
   public static var depth: Int { Element.depth + 1 }
 
+  /// The sizes of nested arrays.
   public static func sizes(of array: [[Element]]) -> [Int] { [array.count] + Element.sizes(of: array.first ?? []) }
 
+  /// Adds the numbers of an array.
   public static func append(
     _ array: [[Element]], to numbers: inout [Scalar], sizes: [Int], dim: Int
   ) throws(TensorError) {
@@ -40,6 +48,7 @@ extension Array: NestedElements where Element: NestedElements {
     for inner in array { try Element.append(inner, to: &numbers, sizes: sizes, dim: dim + 1) }
   }
 
+  /// Nested arrays of these numbers.
   public static func arrays(of numbers: ArraySlice<Scalar>, sizes: ArraySlice<Int>) -> [[Element]] {
     let inner = sizes.dropFirst()
     let step = inner.reduce(1, *)

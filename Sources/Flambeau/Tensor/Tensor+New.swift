@@ -20,6 +20,7 @@ extension Tensor {
     _ shape: Shape, _ value: Double, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .full(shape, value, dtype: dtype ?? self.dtype, file: file, line: line) }
 
+  /// Filled with a number, of this tensor's dtype. Torch's `new_full`.
   public func newFull(
     _ shape: Shape, _ value: Int, dtype: DType? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .full(shape, value, dtype: dtype ?? self.dtype, file: file, line: line) }

@@ -17,7 +17,9 @@ public struct Tensor: Sendable {
   public var ndim: Int { body.layout.rank }
   /// The number of elements, `numel()`.
   public var count: Int { body.layout.elementCount }
+  /// The dtype of the elements.
   public var dtype: DType { body.dtype }
+  /// Where the elements are.
   public var device: Device { body.storage.device }
   /// Row-major without gaps.
   public var isContiguous: Bool { body.layout.isContiguous }

@@ -28,6 +28,7 @@ public struct IndexTerm: TensorIndex {
 
   init(_ content: Content) { self.content = content }
 
+  /// What it selects.
   public var indexTerm: IndexTerm { self }
 }
 
@@ -46,26 +47,32 @@ extension TensorIndex where Self == IndexTerm {
 }
 
 extension Int: TensorIndex {
+  /// What it selects.
   public var indexTerm: IndexTerm { IndexTerm(.position(self)) }
 }
 
 extension Range: TensorIndex where Bound == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { .slice(from: lowerBound, to: upperBound) }
 }
 
 extension ClosedRange: TensorIndex where Bound == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { .slice(from: lowerBound, to: PartialRangeThrough(upperBound).end) }
 }
 
 extension PartialRangeFrom: TensorIndex where Bound == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { .slice(from: lowerBound) }
 }
 
 extension PartialRangeUpTo: TensorIndex where Bound == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { .slice(to: upperBound) }
 }
 
 extension PartialRangeThrough: TensorIndex where Bound == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { .slice(to: end) }
 
   /// The position after the last; nil where that is the end of the dimension.
@@ -73,9 +80,11 @@ extension PartialRangeThrough: TensorIndex where Bound == Int {
 }
 
 extension Array: TensorIndex where Element == Int {
+  /// What it selects.
   public var indexTerm: IndexTerm { IndexTerm(.tensor(Tensor(self))) }
 }
 
 extension Tensor: TensorIndex {
+  /// What it selects.
   public var indexTerm: IndexTerm { IndexTerm(.tensor(self)) }
 }

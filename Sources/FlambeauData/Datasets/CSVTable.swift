@@ -10,6 +10,7 @@ import SwiftCSV
 /// A column is bool where all its fields are `true` or `false`, int64 where they are whole numbers, float32 where they are
 /// numbers or empty (which is NaN), and text otherwise.
 public struct CSVTable: Sendable {
+  /// A column: numbers, or text.
   public enum Column: Sendable {
     /// `[rows]`.
     case numbers(Tensor)

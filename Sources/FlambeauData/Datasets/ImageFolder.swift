@@ -17,7 +17,9 @@ import FlambeauFormats
 /// A sample is the decoded image, uint8 `[channels, height, width]`, with the number of its class. Images of different sizes become
 /// a batch only behind a transform that gives them one: ``transformed(by:)``.
 public struct ImageFolder: Dataset {
+  /// A file and its class.
   public struct Entry: Sendable {
+    /// Where the file is.
     public let path: String
     /// The number of its class.
     public let label: Int
@@ -26,13 +28,16 @@ public struct ImageFolder: Dataset {
   /// The endings of the files that are taken, in any case.
   public static let endings = [".png", ".jpg", ".jpeg"]
 
+  /// The folder.
   public let folder: String
   /// The names of the folders, in order: class 0 is the first.
   public let classes: [String]
   /// In the order of the classes, then of their paths.
   public let entries: [Entry]
+  /// How pixels are read.
   public let mode: ImageMode
 
+  /// How many there are.
   public var count: Int { entries.count }
 
   /// Lists the images; folders within a class's belong to it. What begins with a dot, or is no image by its name, is passed over.
@@ -64,6 +69,7 @@ public struct ImageFolder: Dataset {
     self.mode = mode
   }
 
+  /// The sample at `index`.
   public func sample(at index: Int) throws -> Example {
     try check(index)
     return Example(try Image.load(entries[index].path, as: mode), Tensor(entries[index].label))

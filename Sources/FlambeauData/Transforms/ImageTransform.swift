@@ -13,9 +13,12 @@ public protocol ImageTransform: Sendable {
 
 /// Several changes, one after another.
 public struct Compose: ImageTransform {
+  /// The transforms, first to last.
   public let transforms: [any ImageTransform]
 
+  /// The transforms, first to last.
   public init(_ transforms: any ImageTransform...) { self.transforms = transforms }
+  /// The transforms, first to last.
   public init(_ transforms: [any ImageTransform]) { self.transforms = transforms }
 
   public func callAsFunction(_ image: Tensor) -> Tensor { transforms.reduce(image) { $1($0) } }
@@ -37,7 +40,9 @@ public struct ToFloat: ImageTransform {
 
 /// `(image - mean) / std` for each channel; floating-point images only.
 public struct Normalize: ImageTransform {
+  /// The mean of each channel.
   public let mean: [Float]
+  /// The standard deviation of each channel.
   public let std: [Float]
 
   /// What networks learned with that were trained on ImageNet.
@@ -59,7 +64,9 @@ public struct Resize: ImageTransform {
     case shorterSide(Int)
   }
   private let size: Size
+  /// How pixels between are found.
   public let interpolation: InterpolationMode
+  /// Smooths before making smaller.
   public let antialias: Bool
 
   public init(_ shorterSide: Int, interpolation: InterpolationMode = .bilinear, antialias: Bool = true) {
@@ -85,10 +92,13 @@ public struct Resize: ImageTransform {
 
 /// The middle of the image, with 0 around it where it is smaller.
 public struct CenterCrop: ImageTransform {
+  /// Rows.
   public let height: Int
+  /// Elements of a row.
   public let width: Int
 
   public init(_ side: Int) { self.init(height: side, width: side) }
+  /// Of this height and width.
   public init(height: Int, width: Int) {
     self.height = height
     self.width = width
@@ -99,8 +109,11 @@ public struct CenterCrop: ImageTransform {
 
 /// More rows and columns around the image.
 public struct Pad: ImageTransform {
+  /// Pixels added on each side.
   public let left, top, right, bottom: Int
+  /// What is put in.
   public let fill: Double
+  /// What the added pixels are.
   public let mode: PaddingMode
 
   public init(_ all: Int, fill: Double = 0, mode: PaddingMode = .constant) {
@@ -120,6 +133,7 @@ public struct Pad: ImageTransform {
 
 /// One grey channel, or three equal ones.
 public struct Grayscale: ImageTransform {
+  /// Channels of the result.
   public let channels: Int
 
   public init(channels: Int = 1) { self.channels = channels }

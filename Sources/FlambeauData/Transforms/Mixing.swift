@@ -6,6 +6,7 @@ import Flambeau
 ///       let (images, targets) = mixUp(images, labels)
 ///       let loss = model(images).crossEntropy(targets)
 public struct MixUp: Sendable {
+  /// How many classes there are.
   public let classes: Int
   /// Of the Beta distribution which the share of the other image comes from.
   public let alpha: Double
@@ -27,6 +28,7 @@ public struct MixUp: Sendable {
 
 /// A rectangle of every image of a batch taken from the one before it, and their labels in proportion (Yun et al., 2019).
 public struct CutMix: Sendable {
+  /// How many classes there are.
   public let classes: Int
   /// Of the Beta distribution which the share of the rectangle comes from.
   public let alpha: Double

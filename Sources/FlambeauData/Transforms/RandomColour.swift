@@ -2,6 +2,7 @@ import Flambeau
 
 /// Brightness, contrast, saturation and hue changed by random factors, in random order.
 public struct ColorJitter: ImageTransform {
+  /// What each is multiplied with (the hue: turned by); nil leaves it.
   public let brightness, contrast, saturation, hue: ClosedRange<Double>?
 
   /// - Parameters:
@@ -40,7 +41,9 @@ public struct ColorJitter: ImageTransform {
 
 /// The image under a bell of random width.
 public struct GaussianBlur: ImageTransform {
+  /// The size of the window.
   public let kernelSize: Int
+  /// The width of the blur, in pixels.
   public let sigma: ClosedRange<Double>
 
   /// - Parameter kernelSize: Odd, in pixels.

@@ -8,8 +8,11 @@ import Flambeau
 
 /// A stretch of the image at a random place, after `padding` rows and columns of zeros were put on each side.
 public struct RandomCrop: ImageTransform {
+  /// Rows.
   public let height: Int
+  /// Elements of a row.
   public let width: Int
+  /// How many elements are added on each side.
   public let padding: Int
 
   public init(_ side: Int, padding: Int = 0) { self.init(height: side, width: side, padding: padding) }
@@ -26,6 +29,7 @@ public struct RandomCrop: ImageTransform {
 
 /// Left to right, with the given probability.
 public struct RandomHorizontalFlip: ImageTransform {
+  /// How often it happens.
   public let probability: Double
 
   public init(probability: Double = 0.5) { self.probability = probability }
@@ -35,6 +39,7 @@ public struct RandomHorizontalFlip: ImageTransform {
 
 /// Top to bottom, with the given probability.
 public struct RandomVerticalFlip: ImageTransform {
+  /// How often it happens.
   public let probability: Double
 
   public init(probability: Double = 0.5) { self.probability = probability }
@@ -46,13 +51,17 @@ public struct RandomVerticalFlip: ImageTransform {
 
 /// A random part of the image, of random aspect, in one size: what networks for ImageNet learn from.
 public struct RandomResizedCrop: ImageTransform {
+  /// Rows.
   public let height: Int
+  /// Elements of a row.
   public let width: Int
   /// Which share of the image's pixels the part has.
   public let scale: ClosedRange<Double>
   /// Its width over its height.
   public let ratio: ClosedRange<Double>
+  /// How pixels between are found.
   public let interpolation: InterpolationMode
+  /// Smooths before making smaller.
   public let antialias: Bool
 
   public init(
@@ -106,7 +115,9 @@ public struct RandomResizedCrop: ImageTransform {
 
 /// The image turned about its middle by a random angle.
 public struct RandomRotation: ImageTransform {
+  /// The angles, in degrees.
   public let degrees: ClosedRange<Double>
+  /// How pixels between are found.
   public let interpolation: GridMode
 
   /// From `-degrees` to `degrees`.
@@ -134,11 +145,13 @@ public struct RandomErasing: ImageTransform {
     case noise
   }
 
+  /// How often it happens.
   public let probability: Double
   /// Which share of the pixels is erased.
   public let scale: ClosedRange<Double>
   /// The rectangle's height over its width.
   public let ratio: ClosedRange<Double>
+  /// What is put in.
   public let filling: Filling
 
   public init(

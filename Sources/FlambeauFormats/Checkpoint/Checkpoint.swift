@@ -4,6 +4,7 @@ import Flambeau
 ///
 ///     try model.loadStateDict(Checkpoint.load("resnet18.pth"))
 public struct Checkpoint: Sendable {
+  /// What a file can be.
   public enum Format: String, Sendable, CaseIterable {
     case safetensors, npy, npz, gguf
     /// PyTorch's zip format.
@@ -16,7 +17,9 @@ public struct Checkpoint: Sendable {
 
   /// A tensor that has not been read yet.
   public struct Entry: Sendable {
+    /// Its name.
     public let name: String
+    /// The sizes of the dimensions.
     public let shape: [Int]
     /// The type of the tensor that is read.
     public let dtype: DType
@@ -30,6 +33,7 @@ public struct Checkpoint: Sendable {
     public func tensor() throws(FormatError) -> Tensor { try read() }
   }
 
+  /// The format of the file.
   public let format: Format
   /// In the order of the file. Keys that nest, as in PyTorch's files, are joined by dots.
   public let entries: [Entry]

@@ -35,15 +35,19 @@ extension CausalLanguageModel {
 }
 
 extension GPT2: CausalLanguageModel {
+  /// Tokens.
   public var vocabSize: Int { config.vocabSize }
+  /// Tokens that the model can look at.
   public var contextLength: Int { config.nPositions }
 
+  /// A cache for `batch` texts of up to `capacity` tokens.
   public func makeCache(batch: Int, capacity: Int, padding: [Int] = []) -> KeyValueCache {
     KeyValueCache(
       layers: config.nLayer, batch: batch, heads: config.nHead, width: config.nEmbd / Swift.max(config.nHead, 1),
       capacity: capacity, padding: padding, dtype: lmHead.weight.dtype)
   }
 
+  /// The logits that follow `tokens`, which come after those in the cache.
   public func nextLogits(_ tokens: Tensor, _ cache: KeyValueCache) -> Tensor {
     if let refused = checkRoom(tokens, cache) { return refused }
     return lmHead(transformer(tokens, cache.context(tokens.shape[1]))).select(dim: 1, index: 0)
@@ -51,15 +55,19 @@ extension GPT2: CausalLanguageModel {
 }
 
 extension LLaMA: CausalLanguageModel {
+  /// Tokens.
   public var vocabSize: Int { config.vocabSize }
+  /// Tokens that the model can look at.
   public var contextLength: Int { config.maxPositionEmbeddings }
 
+  /// A cache for `batch` texts of up to `capacity` tokens.
   public func makeCache(batch: Int, capacity: Int, padding: [Int] = []) -> KeyValueCache {
     KeyValueCache(
       layers: config.numHiddenLayers, batch: batch, heads: config.numKeyValueHeads, width: config.headDim, capacity: capacity,
       padding: padding, dtype: lmHead.weight.dtype)
   }
 
+  /// The logits that follow `tokens`, which come after those in the cache.
   public func nextLogits(_ tokens: Tensor, _ cache: KeyValueCache) -> Tensor {
     if let refused = checkRoom(tokens, cache) { return refused }
     return lmHead(model(tokens, cache.context(tokens.shape[1]))).select(dim: 1, index: 0)

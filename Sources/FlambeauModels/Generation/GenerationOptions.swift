@@ -2,6 +2,7 @@ import Flambeau
 
 /// How tokens are chosen and when to stop.
 public struct GenerationOptions: Sendable {
+  /// Tokens after the prompt, at most.
   public var maxNewTokens: Int
   /// Logits are divided by it before a token is drawn; 0 takes the most likely one.
   public var temperature: Double

@@ -110,10 +110,12 @@ public struct TokenStream<Model: CausalLanguageModel>: AsyncSequence, Sendable {
   let prompt: [Int]
   let options: GenerationOptions
 
+  /// The tokens one by one.
   public func makeAsyncIterator() -> Iterator {
     Iterator(run: GenerationRun(model, [prompt], options, #fileID, #line))
   }
 
+  /// Makes a token when the next is asked for.
   public struct Iterator: AsyncIteratorProtocol {
     let run: GenerationRun<Model>?
 

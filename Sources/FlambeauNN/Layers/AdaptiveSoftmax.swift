@@ -6,12 +6,17 @@ import Flambeau
 /// Classes are numbered by falling frequency. The head scores the first `cutoffs[0]` of them and the clusters; cluster i sees the
 /// input through a projection to inFeatures / divValue^(i + 1) numbers.
 public final class AdaptiveLogSoftmaxWithLoss: Module {
+  /// The layer of the frequent classes, and of the clusters.
   public let head: Linear
+  /// The layers of each cluster.
   public let tail: [Sequential]
+  /// Features of the input.
   public let inFeatures: Int
+  /// How many classes there are.
   public let classCount: Int
   /// Where the clusters begin, and the number of classes.
   public let cutoffs: [Int]
+  /// How much narrower each cluster is than the one before.
   public let divValue: Double
 
   /// - Parameter cutoffs: Where each cluster begins: rising numbers from 1 to `classCount` − 1.

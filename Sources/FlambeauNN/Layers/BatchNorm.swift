@@ -49,13 +49,21 @@ extension BatchNormLayer {
 
 /// Normalises the channels of [n, numFeatures] or [n, numFeatures, l]. Torch's `nn.BatchNorm1d`.
 public final class BatchNorm1d: BatchNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double?
   let mode = Mode()
   let updates = Lock()
@@ -83,13 +91,21 @@ public final class BatchNorm1d: BatchNormLayer {
 
 /// Normalises the channels of [n, numFeatures, h, w]. Torch's `nn.BatchNorm2d`.
 public final class BatchNorm2d: BatchNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double?
   let mode = Mode()
   let updates = Lock()
@@ -117,13 +133,21 @@ public final class BatchNorm2d: BatchNormLayer {
 
 /// Normalises the channels of [n, numFeatures, d, h, w]. Torch's `nn.BatchNorm3d`.
 public final class BatchNorm3d: BatchNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double?
   let mode = Mode()
   let updates = Lock()

@@ -5,14 +5,23 @@ import Flambeau
 /// Input [n, inChannels, l] or [inChannels, l]. The weight [outChannels, inChannels / groups, kernel] and the bias
 /// [outChannels] start uniform between ±1/√(inChannels / groups · kernel size).
 public final class Conv1d: HookableLayer {
+  /// [outChannels, inChannels / groups, kernelSize].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// The distance of the elements that a window sees.
   public let dilation: Int
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
+  /// What is added at the edges.
   public let paddingMode: PaddingMode
   private let border: Border
   private let frame: ConvolutionFrame?

@@ -6,14 +6,23 @@ import Flambeau
 /// [outChannels, inChannels / groups, kernel height, kernel width] and the bias [outChannels] start uniform between
 /// ±1/√(inChannels / groups · kernel area).
 public final class Conv2d: HookableLayer {
+  /// [outChannels, inChannels / groups, height, width].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// The distance of the elements that a window sees.
   public let dilation: Size2D
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
+  /// What is added at the edges.
   public let paddingMode: PaddingMode
   private let border: Border
   private let frame: ConvolutionFrame?

@@ -5,14 +5,23 @@ import Flambeau
 /// Input [n, inChannels, d, h, w] or [inChannels, d, h, w]. The weight [outChannels, inChannels / groups, kernel sizes] and the bias
 /// [outChannels] start uniform between ±1/√(inChannels / groups · kernel size).
 public final class Conv3d: HookableLayer {
+  /// [outChannels, inChannels / groups, depth, height, width].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// The distance of the elements that a window sees.
   public let dilation: Size3D
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
+  /// What is added at the edges.
   public let paddingMode: PaddingMode
   private let border: Border
   private let frame: ConvolutionFrame?

@@ -5,15 +5,25 @@ import Flambeau
 /// Input [n, inChannels, l] or [inChannels, l]. The weight [inChannels, outChannels / groups, kernel] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
 public final class ConvTranspose1d: HookableLayer {
+  /// [inChannels, outChannels / groups, kernelSize].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// How many elements are added on each side.
   public let padding: Int
+  /// How much longer the output is than the shortest that fits.
   public let outputPadding: Int
+  /// The distance of the elements that a window sees.
   public let dilation: Int
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
 
   /// - Parameters:
@@ -55,15 +65,25 @@ public final class ConvTranspose1d: HookableLayer {
 /// Input [n, inChannels, h, w] or [inChannels, h, w]. The weight [inChannels, outChannels / groups, kernel height, kernel width] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
 public final class ConvTranspose2d: HookableLayer {
+  /// [inChannels, outChannels / groups, height, width].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// How many elements are added on each side.
   public let padding: Size2D
+  /// How much longer the output is than the shortest that fits.
   public let outputPadding: Size2D
+  /// The distance of the elements that a window sees.
   public let dilation: Size2D
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
 
   /// - Parameters:
@@ -105,15 +125,25 @@ public final class ConvTranspose2d: HookableLayer {
 /// Input [n, inChannels, d, h, w] or [inChannels, d, h, w]. The weight [inChannels, outChannels / groups, kernel sizes] and the bias
 /// [outChannels] start uniform between ±1/√(outChannels / groups · kernel size).
 public final class ConvTranspose3d: HookableLayer {
+  /// [inChannels, outChannels / groups, depth, height, width].
   public let weight: Parameter
+  /// [outChannels]; nil without one.
   public let bias: Parameter?
+  /// Channels of the input.
   public let inChannels: Int
+  /// Channels of the output.
   public let outChannels: Int
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// How many elements are added on each side.
   public let padding: Size3D
+  /// How much longer the output is than the shortest that fits.
   public let outputPadding: Size3D
+  /// The distance of the elements that a window sees.
   public let dilation: Size3D
+  /// How many groups the channels fall into, each with filters of its own.
   public let groups: Int
 
   /// - Parameters:

@@ -3,9 +3,11 @@ import Flambeau
 /// While training: each element is 0 with the probability `p`, the others are divided by 1 − p (Srivastava et al., 2014).
 /// Torch's `nn.Dropout`.
 public final class Dropout: HookableLayer {
+  /// The probability of a zero.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "Dropout", file, line)
     self.p = p
@@ -23,9 +25,11 @@ public final class Dropout: HookableLayer {
 
 /// ``Dropout`` of whole channels of [n, c, *] (Tompson et al., 2014). Torch's `nn.Dropout2d`.
 public final class Dropout2d: HookableLayer {
+  /// The probability of a zero.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "Dropout2d", file, line)
     self.p = p

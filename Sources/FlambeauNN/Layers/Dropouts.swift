@@ -2,9 +2,11 @@ import Flambeau
 
 /// ``Dropout`` of whole channels of [n, c, l] or [c, l]. Torch's `nn.Dropout1d`.
 public final class Dropout1d: HookableLayer {
+  /// The probability of a zero.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "Dropout1d", file, line)
     self.p = p
@@ -16,9 +18,11 @@ public final class Dropout1d: HookableLayer {
 
 /// ``Dropout`` of whole channels of [n, c, d, h, w] or [c, d, h, w]. Torch's `nn.Dropout3d`.
 public final class Dropout3d: HookableLayer {
+  /// The probability of a zero.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "Dropout3d", file, line)
     self.p = p
@@ -30,9 +34,11 @@ public final class Dropout3d: HookableLayer {
 
 /// While training: `alphaDropout(_:training:)`, which keeps mean and variance of what ``SELU`` makes. Torch's `nn.AlphaDropout`.
 public final class AlphaDropout: HookableLayer {
+  /// The probability of a drop.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "AlphaDropout", file, line)
     self.p = p
@@ -44,9 +50,11 @@ public final class AlphaDropout: HookableLayer {
 
 /// ``AlphaDropout`` of whole channels of [n, c, *]. Torch's `nn.FeatureAlphaDropout`.
 public final class FeatureAlphaDropout: HookableLayer {
+  /// The probability of a drop.
   public let p: Double
   let mode = Mode()
 
+  /// As torch's constructor.
   public init(_ p: Double = 0.5, file: StaticString = #fileID, line: UInt = #line) {
     Dropout.check(p, "FeatureAlphaDropout", file, line)
     self.p = p

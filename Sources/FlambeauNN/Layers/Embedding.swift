@@ -5,12 +5,19 @@ import Flambeau
 /// Input [*] of integers below `count`, output [*, width]. The table starts normal; the row of `paddingIndex` is 0 and gets no
 /// gradient.
 public final class Embedding: HookableLayer {
+  /// [count, width]: a row for each index.
   public let weight: Parameter
+  /// How many there are.
   public let count: Int
+  /// Elements of a row.
   public let width: Int
+  /// The row that stays as it is in training.
   public let paddingIndex: Int?
+  /// Rows that are longer are shortened to this when they are read; nil for never.
   public let maxNorm: Double?
+  /// The order of the norm.
   public let normType: Double
+  /// Gradients of rows are divided by how often the batch has them.
   public let scaleGradByFreq: Bool
 
   /// - Parameters:

@@ -5,9 +5,13 @@ import Flambeau
 /// Inputs [s, n, dModel] and [t, n, dModel], with `batchFirst` [n, s, dModel] and [n, t, dModel], or without the n; output of the
 /// second's shape. Matrices start Xavier-uniform.
 public final class Transformer: Module {
+  /// The encoder.
   public let encoder: TransformerEncoder
+  /// The decoder.
   public let decoder: TransformerDecoder
+  /// Features.
   public let dModel: Int
+  /// Heads.
   public let nhead: Int
 
   /// - Parameters:

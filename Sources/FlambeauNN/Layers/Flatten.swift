@@ -2,7 +2,9 @@ import Flambeau
 
 /// The dimensions from `startDim` to `endDim` as one; by default all but the batch's. Torch's `nn.Flatten`.
 public final class Flatten: HookableLayer {
+  /// The first dimension that is joined.
   public let startDim: Int
+  /// The last dimension that is joined.
   public let endDim: Int
 
   /// Negative dimensions count from the last.

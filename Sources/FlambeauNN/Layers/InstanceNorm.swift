@@ -56,13 +56,21 @@ extension InstanceNormLayer {
 
 /// Normalises the channels of each of [n, numFeatures, l], or of [numFeatures, l]. Torch's `nn.InstanceNorm1d`.
 public final class InstanceNorm1d: InstanceNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double
   let mode = Mode()
   static let rank = 3
@@ -89,13 +97,21 @@ public final class InstanceNorm1d: InstanceNormLayer {
 
 /// Normalises the channels of each of [n, numFeatures, h, w], or of [numFeatures, h, w]. Torch's `nn.InstanceNorm2d`.
 public final class InstanceNorm2d: InstanceNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double
   let mode = Mode()
   static let rank = 4
@@ -122,13 +138,21 @@ public final class InstanceNorm2d: InstanceNormLayer {
 
 /// Normalises the channels of each of [n, numFeatures, d, h, w], or of [numFeatures, d, h, w]. Torch's `nn.InstanceNorm3d`.
 public final class InstanceNorm3d: InstanceNormLayer {
+  /// The factor of each channel: [numFeatures]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numFeatures]; nil if not affine.
   public let bias: Parameter?
+  /// The running mean of each channel; nil where none is kept.
   public let runningMean: Buffer?
+  /// The running variance of each channel; nil where none is kept.
   public let runningVar: Buffer?
+  /// How many batches the running statistics have seen.
   public let numBatchesTracked: Buffer?
+  /// Channels.
   public let numFeatures: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What a batch counts in the running statistics; nil for their plain mean.
   public let momentum: Double
   let mode = Mode()
   static let rank = 5

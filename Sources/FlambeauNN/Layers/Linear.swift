@@ -5,13 +5,20 @@ import Flambeau
 /// Input [*, inFeatures], output [*, outFeatures]. The weight [outFeatures, inFeatures] and the bias [outFeatures] start
 /// uniform between ±1/√inFeatures.
 public final class Linear: HookableLayer, Adaptable {
+  /// Whether the weight is [inputs, outputs].
   public static let startsWithInputs = false
+  /// [outFeatures, inFeatures].
   public let weight: Parameter
+  /// [outFeatures]; nil without one.
   public let bias: Parameter?
+  /// Features of the input.
   public let inFeatures: Int
+  /// Features of the output.
   public let outFeatures: Int
+  /// Where a ``LoRA`` puts its map.
   public let adapter = AdapterSlot()
 
+  /// As torch's constructor.
   public init(_ inFeatures: Int, _ outFeatures: Int, bias: Bool = true, dtype: DType = .float32) {
     self.inFeatures = inFeatures
     self.outFeatures = outFeatures

@@ -4,8 +4,10 @@ import Flambeau
 
 /// `mseLoss(_:)`. Torch's `nn.MSELoss`.
 public final class MSELoss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean) {
     self.reduction = reduction
   }
@@ -19,8 +21,10 @@ public final class MSELoss: Module {
 
 /// `l1Loss(_:)`. Torch's `nn.L1Loss`.
 public final class L1Loss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean) {
     self.reduction = reduction
   }
@@ -34,9 +38,12 @@ public final class L1Loss: Module {
 
 /// `smoothL1Loss(_:)`. Torch's `nn.SmoothL1Loss`.
 public final class SmoothL1Loss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// Where the quadratic part ends.
   public let beta: Double
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean, beta: Double = 1) {
     self.reduction = reduction
     self.beta = beta
@@ -51,9 +58,12 @@ public final class SmoothL1Loss: Module {
 
 /// `huberLoss(_:)`. Torch's `nn.HuberLoss`.
 public final class HuberLoss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// Where the linear part begins.
   public let delta: Double
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean, delta: Double = 1) {
     self.reduction = reduction
     self.delta = delta
@@ -68,9 +78,13 @@ public final class HuberLoss: Module {
 
 /// `crossEntropy(_:)` of logits. Torch's `nn.CrossEntropyLoss`.
 public final class CrossEntropyLoss: Module {
+  /// What each class counts: [classes]; nil for 1.
   public let weight: Buffer?
+  /// Targets that do not count.
   public let ignoreIndex: Int
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// The share that is spread over all classes.
   public let labelSmoothing: Double
 
   public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean, labelSmoothing: Double = 0) {
@@ -90,8 +104,11 @@ public final class CrossEntropyLoss: Module {
 
 /// `nllLoss(_:)` of logarithms of probabilities. Torch's `nn.NLLLoss`.
 public final class NLLLoss: Module {
+  /// What each class counts: [classes]; nil for 1.
   public let weight: Buffer?
+  /// Targets that do not count.
   public let ignoreIndex: Int
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
   public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean) {
@@ -109,7 +126,9 @@ public final class NLLLoss: Module {
 
 /// `binaryCrossEntropy(_:)` of probabilities. Torch's `nn.BCELoss`.
 public final class BCELoss: Module {
+  /// What each element counts, broadcast to the input; nil for 1.
   public let weight: Buffer?
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
@@ -126,8 +145,11 @@ public final class BCELoss: Module {
 
 /// `binaryCrossEntropyWithLogits(_:)`. Torch's `nn.BCEWithLogitsLoss`.
 public final class BCEWithLogitsLoss: Module {
+  /// What each element counts, broadcast to the input; nil for 1.
   public let weight: Buffer?
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// What positive targets count, broadcast to the input; nil for 1.
   public let posWeight: Buffer?
 
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean, posWeight: Tensor? = nil) {
@@ -146,9 +168,12 @@ public final class BCEWithLogitsLoss: Module {
 
 /// `klDiv(_:)` of logarithms of probabilities. Torch's `nn.KLDivLoss`.
 public final class KLDivLoss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// The target is given as logarithms.
   public let logTarget: Bool
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean, logTarget: Bool = false) {
     self.reduction = reduction
     self.logTarget = logTarget
@@ -163,11 +188,16 @@ public final class KLDivLoss: Module {
 
 /// `poissonNllLoss(_:)`. Torch's `nn.PoissonNLLLoss`.
 public final class PoissonNLLLoss: Module {
+  /// The input is given as logarithms.
   public let logInput: Bool
+  /// Adds the part of the loss that depends on the target alone.
   public let full: Bool
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(logInput: Bool = true, full: Bool = false, eps: Double = 1e-8, reduction: LossReduction = .mean) {
     self.logInput = logInput
     self.full = full
@@ -184,10 +214,14 @@ public final class PoissonNLLLoss: Module {
 
 /// `gaussianNllLoss(_:variance:)`. Torch's `nn.GaussianNLLLoss`.
 public final class GaussianNLLLoss: Module {
+  /// Adds the part of the loss that depends on the target alone.
   public let full: Bool
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(full: Bool = false, eps: Double = 1e-6, reduction: LossReduction = .mean) {
     self.full = full
     self.eps = eps
@@ -203,9 +237,12 @@ public final class GaussianNLLLoss: Module {
 
 /// `marginRankingLoss(_:_:)`. Torch's `nn.MarginRankingLoss`.
 public final class MarginRankingLoss: Module {
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(margin: Double = 0, reduction: LossReduction = .mean) {
     self.margin = margin
     self.reduction = reduction
@@ -220,9 +257,12 @@ public final class MarginRankingLoss: Module {
 
 /// `hingeEmbeddingLoss(_:)`. Torch's `nn.HingeEmbeddingLoss`.
 public final class HingeEmbeddingLoss: Module {
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(margin: Double = 1, reduction: LossReduction = .mean) {
     self.margin = margin
     self.reduction = reduction
@@ -237,9 +277,12 @@ public final class HingeEmbeddingLoss: Module {
 
 /// `cosineEmbeddingLoss(_:_:)`. Torch's `nn.CosineEmbeddingLoss`.
 public final class CosineEmbeddingLoss: Module {
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(margin: Double = 0, reduction: LossReduction = .mean) {
     self.margin = margin
     self.reduction = reduction
@@ -254,12 +297,18 @@ public final class CosineEmbeddingLoss: Module {
 
 /// `tripletMarginLoss(_:_:)`. Torch's `nn.TripletMarginLoss`.
 public final class TripletMarginLoss: Module {
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// The order of the norm.
   public let p: Double
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// Uses the nearer of anchor and positive (Balntas et al., 2016).
   public let swap: Bool
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(margin: Double = 1, p: Double = 2, eps: Double = 1e-6, swap: Bool = false, reduction: LossReduction = .mean) {
     self.margin = margin
     self.p = p
@@ -277,9 +326,13 @@ public final class TripletMarginLoss: Module {
 
 /// `tripletMarginWithDistanceLoss(_:_:distance:)`. Torch's `nn.TripletMarginWithDistanceLoss`.
 public final class TripletMarginWithDistanceLoss: Module {
+  /// What measures how far two rows are apart.
   public let distance: @Sendable (Tensor, Tensor) -> Tensor
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// Uses the nearer of anchor and positive (Balntas et al., 2016).
   public let swap: Bool
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
   /// - Parameter distance: How far the rows of two tensors are apart; a norm of order 2 by default.
@@ -300,11 +353,16 @@ public final class TripletMarginWithDistanceLoss: Module {
 
 /// `multiMarginLoss(_:)`. Torch's `nn.MultiMarginLoss`.
 public final class MultiMarginLoss: Module {
+  /// The exponent of the differences: 1 or 2.
   public let p: Int
+  /// The distance that counts as far enough.
   public let margin: Double
+  /// What each class counts: [classes]; nil for 1.
   public let weight: Buffer?
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(p: Int = 1, margin: Double = 1, weight: Tensor? = nil, reduction: LossReduction = .mean) {
     self.p = p
     self.margin = margin
@@ -321,8 +379,10 @@ public final class MultiMarginLoss: Module {
 
 /// `multilabelMarginLoss(_:)`. Torch's `nn.MultiLabelMarginLoss`.
 public final class MultiLabelMarginLoss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean) {
     self.reduction = reduction
   }
@@ -336,7 +396,9 @@ public final class MultiLabelMarginLoss: Module {
 
 /// `multilabelSoftMarginLoss(_:)`. Torch's `nn.MultiLabelSoftMarginLoss`.
 public final class MultiLabelSoftMarginLoss: Module {
+  /// What each class counts: [classes]; nil for 1.
   public let weight: Buffer?
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
@@ -353,8 +415,10 @@ public final class MultiLabelSoftMarginLoss: Module {
 
 /// `softMarginLoss(_:)`. Torch's `nn.SoftMarginLoss`.
 public final class SoftMarginLoss: Module {
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// As torch's constructor.
   public init(reduction: LossReduction = .mean) {
     self.reduction = reduction
   }
@@ -368,10 +432,14 @@ public final class SoftMarginLoss: Module {
 
 /// `ctcLoss(_:inputLengths:targetLengths:)`. Torch's `nn.CTCLoss`.
 public final class CTCLoss: Module {
+  /// The class that stands for no symbol.
   public let blank: Int
+  /// What becomes of the losses of the elements.
   public let reduction: LossReduction
+  /// Losses that are infinite, and their gradients, become 0.
   public let zeroInfinity: Bool
 
+  /// As torch's constructor.
   public init(blank: Int = 0, reduction: LossReduction = .mean, zeroInfinity: Bool = false) {
     self.blank = blank
     self.reduction = reduction

@@ -6,12 +6,19 @@ import Flambeau
 /// packed weight of the three projections [3 · embedDim, embedDim] starts Xavier-uniform, that of the output as ``Linear``'s,
 /// biases as zeros.
 public final class MultiheadAttention: Module {
+  /// The three input projections, one above the other: [3 · embedDim, embedDim].
   public let inProjWeight: Parameter
+  /// [3 · embedDim]; nil without one.
   public let inProjBias: Parameter?
+  /// The output projection.
   public let outProj: Linear
+  /// Features of queries and outputs.
   public let embedDim: Int
+  /// Heads, which share the features.
   public let numHeads: Int
+  /// The probability of a zero, in training.
   public let dropout: Double
+  /// Batches are [N, T, …], not [T, N, …].
   public let batchFirst: Bool
   let mode = Mode()
 

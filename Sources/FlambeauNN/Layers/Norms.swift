@@ -5,11 +5,16 @@ import Flambeau
 /// A row is what the last dimensions of the input, of the sizes `normalizedShape`, hold. The weight starts as ones, the bias as
 /// zeros, both of `normalizedShape`.
 public final class LayerNorm: HookableLayer {
+  /// The factors: of ``normalizedShape``; nil if not affine.
   public let weight: Parameter?
+  /// The summands: of ``normalizedShape``; nil without them.
   public let bias: Parameter?
+  /// The last dimensions, which are normalised together.
   public let normalizedShape: Shape
+  /// Keeps denominators from 0.
   public let eps: Double
 
+  /// As torch's constructor.
   public init(
     _ normalizedShape: Shape, eps: Double = 1e-5, elementwiseAffine: Bool = true, bias: Bool = true, dtype: DType = .float32
   ) {
@@ -40,11 +45,14 @@ public final class LayerNorm: HookableLayer {
 /// A row is what the last dimensions of the input, of the sizes `normalizedShape`, hold. The weight, of that shape, starts as
 /// ones.
 public final class RMSNorm: HookableLayer {
+  /// The factors: of ``normalizedShape``; nil if not affine.
   public let weight: Parameter?
+  /// The last dimensions, which are normalised together.
   public let normalizedShape: Shape
   /// Nil for the smallest relative step of the type that is computed in.
   public let eps: Double?
 
+  /// As torch's constructor.
   public init(_ normalizedShape: Shape, eps: Double? = nil, elementwiseAffine: Bool = true, dtype: DType = .float32) {
     self.normalizedShape = normalizedShape
     self.eps = eps
@@ -66,12 +74,18 @@ public final class RMSNorm: HookableLayer {
 /// Channels of [n, numChannels, *] in groups, each less its mean, over its standard deviation (Wu and He, 2018). Torch's
 /// `nn.GroupNorm`. The weight [numChannels] starts as ones, the bias as zeros.
 public final class GroupNorm: HookableLayer {
+  /// The factor of each channel: [numChannels]; nil if not affine.
   public let weight: Parameter?
+  /// The summand of each channel: [numChannels]; nil if not affine.
   public let bias: Parameter?
+  /// How many groups the channels fall into.
   public let numGroups: Int
+  /// Channels.
   public let numChannels: Int
+  /// Keeps denominators from 0.
   public let eps: Double
 
+  /// As torch's constructor.
   public init(
     _ numGroups: Int, _ numChannels: Int, eps: Double = 1e-5, affine: Bool = true, dtype: DType = .float32,
     file: StaticString = #fileID, line: UInt = #line

@@ -4,9 +4,13 @@ import Flambeau
 
 /// (Σ xᵖ)^(1/p) of every window of [n, c, l], for p = `normType`. Torch's `nn.LPPool1d`.
 public final class LPPool1d: HookableLayer {
+  /// The order of the norm.
   public let normType: Double
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -25,9 +29,13 @@ public final class LPPool1d: HookableLayer {
 
 /// (Σ xᵖ)^(1/p) of every window of [n, c, h, w], for p = `normType`. Torch's `nn.LPPool2d`.
 public final class LPPool2d: HookableLayer {
+  /// The order of the norm.
   public let normType: Double
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -46,9 +54,13 @@ public final class LPPool2d: HookableLayer {
 
 /// (Σ xᵖ)^(1/p) of every window of [n, c, d, h, w], for p = `normType`. Torch's `nn.LPPool3d`.
 public final class LPPool3d: HookableLayer {
+  /// The order of the norm.
   public let normType: Double
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -68,8 +80,11 @@ public final class LPPool3d: HookableLayer {
 /// The largest elements of windows at random places, which cover [n, c, h, w] in about equal steps (Graham, 2014). Torch's
 /// `nn.FractionalMaxPool2d`.
 public final class FractionalMaxPool2d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// The size of the output, whatever the input has.
   public let outputSize: Size2D?
+  /// The size of the output as a share of the input's; nil where a size is given.
   public let outputRatio: [Double]?
 
   /// - Parameters:
@@ -96,8 +111,11 @@ public final class FractionalMaxPool2d: HookableLayer {
 /// The largest elements of windows at random places, which cover [n, c, d, h, w] in about equal steps (Graham, 2014). Torch's
 /// `nn.FractionalMaxPool3d`.
 public final class FractionalMaxPool3d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// The size of the output, whatever the input has.
   public let outputSize: Size3D?
+  /// The size of the output as a share of the input's; nil where a size is given.
   public let outputRatio: [Double]?
 
   /// - Parameters:
@@ -123,8 +141,11 @@ public final class FractionalMaxPool3d: HookableLayer {
 
 /// Zeros with the elements of a pooling where ``MaxPool1d/withIndices(_:)`` found them. Torch's `nn.MaxUnpool1d`.
 public final class MaxUnpool1d: Module {
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// How many elements are added on each side.
   public let padding: Int
 
   /// - Parameter stride: From window to window; the kernel's size by default.
@@ -142,8 +163,11 @@ public final class MaxUnpool1d: Module {
 
 /// Zeros with the elements of a pooling where ``MaxPool2d/withIndices(_:)`` found them. Torch's `nn.MaxUnpool2d`.
 public final class MaxUnpool2d: Module {
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// How many elements are added on each side.
   public let padding: Size2D
 
   /// - Parameter stride: From window to window; the kernel's size by default.
@@ -161,8 +185,11 @@ public final class MaxUnpool2d: Module {
 
 /// Zeros with the elements of a pooling where ``MaxPool3d/withIndices(_:)`` found them. Torch's `nn.MaxUnpool3d`.
 public final class MaxUnpool3d: Module {
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// How many elements are added on each side.
   public let padding: Size3D
 
   /// - Parameter stride: From window to window; the kernel's size by default.

@@ -4,7 +4,9 @@ import Flambeau
 
 /// A number around the last dimension. Torch's `nn.ConstantPad1d`.
 public final class ConstantPad1d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
+  /// What is put in.
   public let value: Double
 
   /// - Parameter padding: 2 amounts.
@@ -22,6 +24,7 @@ public final class ConstantPad1d: HookableLayer {
 
 /// Zeros around the last dimension. Torch's `nn.ZeroPad1d`.
 public final class ZeroPad1d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -38,6 +41,7 @@ public final class ZeroPad1d: HookableLayer {
 
 /// What lies on the other side of the edge around the last dimension. Torch's `nn.ReflectionPad1d`.
 public final class ReflectionPad1d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -54,6 +58,7 @@ public final class ReflectionPad1d: HookableLayer {
 
 /// The edge again and again around the last dimension. Torch's `nn.ReplicationPad1d`.
 public final class ReplicationPad1d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -70,6 +75,7 @@ public final class ReplicationPad1d: HookableLayer {
 
 /// What lies at the opposite end around the last dimension. Torch's `nn.CircularPad1d`.
 public final class CircularPad1d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 2 amounts.
@@ -86,7 +92,9 @@ public final class CircularPad1d: HookableLayer {
 
 /// A number around the last 2 dimensions. Torch's `nn.ConstantPad2d`.
 public final class ConstantPad2d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
+  /// What is put in.
   public let value: Double
 
   /// - Parameter padding: 4 amounts.
@@ -104,6 +112,7 @@ public final class ConstantPad2d: HookableLayer {
 
 /// Zeros around the last 2 dimensions. Torch's `nn.ZeroPad2d`.
 public final class ZeroPad2d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -120,6 +129,7 @@ public final class ZeroPad2d: HookableLayer {
 
 /// What lies on the other side of the edge around the last 2 dimensions. Torch's `nn.ReflectionPad2d`.
 public final class ReflectionPad2d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -136,6 +146,7 @@ public final class ReflectionPad2d: HookableLayer {
 
 /// The edge again and again around the last 2 dimensions. Torch's `nn.ReplicationPad2d`.
 public final class ReplicationPad2d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -152,6 +163,7 @@ public final class ReplicationPad2d: HookableLayer {
 
 /// What lies at the opposite end around the last 2 dimensions. Torch's `nn.CircularPad2d`.
 public final class CircularPad2d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 4 amounts.
@@ -168,7 +180,9 @@ public final class CircularPad2d: HookableLayer {
 
 /// A number around the last 3 dimensions. Torch's `nn.ConstantPad3d`.
 public final class ConstantPad3d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
+  /// What is put in.
   public let value: Double
 
   /// - Parameter padding: 6 amounts.
@@ -186,6 +200,7 @@ public final class ConstantPad3d: HookableLayer {
 
 /// Zeros around the last 3 dimensions. Torch's `nn.ZeroPad3d`.
 public final class ZeroPad3d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -202,6 +217,7 @@ public final class ZeroPad3d: HookableLayer {
 
 /// What lies on the other side of the edge around the last 3 dimensions. Torch's `nn.ReflectionPad3d`.
 public final class ReflectionPad3d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -218,6 +234,7 @@ public final class ReflectionPad3d: HookableLayer {
 
 /// The edge again and again around the last 3 dimensions. Torch's `nn.ReplicationPad3d`.
 public final class ReplicationPad3d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.
@@ -234,6 +251,7 @@ public final class ReplicationPad3d: HookableLayer {
 
 /// What lies at the opposite end around the last 3 dimensions. Torch's `nn.CircularPad3d`.
 public final class CircularPad3d: HookableLayer {
+  /// How many elements are added on each side.
   public let padding: [Int]
 
   /// - Parameter padding: 6 amounts.

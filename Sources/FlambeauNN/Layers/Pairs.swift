@@ -5,12 +5,18 @@ import Flambeau
 /// Inputs [*, in1Features] and [*, in2Features], output [*, outFeatures]. The weight [outFeatures, in1Features, in2Features] and
 /// the bias [outFeatures] start uniform between ±1/√in1Features.
 public final class Bilinear: Module {
+  /// [outFeatures, in1Features, in2Features].
   public let weight: Parameter
+  /// [outFeatures]; nil without one.
   public let bias: Parameter?
+  /// Features of the first input.
   public let in1Features: Int
+  /// Features of the second input.
   public let in2Features: Int
+  /// Features of the output.
   public let outFeatures: Int
 
+  /// As torch's constructor.
   public init(
     _ in1Features: Int, _ in2Features: Int, _ outFeatures: Int, bias: Bool = true, dtype: DType = .float32
   ) {
@@ -31,8 +37,11 @@ public final class Bilinear: Module {
 
 /// `cosineSimilarity(_:dim:eps:)`. Torch's `nn.CosineSimilarity`.
 public final class CosineSimilarity: Module {
+  /// The dimension it goes over.
   public let dim: Int
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// As torch's constructor.
   public init(dim: Int = 1, eps: Double = 1e-8) { (self.dim, self.eps) = (dim, eps) }
   public func callAsFunction(_ x: Tensor, _ y: Tensor) -> Tensor { x.cosineSimilarity(y, dim: dim, eps: eps) }
   public var configuration: String { "dim: \(dim), eps: \(eps)" }
@@ -40,9 +49,13 @@ public final class CosineSimilarity: Module {
 
 /// `pairwiseDistance(_:p:eps:keepDim:)`. Torch's `nn.PairwiseDistance`.
 public final class PairwiseDistance: Module {
+  /// The order of the norm.
   public let p: Double
+  /// Keeps denominators from 0.
   public let eps: Double
+  /// The dimension stays, with size 1.
   public let keepDim: Bool
+  /// As torch's constructor.
   public init(p: Double = 2, eps: Double = 1e-6, keepDim: Bool = false) {
     (self.p, self.eps, self.keepDim) = (p, eps, keepDim)
   }

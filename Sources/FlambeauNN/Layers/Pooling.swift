@@ -2,10 +2,15 @@ import Flambeau
 
 /// The largest element of every window of [n, c, h, w]. Torch's `nn.MaxPool2d`.
 public final class MaxPool2d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// How many elements are added on each side.
   public let padding: Size2D
+  /// The distance of the elements that a window sees.
   public let dilation: Size2D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -36,11 +41,17 @@ public final class MaxPool2d: HookableLayer {
 
 /// The mean of every window of [n, c, h, w]. Torch's `nn.AvgPool2d`.
 public final class AvgPool2d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size2D
+  /// How far the window moves.
   public let stride: Size2D
+  /// How many elements are added on each side.
   public let padding: Size2D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
+  /// Added zeros count in the mean.
   public let countIncludePad: Bool
+  /// What sums are divided by; nil for the size of the window.
   public let divisorOverride: Int?
 
   /// - Parameters:
@@ -68,7 +79,9 @@ public final class AvgPool2d: HookableLayer {
 
 /// The means of `outputSize` windows of about equal size. Torch's `nn.AdaptiveAvgPool2d`.
 public final class AdaptiveAvgPool2d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Size2D
+  /// As torch's constructor.
   public init(_ outputSize: Size2D) { self.outputSize = outputSize }
   public func forward(_ x: Tensor) -> Tensor { x.adaptiveAvgPool2d(outputSize) }
   public var configuration: String { "\(outputSize)" }
@@ -76,7 +89,9 @@ public final class AdaptiveAvgPool2d: HookableLayer {
 
 /// The largest elements of `outputSize` windows of about equal size. Torch's `nn.AdaptiveMaxPool2d`.
 public final class AdaptiveMaxPool2d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Size2D
+  /// As torch's constructor.
   public init(_ outputSize: Size2D) { self.outputSize = outputSize }
   public func forward(_ x: Tensor) -> Tensor { x.adaptiveMaxPool2d(outputSize) }
   public var configuration: String { "\(outputSize)" }

@@ -2,10 +2,15 @@ import Flambeau
 
 /// The largest element of every window of [n, c, l]. Torch's `nn.MaxPool1d`.
 public final class MaxPool1d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// How many elements are added on each side.
   public let padding: Int
+  /// The distance of the elements that a window sees.
   public let dilation: Int
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -37,10 +42,15 @@ public final class MaxPool1d: HookableLayer {
 
 /// The mean of every window of [n, c, l]. Torch's `nn.AvgPool1d`.
 public final class AvgPool1d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Int
+  /// How far the window moves.
   public let stride: Int
+  /// How many elements are added on each side.
   public let padding: Int
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
+  /// Added zeros count in the mean.
   public let countIncludePad: Bool
 
   /// - Parameters:
@@ -66,8 +76,10 @@ public final class AvgPool1d: HookableLayer {
 
 /// The means of `outputSize` windows of about equal size of [n, c, l]. Torch's `nn.AdaptiveAvgPool1d`.
 public final class AdaptiveAvgPool1d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Int
 
+  /// As torch's constructor.
   public init(_ outputSize: Int) {
     self.outputSize = outputSize
   }
@@ -81,8 +93,10 @@ public final class AdaptiveAvgPool1d: HookableLayer {
 
 /// The largest elements of `outputSize` windows of about equal size of [n, c, l]. Torch's `nn.AdaptiveMaxPool1d`.
 public final class AdaptiveMaxPool1d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Int
 
+  /// As torch's constructor.
   public init(_ outputSize: Int) {
     self.outputSize = outputSize
   }
@@ -96,10 +110,15 @@ public final class AdaptiveMaxPool1d: HookableLayer {
 
 /// The largest element of every window of [n, c, d, h, w]. Torch's `nn.MaxPool3d`.
 public final class MaxPool3d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// How many elements are added on each side.
   public let padding: Size3D
+  /// The distance of the elements that a window sees.
   public let dilation: Size3D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
 
   /// - Parameters:
@@ -131,11 +150,17 @@ public final class MaxPool3d: HookableLayer {
 
 /// The mean of every window of [n, c, d, h, w]. Torch's `nn.AvgPool3d`.
 public final class AvgPool3d: HookableLayer {
+  /// The size of the window.
   public let kernelSize: Size3D
+  /// How far the window moves.
   public let stride: Size3D
+  /// How many elements are added on each side.
   public let padding: Size3D
+  /// Windows that reach over the edge count.
   public let ceilMode: Bool
+  /// Added zeros count in the mean.
   public let countIncludePad: Bool
+  /// What sums are divided by; nil for the size of the window.
   public let divisorOverride: Int?
 
   /// - Parameters:
@@ -167,8 +192,10 @@ public final class AvgPool3d: HookableLayer {
 
 /// The means of `outputSize` windows of about equal size of [n, c, d, h, w]. Torch's `nn.AdaptiveAvgPool3d`.
 public final class AdaptiveAvgPool3d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Size3D
 
+  /// As torch's constructor.
   public init(_ outputSize: Size3D) {
     self.outputSize = outputSize
   }
@@ -182,8 +209,10 @@ public final class AdaptiveAvgPool3d: HookableLayer {
 
 /// The largest elements of `outputSize` windows of about equal size of [n, c, d, h, w]. Torch's `nn.AdaptiveMaxPool3d`.
 public final class AdaptiveMaxPool3d: HookableLayer {
+  /// The size of the output, whatever the input has.
   public let outputSize: Size3D
 
+  /// As torch's constructor.
   public init(_ outputSize: Size3D) {
     self.outputSize = outputSize
   }

@@ -2,12 +2,18 @@ import Flambeau
 
 /// One step of ``RNN``. Torch's `nn.RNNCell`. Input [n, inputSize] or [inputSize], hidden state [n, hiddenSize] or [hiddenSize].
 public final class RNNCell: Module {
+  /// [gates · hiddenSize, inputSize].
   public let weightIh: Parameter
+  /// [gates · hiddenSize, hiddenSize].
   public let weightHh: Parameter
+  /// [gates · hiddenSize], added to the input's part; nil without one.
   public let biasIh: Parameter?
+  /// [gates · hiddenSize], added to the hidden state's part; nil without one.
   public let biasHh: Parameter?
+  /// The activation.
   public let nonlinearity: RNN.Nonlinearity
 
+  /// As torch's constructor.
   public init(
     _ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, nonlinearity: RNN.Nonlinearity = .tanh, dtype: DType = .float32
   ) {
@@ -28,11 +34,16 @@ public final class RNNCell: Module {
 
 /// One step of ``GRU``. Torch's `nn.GRUCell`. Input [n, inputSize] or [inputSize], hidden state [n, hiddenSize] or [hiddenSize].
 public final class GRUCell: Module {
+  /// [gates · hiddenSize, inputSize].
   public let weightIh: Parameter
+  /// [gates · hiddenSize, hiddenSize].
   public let weightHh: Parameter
+  /// [gates · hiddenSize], added to the input's part; nil without one.
   public let biasIh: Parameter?
+  /// [gates · hiddenSize], added to the hidden state's part; nil without one.
   public let biasHh: Parameter?
 
+  /// As torch's constructor.
   public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
     (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.gru.parameters(inputSize, hiddenSize, bias, dtype)
   }
@@ -49,11 +60,16 @@ public final class GRUCell: Module {
 
 /// One step of ``LSTM``. Torch's `nn.LSTMCell`. Input [n, inputSize] or [inputSize], states [n, hiddenSize] or [hiddenSize].
 public final class LSTMCell: Module {
+  /// [gates · hiddenSize, inputSize].
   public let weightIh: Parameter
+  /// [gates · hiddenSize, hiddenSize].
   public let weightHh: Parameter
+  /// [gates · hiddenSize], added to the input's part; nil without one.
   public let biasIh: Parameter?
+  /// [gates · hiddenSize], added to the hidden state's part; nil without one.
   public let biasHh: Parameter?
 
+  /// As torch's constructor.
   public init(_ inputSize: Int, _ hiddenSize: Int, bias: Bool = true, dtype: DType = .float32) {
     (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.lstm.parameters(inputSize, hiddenSize, bias, dtype)
   }

@@ -85,9 +85,12 @@ public final class RNN: RecurrentLayer {
   /// What is applied to sums.
   public enum Nonlinearity: Sendable { case tanh, relu }
 
+  /// The parameters of all layers and directions, under torch's names, such as `weight_ih_l0`.
   public let weights: NamedParameters
   let stack: RecurrentStack
+  /// Batches are [N, T, …], not [T, N, …].
   public let batchFirst: Bool
+  /// The probability of a zero, in training.
   public let dropout: Double
   let mode = Mode()
   public static var stateNames: [String: String] { ["weights": ""] }
@@ -130,9 +133,12 @@ public final class RNN: RecurrentLayer {
 
 /// Gated recurrent units (Cho et al., 2014). Torch's `nn.GRU`; parameters as ``RNN``'s.
 public final class GRU: RecurrentLayer {
+  /// The parameters of all layers and directions, under torch's names, such as `weight_ih_l0`.
   public let weights: NamedParameters
   let stack: RecurrentStack
+  /// Batches are [N, T, …], not [T, N, …].
   public let batchFirst: Bool
+  /// The probability of a zero, in training.
   public let dropout: Double
   let mode = Mode()
   public static var stateNames: [String: String] { ["weights": ""] }
@@ -176,9 +182,12 @@ public final class GRU: RecurrentLayer {
 /// Long short-term memory (Hochreiter and Schmidhuber, 1997). Torch's `nn.LSTM`; parameters as ``RNN``'s, and `weight_hr_l0`
 /// where outputs are projected.
 public final class LSTM: RecurrentLayer {
+  /// The parameters of all layers and directions, under torch's names, such as `weight_ih_l0`.
   public let weights: NamedParameters
   let stack: RecurrentStack
+  /// Batches are [N, T, …], not [T, N, …].
   public let batchFirst: Bool
+  /// The probability of a zero, in training.
   public let dropout: Double
   let mode = Mode()
   public static var stateNames: [String: String] { ["weights": ""] }

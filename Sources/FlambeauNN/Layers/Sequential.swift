@@ -2,10 +2,13 @@ import Flambeau
 
 /// Layers one after the other. Torch's `nn.Sequential`, whose members are named `0`, `1`, ….
 public final class Sequential: HookableLayer {
+  /// The layers, first to last.
   public let layers: [any Layer]
 
+  /// The layers, first to last.
   public init(_ layers: any Layer...) { self.layers = layers }
 
+  /// The layers, first to last.
   public init(_ layers: [any Layer]) { self.layers = layers }
 
   public static var stateNames: [String: String] { ["layers": ""] }

@@ -12,15 +12,25 @@ public enum TransformerActivation: Sendable {
 ///
 /// Input [t, n, dModel], with `batchFirst` [n, t, dModel], or [t, dModel].
 public final class TransformerEncoderLayer: Module {
+  /// Attention of the sequence to itself.
   public let selfAttn: MultiheadAttention
+  /// The feed-forward part's first layer.
   public let linear1: Linear
+  /// The feed-forward part's second layer.
   public let linear2: Linear
+  /// The norm around the self-attention.
   public let norm1: LayerNorm
+  /// The norm around the second part.
   public let norm2: LayerNorm
+  /// Norms come before the parts, not after.
   public let normFirst: Bool
+  /// The feed-forward part's activation.
   public let activation: TransformerActivation
+  /// Inside the feed-forward part.
   public let dropout: Dropout
+  /// After the self-attention.
   public let dropout1: Dropout
+  /// After the second part.
   public let dropout2: Dropout
 
   /// - Parameters:
@@ -67,20 +77,34 @@ public final class TransformerEncoderLayer: Module {
 /// Self-attention, attention to what an encoder made, and two linear maps. Torch's `nn.TransformerDecoderLayer`; arguments as
 /// ``TransformerEncoderLayer``'s.
 public final class TransformerDecoderLayer: Module {
+  /// Attention of the sequence to itself.
   public let selfAttn: MultiheadAttention
+  /// Attention to the encoder's output.
   public let multiheadAttn: MultiheadAttention
+  /// The feed-forward part's first layer.
   public let linear1: Linear
+  /// The feed-forward part's second layer.
   public let linear2: Linear
+  /// The norm around the self-attention.
   public let norm1: LayerNorm
+  /// The norm around the second part.
   public let norm2: LayerNorm
+  /// The norm around the feed-forward part.
   public let norm3: LayerNorm
+  /// Norms come before the parts, not after.
   public let normFirst: Bool
+  /// The feed-forward part's activation.
   public let activation: TransformerActivation
+  /// Inside the feed-forward part.
   public let dropout: Dropout
+  /// After the self-attention.
   public let dropout1: Dropout
+  /// After the second part.
   public let dropout2: Dropout
+  /// After the feed-forward part.
   public let dropout3: Dropout
 
+  /// As torch's constructor.
   public init(
     _ dModel: Int, _ nhead: Int, dimFeedforward: Int = 2048, dropout: Double = 0.1,
     activation: TransformerActivation = .relu, layerNormEps: Double = 1e-5, batchFirst: Bool = false,
@@ -134,9 +158,12 @@ public final class TransformerDecoderLayer: Module {
 
 /// Copies of a layer one after the other. Torch's `nn.TransformerEncoder`.
 public final class TransformerEncoder: Module {
+  /// The layers, first to last.
   public let layers: [TransformerEncoderLayer]
+  /// The norm at the end; nil without one.
   public let norm: LayerNorm?
 
+  /// As torch's constructor.
   public init(_ layer: TransformerEncoderLayer, numLayers: Int, norm: LayerNorm? = nil) {
     layers = (0..<numLayers).map { _ in layer.copy() }
     self.norm = norm
@@ -152,9 +179,12 @@ public final class TransformerEncoder: Module {
 
 /// Copies of a layer one after the other. Torch's `nn.TransformerDecoder`.
 public final class TransformerDecoder: Module {
+  /// The layers, first to last.
   public let layers: [TransformerDecoderLayer]
+  /// The norm at the end; nil without one.
   public let norm: LayerNorm?
 
+  /// As torch's constructor.
   public init(_ layer: TransformerDecoderLayer, numLayers: Int, norm: LayerNorm? = nil) {
     layers = (0..<numLayers).map { _ in layer.copy() }
     self.norm = norm

@@ -13,9 +13,13 @@ public final class LoRA: Module {
   public static let stateNames = ["maps": "base_model.model"]
   /// By the paths of the layers they are added to.
   public let maps: [String: LowRankMap]
+  /// Which of the processes this is.
   public let rank: Int
+  /// The scale of negative numbers.
   public let alpha: Double
+  /// The probability of a zero, in training.
   public let dropout: Double
+  /// The names of the layers that are adapted.
   public let targets: [String]
 
   private struct Place: Sendable {

@@ -19,12 +19,15 @@ public final class Buffer: Sendable {
     self.mayBeMissing = mayBeMissing
   }
 
+  /// The tensor it holds.
   public var tensor: Tensor {
     get { box.value }
     set { box.value = newValue }
   }
 
+  /// The sizes of the dimensions.
   public var shape: Shape { tensor.shape }
+  /// The dtype of the elements.
   public var dtype: DType { tensor.dtype }
 
   func convert(to dtype: DType) {

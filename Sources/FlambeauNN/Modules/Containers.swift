@@ -2,8 +2,10 @@
 ///
 /// An array in a property of a module does the same; this one is a module of its own.
 public final class ModuleList<Element: Sendable>: Module, RandomAccessCollection {
+  /// The modules, first to last.
   public let elements: [Element]
 
+  /// Of these modules.
   public init(_ elements: [Element]) { self.elements = elements }
 
   public static var stateNames: [String: String] { ["elements": ""] }
@@ -20,14 +22,18 @@ public final class ModuleList<Element: Sendable>: Module, RandomAccessCollection
 public final class ModuleDict<Element: Sendable>: Module {
   let members: NamedMembers<Element>
 
+  /// Of these modules.
   public init(_ elements: KeyValuePairs<String, Element>) {
     members = NamedMembers(entries: elements.map { ($0.key, $0.value) })
   }
 
   public static var stateNames: [String: String] { ["members": ""] }
 
+  /// The names, in order.
   public var keys: [String] { members.entries.map(\.name) }
+  /// The modules, in order.
   public var values: [Element] { members.entries.map(\.element) }
+  /// The module of that name.
   public subscript(key: String) -> Element? { members.entries.first { $0.name == key }?.element }
 }
 

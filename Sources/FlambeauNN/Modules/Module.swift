@@ -37,6 +37,7 @@ extension Module {
   /// The buffers of this module and of those in it, each once.
   public func buffers() -> [Buffer] { namedBuffers().map(\.buffer) }
 
+  /// The buffers with their names, in the order of the state dict. Torch's `named_buffers`.
   public func namedBuffers() -> [(name: String, buffer: Buffer)] { Inventory.of(self).buffers }
 
   /// This module and all in it, each once, outer ones first.

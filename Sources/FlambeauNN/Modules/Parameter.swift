@@ -34,7 +34,9 @@ public final class Parameter: Sendable {
     set { tensor.requiresGrad_(newValue) }
   }
 
+  /// The sizes of the dimensions.
   public var shape: Shape { tensor.shape }
+  /// The dtype of the elements.
   public var dtype: DType { tensor.dtype }
   /// The number of elements.
   public var count: Int { tensor.count }

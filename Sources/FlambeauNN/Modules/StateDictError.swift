@@ -12,7 +12,9 @@ public struct IncompatibleKeys: Sendable, Hashable {
 
 /// A state dict that does not fit a module: everything that is wrong with it.
 public struct StateDictError: Error, Sendable {
+  /// A tensor of another shape than the module's.
   public struct Mismatch: Sendable {
+    /// The key in the state dict.
     public let key: String
     /// The shape in the state dict.
     public let found: Shape
@@ -26,7 +28,9 @@ public struct StateDictError: Error, Sendable {
 
   /// The module's type.
   public let module: String
+  /// The keys that are missing or not expected.
   public let keys: IncompatibleKeys
+  /// The tensors of another shape.
   public let mismatches: [Mismatch]
 
   public init(module: String, keys: IncompatibleKeys, mismatches: [Mismatch]) {

@@ -8,6 +8,7 @@ import Flambeau
 
 /// Adam (Kingma and Ba, 2014). Torch's `Adam`; weight decay is added to the gradient.
 public final class Adam: GroupedOptimizer<AdamRule> {
+  /// As torch's constructor.
   public init(
     _ parameters: [Parameter], lr: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), eps: Double = 1e-8,
     weightDecay: Double = 0, amsgrad: Bool = false, maximize: Bool = false, file: StaticString = #fileID,
@@ -22,6 +23,7 @@ public final class Adam: GroupedOptimizer<AdamRule> {
 
 /// Adam with the weight decay applied to the parameters themselves (Loshchilov and Hutter, 2017). Torch's `AdamW`.
 public final class AdamW: GroupedOptimizer<AdamRule> {
+  /// As torch's constructor.
   public init(
     _ parameters: [Parameter], lr: Double = 1e-3, betas: (Double, Double) = (0.9, 0.999), eps: Double = 1e-8,
     weightDecay: Double = 0.01, amsgrad: Bool = false, maximize: Bool = false, file: StaticString = #fileID,
@@ -36,17 +38,22 @@ public final class AdamW: GroupedOptimizer<AdamRule> {
 
 /// The hyperparameters of ``Adam`` and ``AdamW``.
 public struct AdamRule: UpdateRule {
+  /// The learning rate.
   public var lr: Double
   /// How much of the means of gradients and of their squares a step keeps.
   public var betas: (Double, Double)
+  /// Keeps the denominator from 0.
   public var eps: Double
+  /// The share of a parameter that is added to its gradient, or taken from it (AdamW).
   public var weightDecay: Double
   /// The weight decay is applied to the parameters, not to their gradients.
   public var decoupledWeightDecay: Bool
   /// Divide by the largest mean of squares so far (Reddi et al., 2018).
   public var amsgrad: Bool
+  /// Steps up, not down.
   public var maximize: Bool
 
+  /// What `OneCycleLR` cycles.
   public var cycledMomentum: Double? {
     get { betas.0 }
     set { if let newValue { betas.0 = newValue } }
@@ -56,6 +63,7 @@ public struct AdamRule: UpdateRule {
   private static let amsgradNames = stateNames + ["max_exp_avg_sq"]
   public var stateNames: [String] { amsgrad ? Self.amsgradNames : Self.stateNames }
 
+  /// What a state dict says of a group.
   public static var hyperparameters: [Hyperparameter<Self>] {
     [
       .number("lr", \.lr), .pair("betas", \.betas), .number("eps", \.eps), .number("weight_decay", \.weightDecay),
@@ -63,6 +71,7 @@ public struct AdamRule: UpdateRule {
     ]
   }
 
+  /// Why the hyperparameters make no sense; nil if they do.
   public var refusal: String? {
     if !(lr >= 0) { return "Invalid learning rate: \(lr)" }
     if !(eps >= 0) { return "Invalid epsilon value: \(eps)" }
@@ -72,6 +81,7 @@ public struct AdamRule: UpdateRule {
     return nil
   }
 
+  /// Steps these parameters.
   public static func update(_ updates: [Update<AdamRule>]) {
     let steps = updates.map { update in
       let rule = update.rule

@@ -36,6 +36,7 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
     paramGroups.append(ParameterGroup(parameters.filter { known.insert(ObjectIdentifier($0)).inserted }, rule))
   }
 
+  /// Steps every parameter that has a gradient. Torch's `step`.
   public func step() {
     if Context.current.isFailed { return }
     noGrad {
@@ -50,10 +51,12 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
     }
   }
 
+  /// Drops all gradients. Torch's `zero_grad(set_to_none=True)`.
   public func zeroGrad() {
     for group in paramGroups { for parameter in group.parameters { parameter.grad = nil } }
   }
 
+  /// The rates of the groups.
   public var rates: [Rates] {
     get { paramGroups.map { Rates(lr: $0.rule.lr, initialLr: $0.initialLr, momentum: $0.rule.cycledMomentum) } }
     set {

@@ -28,6 +28,7 @@ public protocol Optimizer: AnyObject {
 
 /// The hyperparameters of a group that change while training.
 public struct Rates: Sendable, Hashable {
+  /// The learning rate.
   public var lr: Double
   /// The learning rate schedules count from; nil until one is attached.
   public var initialLr: Double?
@@ -59,8 +60,10 @@ public protocol UpdateRule: Sendable {
 }
 
 extension UpdateRule {
+  /// Whether a step count is part of the state.
   public static var countsSteps: Bool { true }
 
+  /// What `OneCycleLR` cycles.
   public var cycledMomentum: Double? {
     get { nil }
     set {}
@@ -71,7 +74,9 @@ extension UpdateRule {
 public struct Update<Rule: UpdateRule>: Sendable {
   /// The hyperparameters of the parameter's group.
   public let rule: Rule
+  /// The parameter that is stepped.
   public let parameter: Tensor
+  /// Its gradient.
   public let gradient: Tensor
   /// In the order of the rule's `stateNames`; to be written in place.
   public let state: [Tensor]
@@ -83,11 +88,13 @@ public struct Update<Rule: UpdateRule>: Sendable {
 
 /// A number of a rule, or several, under torch's name.
 public struct Hyperparameter<Rule>: Sendable {
+  /// Its name.
   public let name: String
   let read: @Sendable (Rule) -> [Double]
   let write: @Sendable (inout Rule, [Double]) -> Void
   let count: Int
 
+  /// A number under its name in a state dict.
   public static func number(_ name: String, _ path: WritableKeyPath<Rule, Double> & Sendable) -> Self {
     Self(name: name, read: { [$0[keyPath: path]] }, write: { $0[keyPath: path] = $1[0] }, count: 1)
   }
@@ -97,6 +104,7 @@ public struct Hyperparameter<Rule>: Sendable {
     Self(name: name, read: { [$0[keyPath: path] ? 1 : 0] }, write: { $0[keyPath: path] = $1[0] != 0 }, count: 1)
   }
 
+  /// Two numbers under one name in a state dict.
   public static func pair(_ name: String, _ path: WritableKeyPath<Rule, (Double, Double)> & Sendable) -> Self {
     Self(
       name: name, read: { [$0[keyPath: path].0, $0[keyPath: path].1] }, write: { $0[keyPath: path] = ($1[0], $1[1]) }, count: 2)

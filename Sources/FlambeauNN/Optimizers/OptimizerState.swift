@@ -2,12 +2,14 @@ import Flambeau
 
 /// What an optimizer needs to go on where another stopped. Torch's `state_dict`, flat.
 public struct OptimizerState: Sendable {
+  /// What a group of parameters keeps.
   public struct Group: Sendable {
     /// The numbers of the group's parameters, counted over all groups.
     public var parameters: [Int]
     /// By torch's names; flags are 0 or 1, `betas` two numbers.
     public var hyperparameters: [String: [Double]]
 
+    /// As torch's constructor.
     public init(parameters: [Int], hyperparameters: [String: [Double]]) {
       self.parameters = parameters
       self.hyperparameters = hyperparameters
@@ -16,8 +18,10 @@ public struct OptimizerState: Sendable {
 
   /// `3.exp_avg`: a parameter's number, then torch's name; `3.step` is a float32 scalar.
   public var state: StateDict
+  /// The groups.
   public var groups: [Group]
 
+  /// As torch's constructor.
   public init(state: StateDict, groups: [Group]) {
     self.state = state
     self.groups = groups
@@ -26,6 +30,7 @@ public struct OptimizerState: Sendable {
 
 /// An optimizer's state that does not fit the optimizer.
 public struct OptimizerStateError: Error, Sendable, CustomStringConvertible {
+  /// The sentence.
   public let description: String
 }
 

@@ -3,7 +3,9 @@ import Flambeau
 /// Parameters that share hyperparameters, which can be read and set on the group: `optimizer.paramGroups[0].lr = 1e-4`.
 @dynamicMemberLookup
 public final class ParameterGroup<Rule: UpdateRule> {
+  /// The parameters.
   public let parameters: [Parameter]
+  /// Their hyperparameters.
   public var rule: Rule
   /// The learning rate schedules count from; nil until one is attached.
   public var initialLr: Double?
@@ -15,6 +17,7 @@ public final class ParameterGroup<Rule: UpdateRule> {
     states = Array(repeating: State(), count: parameters.count)
   }
 
+  /// A hyperparameter of the group.
   public subscript<Value>(dynamicMember path: WritableKeyPath<Rule, Value>) -> Value {
     get { rule[keyPath: path] }
     set { rule[keyPath: path] = newValue }

@@ -2,6 +2,7 @@ import Flambeau
 
 /// Stochastic gradient descent, with momentum if asked. Torch's `SGD`.
 public final class SGD: GroupedOptimizer<SGDRule> {
+  /// As torch's constructor.
   public init(
     _ parameters: [Parameter], lr: Double = 1e-3, momentum: Double = 0, dampening: Double = 0, weightDecay: Double = 0,
     nesterov: Bool = false, maximize: Bool = false, file: StaticString = #fileID, line: UInt = #line
@@ -14,13 +15,20 @@ public final class SGD: GroupedOptimizer<SGDRule> {
 
 /// The hyperparameters of ``SGD``.
 public struct SGDRule: UpdateRule {
+  /// The learning rate.
   public var lr: Double
+  /// The share of the last step that is kept.
   public var momentum: Double
+  /// The share of a gradient that does not enter the momentum.
   public var dampening: Double
+  /// The share of a parameter that is added to its gradient, or taken from it (AdamW).
   public var weightDecay: Double
+  /// Nesterov's momentum.
   public var nesterov: Bool
+  /// Steps up, not down.
   public var maximize: Bool
 
+  /// What `OneCycleLR` cycles.
   public var cycledMomentum: Double? {
     get { momentum }
     set { if let newValue { momentum = newValue } }
@@ -28,8 +36,10 @@ public struct SGDRule: UpdateRule {
 
   private static let stateNames = ["momentum_buffer"]
   public var stateNames: [String] { momentum == 0 ? [] : Self.stateNames }
+  /// Whether a step count is part of the state.
   public static var countsSteps: Bool { false }
 
+  /// What a state dict says of a group.
   public static var hyperparameters: [Hyperparameter<Self>] {
     [
       .number("lr", \.lr), .number("momentum", \.momentum), .number("dampening", \.dampening),
@@ -37,6 +47,7 @@ public struct SGDRule: UpdateRule {
     ]
   }
 
+  /// Why the hyperparameters make no sense; nil if they do.
   public var refusal: String? {
     if !(lr >= 0) { return "Invalid learning rate: \(lr)" }
     if !(momentum >= 0) { return "Invalid momentum value: \(momentum)" }
@@ -45,6 +56,7 @@ public struct SGDRule: UpdateRule {
     return nil
   }
 
+  /// Steps these parameters.
   public static func update(_ updates: [Update<SGDRule>]) {
     let steps = updates.map { update in
       let rule = update.rule

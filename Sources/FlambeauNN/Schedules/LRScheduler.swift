@@ -5,6 +5,7 @@ import Flambeau
 /// Making one sets the rates of epoch 0; ``step()`` moves on. Several may be attached to one optimizer, each working on
 /// what the others leave. A subclass overrides ``nextRates(_:baseLr:)``.
 open class LRScheduler {
+  /// The optimizer whose rates it sets.
   public let optimizer: any Optimizer
   /// The number of steps taken; 0 at first.
   public internal(set) var lastEpoch: Int
@@ -13,6 +14,7 @@ open class LRScheduler {
   /// The learning rates that the schedule counts from.
   public let baseLrs: [Double]
 
+  /// As torch's constructor.
   public init(_ optimizer: any Optimizer) {
     self.optimizer = optimizer
     lastEpoch = 0

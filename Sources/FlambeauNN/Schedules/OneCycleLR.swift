@@ -9,6 +9,7 @@ import Flambeau
 /// From maxLr / divFactor up to `maxLr` in the first part of the run, then down to a tiny rate, with the momentum going the
 /// other way (Smith and Topin, 2017); one ``LRScheduler/step()`` a batch. Torch's `OneCycleLR`.
 public final class OneCycleLR: LRScheduler {
+  /// The curve between two rates.
   public enum Anneal: Sendable { case cos, linear }
 
   private struct Point {

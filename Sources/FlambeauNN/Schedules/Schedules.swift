@@ -13,6 +13,7 @@ public final class StepLR: LRScheduler {
   private let stepSize: Int
   private let gamma: Double
 
+  /// As torch's constructor.
   public init(
     _ optimizer: any Optimizer, stepSize: Int, gamma: Double = 0.1, file: StaticString = #fileID, line: UInt = #line
   ) {
@@ -32,6 +33,7 @@ public final class ConstantLR: LRScheduler {
   private let factor: Double
   private let totalIters: Int
 
+  /// As torch's constructor.
   public init(
     _ optimizer: any Optimizer, factor: Double = 1.0 / 3, totalIters: Int = 5, file: StaticString = #fileID,
     line: UInt = #line
@@ -59,6 +61,7 @@ public final class LinearLR: LRScheduler {
   private let endFactor: Double
   private let totalIters: Int
 
+  /// As torch's constructor.
   public init(
     _ optimizer: any Optimizer, startFactor: Double = 1.0 / 3, endFactor: Double = 1, totalIters: Int = 5,
     file: StaticString = #fileID, line: UInt = #line
@@ -88,6 +91,7 @@ public final class CosineAnnealingLR: LRScheduler {
   private let tMax: Int
   private let etaMin: Double
 
+  /// As torch's constructor.
   public init(
     _ optimizer: any Optimizer, tMax: Int, etaMin: Double = 0, file: StaticString = #fileID, line: UInt = #line
   ) {
@@ -117,6 +121,7 @@ public final class CosineAnnealingLR: LRScheduler {
 public final class LambdaLR: LRScheduler {
   private let factor: (Int) -> Double
 
+  /// As torch's constructor.
   public init(_ optimizer: any Optimizer, _ factor: @escaping (Int) -> Double) {
     self.factor = factor
     super.init(optimizer)

@@ -21,7 +21,9 @@ import FlambeauFormats
 public final class Checkpointer {
   /// A checkpoint in the folder.
   public struct Saved: Sendable, Hashable {
+    /// The step it was made at.
     public let step: Int
+    /// Where the file is.
     public let path: String
     /// What the run thought of it, such as a validation loss; nil if nothing.
     public let score: Double?
@@ -29,16 +31,23 @@ public final class Checkpointer {
 
   /// A checkpoint that has been taken over.
   public struct Resumed<Metadata> {
+    /// The step it was made at.
     public let step: Int
+    /// Where the file is.
     public let path: String
+    /// What the caller gave with it.
     public let metadata: Metadata
     /// What is wrong with newer checkpoints, whose names now end in `.damaged`.
     public let damaged: [FormatError]
   }
 
+  /// The folder.
   public let folder: String
+  /// How many of the newest stay.
   public let keepLast: Int
+  /// How many of the best stay.
   public let keepBest: Int
+  /// Whether low or high values are good.
   public let goal: Goal
   private var parts: [(name: String, part: CheckpointPart)] = []
   private var scores: [Int: Double?] = [:]

@@ -2,6 +2,7 @@ import Flambeau
 
 /// The share of rows whose label is among the `topK` greatest logits; of equal logits the first counts as the greatest.
 public struct Accuracy: Sendable, Hashable, Codable {
+  /// Among how many guesses the target has to be.
   public let topK: Int
   /// Rows with this label do not count; torch's `ignore_index`.
   public let ignoreIndex: Int

@@ -16,6 +16,7 @@ public struct ConfusionMatrix: Sendable, Hashable, Codable {
     case weighted
   }
 
+  /// How many classes there are.
   public let classes: Int
   /// `[classes × classes]` row by row: the row is the true class, the column what it was taken for.
   public private(set) var counts: [Int]
@@ -64,6 +65,7 @@ public struct ConfusionMatrix: Sendable, Hashable, Codable {
 
   public mutating func reset() { counts = Array(repeating: 0, count: classes * classes) }
 
+  /// How many were counted.
   public var total: Int { counts.reduce(0, +) }
 
   /// NaN before the first sample.
@@ -84,8 +86,11 @@ public struct ConfusionMatrix: Sendable, Hashable, Codable {
   /// The harmonic mean of precision and recall for each class; 0 where both are.
   public var f1: [Double] { scores(over: zip(chosen, support).map(+), times: 2) }
 
+  /// The share of guesses of a class that are right.
   public func precision(_ average: Average) -> Double { averaged(precision, average) }
+  /// The share of a class that is found.
   public func recall(_ average: Average) -> Double { averaged(recall, average) }
+  /// The harmonic mean of precision and recall.
   public func f1(_ average: Average) -> Double { averaged(f1, average) }
 
   private func scores(over counts: [Int], times factor: Double = 1) -> [Double] {
