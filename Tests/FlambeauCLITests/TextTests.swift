@@ -151,6 +151,8 @@ import Testing
     try withFolder { folder in
       let (run, _, _) = try train(folder)
       let script = """
+        # One that was built for another torch would keep transformers from starting.
+        sys.modules["torchvision"] = None
         import torch
         from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
         folder = sys.argv[1]
