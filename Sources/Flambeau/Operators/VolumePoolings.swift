@@ -67,7 +67,7 @@ extension Tensor {
     checkedPair("max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype != .bool else { throw .dtype("\"max_pool3d\" not implemented for 'Bool'") }
       let spans = try layout.volumeSpans(kernelSize, stride ?? kernelSize, padding, dilation, ceilMode)
-      return maxima(VolumeWindows(spans), rank: 3)
+      return try maxima(VolumeWindows(spans), rank: 3)
     }
   }
 
@@ -85,7 +85,7 @@ extension Tensor {
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_max_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
       }
-      return maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
+      return try maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
     }
   }
 
@@ -102,6 +102,11 @@ extension Tensor {
     divisorOverride: Int? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("avg_pool3d") {
+        return try autocast(self) { $0[0]!.avgPool3d(
+            kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
+            divisorOverride: divisorOverride, file: file, line: line) }
+      }
       if let divisorOverride, divisorOverride == 0 { throw .argument("divisor must be not zero") }
       let step = stride ?? kernelSize
       let spans = try layout.volumeSpans(kernelSize, step, padding, 1, ceilMode, countsPadding: countIncludePad)
@@ -119,6 +124,9 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("adaptive_avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("adaptive_avg_pool3d") {
+        return try autocast(self) { $0[0]!.adaptiveAvgPool3d(outputSize, file: file, line: line) }
+      }
       try layout.checkAdaptive("adaptive_avg_pool3d", outputSize, "Expected 4D or 5D tensor, but got ")
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_avg_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
@@ -128,7 +136,8 @@ extension Tensor {
   }
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
-  func maxima(_ windows: VolumeWindows, rank: Int) -> [Tensor] {
+  func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
+    if let autocast = AutocastMethod("max_pool3d") { return try autocast(self) { try $0[0]!.maxima(windows, rank: rank) } }
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))
