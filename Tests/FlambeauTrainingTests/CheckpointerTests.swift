@@ -11,6 +11,7 @@ private final class Run {
   let optimizer: AdamW
   let schedule: OneCycleLR
   let average: AveragedModel<Sequential>
+  let scaler = GradScaler(growthInterval: 2)
   var losses = Mean()
 
   init() {
@@ -24,8 +25,9 @@ private final class Run {
     let x = Tensor.randn([5, 6]) + Tensor.randn([1])
     let loss = model(x).crossEntropy((x.sum(dim: 1) .> 0).to(.int64))
     optimizer.zeroGrad()
-    loss.backward()
-    optimizer.step()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
     schedule.step()
     average.updateParameters()
     losses.update(loss.item())
@@ -36,6 +38,7 @@ private final class Run {
       folder,
       [
         "model": .model(model), "optimizer": .optimizer(optimizer), "schedule": .schedule(schedule), "average": .average(average),
+        "scaler": .scaler(scaler),
         "losses": .value {
           self.losses
         } set: {
@@ -46,7 +49,9 @@ private final class Run {
 
   /// Everything that a run is, as bytes.
   var fingerprint: [[UInt8]] {
-    (model.stateDict().map(\.value) + optimizer.stateDict().state.map(\.value) + average.stateDict().map(\.value)).map(\.bytes)
+    let scale = scaler.stateDict().sorted { $0.key < $1.key }.map { Tensor($0.value) }
+    return (model.stateDict().map(\.value) + optimizer.stateDict().state.map(\.value) + average.stateDict().map(\.value) + scale)
+      .map(\.bytes)
   }
 }
 

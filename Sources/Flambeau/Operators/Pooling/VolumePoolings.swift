@@ -137,7 +137,9 @@ extension Tensor {
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
   func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
-    if let autocast = AutocastMethod("max_pool3d") { return try autocast(self) { try $0[0]!.maxima(windows, rank: rank) } }
+    if let autocast = AutocastMethod("max_pool3d") {
+      return try autocast(self) { (x) throws(TensorError) in try x[0]!.maxima(windows, rank: rank) }
+    }
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))
