@@ -9,6 +9,7 @@
 #include "dimension_map.h"
 #include "groups.h"
 #include "optimizers.h"
+#include "pages.h"
 #include "pixels.h"
 #include "png_files.h"
 #include "primitives.h"
