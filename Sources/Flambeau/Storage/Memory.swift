@@ -1,3 +1,4 @@
+import CKernels
 import Synchronization
 
 #if canImport(Glibc)
@@ -144,6 +145,36 @@ enum Pages {
   static func unmap(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
     munmap(pointer, byteCount)
     Memory.held.wrappingSubtract(byteCount, ordering: .relaxed)
+  }
+
+  /// Whether ``furnish(_:_:from:)`` saves memory here.
+  static var canMove: Bool {
+    #if os(Linux)
+      true
+    #else
+      false
+    #endif
+  }
+
+  /// Gives `block`, which is fresh, the pages of blocks that are not needed; what remains of those goes back to the system.
+  ///
+  /// Huge pages move whole, by their entry in the page table.
+  static func furnish(_ block: UnsafeMutableRawPointer, _ byteCount: Int, from spare: [Mapping]) {
+    var filled = 0
+    for source in spare {
+      let start = UnsafeMutableRawPointer(bitPattern: source.address)!
+      var moved = 0
+      while filled < byteCount, source.byteCount - moved >= hugeByteCount {
+        let count = Swift.min(hugeByteCount, byteCount - filled)
+        guard fb_move_pages(start + moved, count, block + filled) else { break }
+        // The rest of a page that was not moved whole.
+        if count < hugeByteCount { munmap(start + moved + count, hugeByteCount - count) }
+        moved += hugeByteCount
+        filled += count
+      }
+      if moved < source.byteCount { munmap(start + moved, source.byteCount - moved) }
+      Memory.held.wrappingSubtract(source.byteCount, ordering: .relaxed)
+    }
   }
 
   private static func reserve(_ byteCount: Int, _ alignment: Int) -> UnsafeMutableRawPointer? {

@@ -6,7 +6,7 @@ import Flambeau
 public struct Checkpoint: Sendable {
   /// What a file can be.
   public enum Format: String, Sendable, CaseIterable {
-    /// One safetensors file, or an index of several.
+    /// Tensors one after another behind a header of JSON.
     case safetensors
     /// One NumPy array.
     case npy

@@ -130,6 +130,39 @@ private struct Block: @unchecked Sendable {
     }
   }
 
+  /// Where the system can move pages.
+  @Test(.enabled(if: Pages.canMove, "this system moves no pages")) func aNewSizeIsMadeOfWhatIsNotUsed() async {
+    await #expect(processExitsWith: .success) {
+      let old = try (0..<12).map { _ in try Block(17_000_001) }
+      for block in old {
+        memset(block.pointer, 7, block.byteCount)
+        block.free()
+      }
+      // So that the old ones have lain for a while.
+      for _ in 0..<4 { try Block(100_000).free() }
+      let reserved = Memory.reserved
+      var new: [Block] = []
+      for size in [50_000_001, 4_200_000, 60_000_000, 9_000_000] {
+        let block = try Block(size)
+        #expect(Memory.reserved <= reserved + (1 << 20), "\(size)")
+        memset(block.pointer, Int32(new.count + 1), size)
+        new.append(block)
+      }
+      for (i, block) in new.enumerated() {
+        let bytes = UnsafeRawBufferPointer(start: block.pointer, count: block.byteCount)
+        #expect(bytes.allSatisfy { $0 == i + 1 })
+        block.free()
+      }
+      // Blocks made of pieces become pieces of others.
+      let last = try Block(90_000_000)
+      memset(last.pointer, 3, last.byteCount)
+      #expect(Memory.reserved <= reserved + (1 << 20))
+      last.free()
+      Memory.emptyCache()
+      #expect(Memory.reserved < 1 << 20)
+    }
+  }
+
   @Test func roundingIsBounded() async {
     await #expect(processExitsWith: .success) {
       for size in [33_000, 70_001, 1_000_001, 2_097_153, 33_554_433, 100_000_000] {

@@ -30,9 +30,13 @@ import Testing
 
 /// A row's sample with everything about its operands drawn anew.
 private struct RandomCall {
-  /// What views and subscripts pick is written for the samples' sizes, in torch's way and in ours.
+  /// Families whose samples say sizes or positions outside of their operands, in torch's way and in ours.
+  private static let fixed = [
+    "views.", "indexing.", "stridedViews.", "splits.", "marginLosses.", "samplings.", "recurrences.", "temporalClassification.",
+  ]
   private static let entries = Table.entries.filter { entry in
-    !["views.", "indexing.", "stridedViews.", "splits.", "marginLosses."].contains { entry.place.hasPrefix($0) }
+    // Positions out of range, which torch's take_along_dim counts from the other end, are refused here.
+    !entry.sample.torch.hasPrefix("torch.take_along_dim") && !fixed.contains { entry.place.hasPrefix($0) }
   }
   private static let sizes = [0, 1, 1, 2, 2, 3, 4, 5, 7, 8, 16, 17, 33]
 

@@ -257,4 +257,36 @@ import Testing
     _ = kept.indexAdd(dim: 0, index: index, source: source)
     #expect(kept.sum().item() == 0)
   }
+
+  /// Narrow elements are summed in a wider type, elsewhere than where they lie: in every layout a table can have.
+  @Test(arguments: [DType.int8, .int16, .uint8, .float16, .bfloat16])
+  func repeatedPositionsAddUpInAnyLayout(_ dtype: DType) {
+    let index = Tensor([2, 0, 2, 1, 2])
+    let source = Tensor((0..<15).map(Float.init), shape: [5, 3]).to(dtype)
+    let memory = Tensor((0..<48).map { Float($0 % 11) }, shape: [6, 8])
+    let tables: [@Sendable (Tensor) -> Tensor] = [
+      { $0[..<3, ..<3] }, { $0.T[..<3, ..<3] }, { $0[.slice(from: 1, to: 6, step: 2), .slice(from: 0, to: 8, step: 3)] },
+      { $0[3..., 2...].T[..<3, ..<3] },
+    ]
+    for table in tables {
+      let narrow = memory.to(dtype)
+      let wide = memory.clone()
+      table(narrow).indexAdd_(dim: 0, index: index, source: source)
+      table(wide).indexAdd_(dim: 0, index: index, source: source.to(.float32))
+      #expect(narrow.to(.float32).array(of: Float.self) == wide.array(of: Float.self))
+      table(narrow).indexPut_([index, Tensor([1, 1, 1, 0, 2])], source[.all, 1], accumulate: true)
+      table(wide).indexPut_([index, Tensor([1, 1, 1, 0, 2])], source[.all, 1].to(.float32), accumulate: true)
+      #expect(narrow.to(.float32).array(of: Float.self) == wide.array(of: Float.self))
+      let positions = Tensor([2, 0, 2, 1, 1, 1, 0, 0, 2], shape: [3, 3])
+      table(narrow).scatterAdd_(dim: 1, index: positions, source: source)
+      table(wide).scatterAdd_(dim: 1, index: positions, source: source.to(.float32))
+      #expect(narrow.to(.float32).array(of: Float.self) == wide.array(of: Float.self))
+    }
+    // A temporary keeps the strides it has.
+    let temporary = memory[..<3, ..<3].to(dtype).T.clone()
+    let expected = memory[..<3, ..<3].T.indexAdd(dim: 0, index: index, source: source.to(.float32))
+    #expect(
+      (consume temporary).indexAdd(dim: 0, index: index, source: source).to(.float32).array(of: Float.self)
+        == expected.array(of: Float.self))
+  }
 }

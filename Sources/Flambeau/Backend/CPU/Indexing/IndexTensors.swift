@@ -175,14 +175,17 @@ extension Elements {
       if dtype == dtype.computeClass.dtype {
         walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
       } else {
-        // Sums are exact or rounded once: they are formed in the class the dtype computes in.
-        let sums = try Value(Layout(layout.shape), dtype.computeClass.dtype)
-        let terms = try Value(Layout(value.layout.shape), sums.dtype)
-        copy(to: sums.elements)
+        // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
+        // positions may be counted in its strides.
+        guard let reach = layout.bounds else { return }
+        let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype)
+        let terms = try Value(Layout(value.layout.shape), memory.dtype)
+        let sums = Elements(memory.storage.pointer, layout.moved(to: layout.offset - reach.lowerBound), memory.dtype)
+        copy(to: sums)
         value.copy(to: terms.elements)
-        withExtendedLifetime((sums.storage, terms.storage)) {
-          walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums.elements, terms.elements))
-          sums.elements.copy(to: self)
+        withExtendedLifetime((memory.storage, terms.storage)) {
+          walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements))
+          sums.copy(to: self)
         }
       }
     }

@@ -4,19 +4,12 @@ import CKernels
 ///
 /// All tensors have the parameter's shape and dtype. What the state holds, and in what order, depends on the formula.
 package struct ParameterStep: Sendable {
-  package enum Formula: Sendable {
-    /// State: the momentum buffer, if there is momentum.
-    case sgd(SGDFormula)
-    /// State: the mean of the gradients, that of their squares and, with amsgrad, the largest of the latter.
-    case adam(AdamFormula)
-  }
-
   package let parameter: Tensor
   package let gradient: Tensor
-  package let state: [Tensor]
-  package let formula: Formula
+  package let state: [Tensor?]
+  package let formula: StepFormula
 
-  package init(_ formula: Formula, parameter: Tensor, gradient: Tensor, state: [Tensor]) {
+  package init(_ formula: StepFormula, parameter: Tensor, gradient: Tensor, state: [Tensor?]) {
     self.formula = formula
     self.parameter = parameter
     self.gradient = gradient
@@ -45,48 +38,72 @@ package struct ParameterStep: Sendable {
   }
 }
 
-package struct SGDFormula: Sendable {
-  package var lr, momentum, dampening, weightDecay: Double
-  package var nesterov, maximize: Bool
-  /// The momentum buffer holds nothing yet.
-  package var isFirst: Bool
+/// How a step is computed: torch's sequence of operations for one tensor, and its numbers.
+package struct StepFormula: Sendable {
+  /// What is kept for a parameter, in this order; nil for what a rule does without.
+  package enum Rule: Sendable {
+    /// The momentum buffer.
+    case sgd
+    /// The mean of gradients, that of their squares, the largest of the latter.
+    case adam
+    /// The mean of squares, the momentum buffer, the mean of gradients.
+    case rmsprop
+    /// The sum of squares.
+    case adagrad
+    /// The mean of the gradients' squares, and that of the changes'.
+    case adadelta
+    /// The mean of gradients, and the fading largest of their magnitudes.
+    case adamax
+    /// The mean of gradients, and that of their squares.
+    case radam
 
-  package init(
-    lr: Double, momentum: Double, dampening: Double, weightDecay: Double, nesterov: Bool, maximize: Bool, isFirst: Bool
-  ) {
-    (self.lr, self.momentum, self.dampening, self.weightDecay) = (lr, momentum, dampening, weightDecay)
-    (self.nesterov, self.maximize, self.isFirst) = (nesterov, maximize, isFirst)
+    fileprivate var row: fb_rule {
+      switch self {
+      case .sgd: fb_rule_sgd
+      case .adam: fb_rule_adam
+      case .rmsprop: fb_rule_rmsprop
+      case .adagrad: fb_rule_adagrad
+      case .adadelta: fb_rule_adadelta
+      case .adamax: fb_rule_adamax
+      case .radam: fb_rule_radam
+      }
+    }
   }
 
-  fileprivate var constants: fb_sgd {
-    fb_sgd(
-      lr: lr, weight_decay: weightDecay, momentum: momentum, fresh: 1 - dampening, first: isFirst, nesterov: nesterov,
-      maximize: maximize)
-  }
-}
+  package let rule: Rule
+  /// What the change is multiplied with before it is taken off.
+  package let rate: Double
+  /// Added to the gradient, times the parameter.
+  package var weightDecay = 0.0
+  /// The parameter is multiplied with it first.
+  package var kept = 1.0
+  /// What a momentum buffer keeps.
+  package var momentum = 0.0
+  /// What a gradient counts in a mean of gradients, or in a momentum buffer.
+  package var fresh1 = 0.0
+  /// What a mean of squares keeps.
+  package var beta2 = 0.0
+  /// What means are divided by, because they began as zeros.
+  package var correction1 = 1.0
+  package var correction2 = 1.0
+  /// RAdam's; 0 while variances are not to be trusted.
+  package var rectification = 0.0
+  /// What the sum of squares begins with.
+  package var initial = 0.0
+  package var eps = 0.0
+  /// The state holds nothing yet.
+  package var isFirst = false
+  package var nesterov = false
+  package var maximize = false
 
-package struct AdamFormula: Sendable {
-  package var lr: Double
-  package var betas: (Double, Double)
-  /// βᵗ of both betas, t counting from 1.
-  package var powers: (Double, Double)
-  package var eps, weightDecay: Double
-  /// The parameter itself decays, not its gradient.
-  package var isDecoupled, maximize: Bool
+  package init(_ rule: Rule, rate: Double) { (self.rule, self.rate) = (rule, rate) }
 
-  package init(
-    lr: Double, betas: (Double, Double), powers: (Double, Double), eps: Double, weightDecay: Double, isDecoupled: Bool,
-    maximize: Bool
-  ) {
-    (self.lr, self.betas, self.powers, self.eps) = (lr, betas, powers, eps)
-    (self.weightDecay, self.isDecoupled, self.maximize) = (weightDecay, isDecoupled, maximize)
-  }
-
-  fileprivate var constants: fb_adam {
-    fb_adam(
-      step_size: lr / (1 - powers.0), weight_decay: isDecoupled ? 0 : weightDecay,
-      kept: isDecoupled ? 1 - lr * weightDecay : 1, fresh1: 1 - betas.0, beta2: betas.1, fresh2: 1 - betas.1,
-      correction2: (1 - powers.1).squareRoot(), eps: eps, maximize: maximize)
+  fileprivate var numbers: fb_step_numbers {
+    fb_step_numbers(
+      rate: rate, weight_decay: weightDecay, kept: kept, momentum: momentum, fresh1: fresh1, beta2: beta2, fresh2: 1 - beta2,
+      correction1: correction1, correction2: correction2, rectification: rectification, initial: initial, eps: eps,
+      first: isFirst,
+      nesterov: nesterov, maximize: maximize)
   }
 }
 
@@ -100,7 +117,8 @@ private struct StepArrays {
     parameter = try DenseArray(step.parameter)
     gradient = try DenseArray(step.gradient)
     func array(_ i: Int) throws(TensorError) -> DenseArray? {
-      i < step.state.count ? try DenseArray(step.state[i]) : nil
+      guard i < step.state.count, let tensor = step.state[i] else { return nil }
+      return try DenseArray(tensor)
     }
     state = (try array(0), try array(1), try array(2))
   }
@@ -126,42 +144,26 @@ private struct StepRun {
   private let parameter: Address
   private let gradient: Address
   private let state: (Address?, Address?, Address?)
-  private let dtype: DType
-  private let kernel: StepKernel
+  private let width: Int
+  private let kernel: fb_step
+  private let numbers: fb_step_numbers
 
-  init(_ arrays: StepArrays, _ formula: ParameterStep.Formula) {
+  init(_ arrays: StepArrays, _ formula: StepFormula) {
     parameter = arrays.parameter.start
     gradient = arrays.gradient.start
     state = (arrays.state.0?.start, arrays.state.1?.start, arrays.state.2?.start)
-    dtype = arrays.parameter.dtype
-    switch formula {
-    case .sgd(let formula): kernel = .sgd(KernelAccess.sgd[Int(dtype.rawValue)]!, formula.constants)
-    case .adam(let formula): kernel = .adam(KernelAccess.adam[Int(dtype.rawValue)]!, formula.constants)
-    }
+    width = arrays.parameter.dtype.byteCount
+    kernel = formula.rule.row.step(arrays.parameter.dtype)
+    numbers = formula.numbers
   }
 
   func run(_ start: Int, _ count: Int) {
-    let offset = start * dtype.byteCount
-    kernel.run(
-      parameter + offset, gradient + offset, state.0.map { $0 + offset }, state.1.map { $0 + offset },
-      state.2.map { $0 + offset }, count)
-  }
-}
-
-private enum StepKernel {
-  case sgd(fb_sgd_step, fb_sgd)
-  case adam(fb_adam_step, fb_adam)
-
-  @inline(__always)
-  func run(
-    _ parameter: UnsafeMutableRawPointer, _ gradient: UnsafeMutableRawPointer, _ first: UnsafeMutableRawPointer?,
-    _ second: UnsafeMutableRawPointer?, _ third: UnsafeMutableRawPointer?, _ count: Int
-  ) {
-    switch self {
-    case .sgd(let kernel, let constants):
-      withUnsafePointer(to: constants) { kernel(parameter, gradient, first, count, $0) }
-    case .adam(let kernel, let constants):
-      withUnsafePointer(to: constants) { kernel(parameter, gradient, first, second, third, count, $0) }
+    let offset = start * width
+    let state = (state.0.map { $0 + offset }, state.1.map { $0 + offset }, state.2.map { $0 + offset })
+    withUnsafePointer(to: state) {
+      $0.withMemoryRebound(to: Address?.self, capacity: 3) { state in
+        withUnsafePointer(to: numbers) { kernel(parameter + offset, gradient + offset, state, count, $0) }
+      }
     }
   }
 }
