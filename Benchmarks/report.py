@@ -18,7 +18,8 @@ AIMS = {
     "conv7x7s2_8x3x224x224_64_fwdbwd": 1.2, "conv7x7s2_8x3x224x224_64_fwd": 1.05, "convdw3x3_": 2, "mlp_train": 1.6,
     "lenet_train": 2, "rss_gpt_baby_train": 2, "gpt_baby_train": 1.25, "rss_resnet18": None, "resnet18_train_b8": 1.3,
     "resnet18_infer_b1": 1.4, "sdpa_causal_8x6x256x64": 1.7, "sdpa_4x8x1024x64": 1.4, "conv1d_": 1, "convt4x4s2_": 1, "groupnorm_": 1,
-    "bilinear2x_": 1, "lstm_": 1, "sort_1M": 1, "topk": 1, "gather_": 1, "scatter_add_": 1, "index_select_": 1,
+    "bilinear2x_": 1, "lstm_": 1, "sort_1M": 1, "topk": 1, "gather_": 1, "scatter_add_": 1, "index_select_": 1, "gpt2_prefill256": 1.2,
+    "bert_base_infer_8x128": 1.1, "gpt2_decode_bf16": 1.8, "gpt2_decode": 1.1, "load_minilm_safetensors": 1, "load_minilm_pth": 2,
 }
 
 

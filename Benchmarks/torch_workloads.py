@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import Callable
@@ -288,6 +289,42 @@ def causal_attention(q, k, v):
     return F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
+def minilm():
+    """Tensors of the shapes of all-MiniLM-L6-v2's."""
+    shapes = {"word": (30522, 384), "position": (512, 384), "type": (2, 384), "norm.weight": (384,), "norm.bias": (384,)}
+    for layer in range(6):
+        for name in ("query", "key", "value", "output"):
+            shapes |= {f"{layer}.{name}.weight": (384, 384), f"{layer}.{name}.bias": (384,)}
+        shapes |= {f"{layer}.up.weight": (1536, 384), f"{layer}.up.bias": (1536,)}
+        shapes |= {f"{layer}.down.weight": (384, 1536), f"{layer}.down.bias": (384,)}
+        for name in ("norm1", "norm2"):
+            shapes |= {f"{layer}.{name}.weight": (384,), f"{layer}.{name}.bias": (384,)}
+    return {name: randn(*shape) for name, shape in shapes.items()}
+
+
+def loading(ending):
+    """Reads a file of 91 MB, and every element once."""
+
+    def prepare():
+        folder = tempfile.TemporaryDirectory()
+        path = os.path.join(folder.name, "minilm." + ending)
+        if ending == "pth":
+            torch.save(minilm(), path)
+            load = torch.load
+        else:
+            import safetensors.torch
+
+            safetensors.torch.save_file(minilm(), path)
+            load = safetensors.torch.load_file
+
+        def call(folder=folder):
+            return sum(tensor.sum().item() for tensor in load(path).values())
+
+        return call
+
+    return Workload("ms", 1, prepare)
+
+
 def reduction(operation, *shape):
     amount = gigabytes(16 * MEGA)
     return Workload("GB/s", amount, without_grad(operation, shape))
@@ -367,6 +404,7 @@ WORKLOADS |= {
     "gpt2_decode_bf16": Workload("tok/s", 16, decode),
     "bert_base_infer_8x128": Workload("seq/s", 8, bert),
 }
+WORKLOADS |= {"load_minilm_safetensors": loading("safetensors"), "load_minilm_pth": loading("pth")}
 # Peak resident memory of a process that runs only the workload named here.
 PEAK_MEMORY = {f"rss_{name}": name for name in ("resnet18_train_b8", "gpt_baby_train")}
 UNITS = {name: workload.unit for name, workload in WORKLOADS.items()} | dict.fromkeys(PEAK_MEMORY, "MB")

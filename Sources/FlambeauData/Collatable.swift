@@ -2,7 +2,9 @@ import Flambeau
 
 /// What can be put together to a batch. Torch's `default_collate`; a type of your own takes the place of a `collate_fn`.
 public protocol Collatable: Sendable {
+  /// What several samples become; a tensor unless said otherwise.
   associatedtype Batch: Sendable = Tensor
+  /// One batch of `samples`, in their order. Throws where they cannot be joined (different shapes, say).
   static func collate(_ samples: [Self]) throws -> Batch
 }
 

@@ -37,6 +37,7 @@ public struct Example: Collatable {
   /// What it should make of it.
   public var target: Tensor
 
+  /// An example of an input and its target.
   public init(_ input: Tensor, _ target: Tensor) {
     self.input = input
     self.target = target

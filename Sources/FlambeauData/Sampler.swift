@@ -13,6 +13,7 @@ public struct SequentialSampler: Sampler {
   /// How many there are.
   public let count: Int
 
+  /// The order of a data set of `count` examples.
   public init(count: Int) { self.count = count }
 
   /// The order of an epoch.
@@ -29,6 +30,7 @@ public struct RandomSampler: Sampler {
   /// Where the order is drawn from; nil for the default.
   public let generator: Generator?
 
+  /// Permutations of `count` positions, drawn from `generator` (default: the process's own).
   public init(count: Int, generator: Generator? = nil) {
     self.count = count
     self.generator = generator

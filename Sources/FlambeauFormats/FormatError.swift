@@ -7,6 +7,7 @@ public struct FormatError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The part of the file at fault, such as `tensor 'fc1.weight'` or `byte 17 of the header`; nil for the file as a whole.
   public let `where`: String?
 
+  /// An error in `file`: what is wrong, and at which byte, key or line.
   public init(file: String, what: String, where place: String? = nil) {
     self.file = file
     self.what = what

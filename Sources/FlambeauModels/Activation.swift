@@ -2,11 +2,20 @@ import Flambeau
 
 /// A function of each element between linear maps, under its name in Hugging Face's `config.json`.
 public enum Activation: String, Sendable, Hashable, Decodable {
-  case gelu, relu, silu
+  /// x Φ(x), exactly.
+  case gelu
+  /// max(x, 0).
+  case relu
+  /// x σ(x).
+  case silu
+  /// gelu by tanh, as GPT-2 names it.
   case geluNew = "gelu_new"
+  /// gelu by tanh.
   case geluTanh = "gelu_pytorch_tanh"
+  /// silu by its other name.
   case swish
 
+  /// The function of each element of `x`.
   public func callAsFunction(_ x: consuming Tensor) -> Tensor {
     switch self {
     case .gelu: (consume x).gelu()

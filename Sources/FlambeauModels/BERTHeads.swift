@@ -9,6 +9,7 @@ public final class BERTForMaskedLM: Module {
   public let bert: BERT
   let cls: Head
 
+  /// A network with fresh weights, the decoder's being the word embedding's.
   public init(_ config: BERT.Config = BERT.Config(), file: StaticString = #fileID, line: UInt = #line) {
     bert = BERT(config, pooling: false, file: file, line: line)
     cls = Head(config, bert.embeddings.wordEmbeddings.weight)
@@ -70,6 +71,7 @@ public final class BERTForSequenceClassification: Module {
   let dropout: Dropout
   let classifier: Linear
 
+  /// A network with fresh weights and `numLabels` classes.
   public init(
     _ config: BERT.Config = BERT.Config(), numLabels: Int = 2, file: StaticString = #fileID, line: UInt = #line
   ) {
@@ -94,6 +96,7 @@ public final class SentenceEncoder: Module {
   /// The encoder.
   public let bert: BERT
 
+  /// A network with fresh weights; the default is MiniLM's shape.
   public init(_ config: BERT.Config = .miniLM, file: StaticString = #fileID, line: UInt = #line) {
     bert = BERT(config, file: file, line: line)
   }

@@ -26,6 +26,7 @@ public final class GPT2: Layer {
     /// `.tanh` in OpenAI's and Hugging Face's models, `.none` in nanoGPT's.
     public var gelu = GELUApproximation.tanh
 
+    /// A configuration; the defaults are GPT-2 small's.
     public init(
       vocabSize: Int = 50257, nPositions: Int = 1024, nEmbd: Int = 768, nLayer: Int = 12, nHead: Int = 12, dropout: Double = 0.1,
       bias: Bool = true, gelu: GELUApproximation = .tanh
@@ -64,6 +65,7 @@ public final class GPT2: Layer {
     }
   }
 
+  /// Logits [N, T, vocabSize] of tokens [N, T] (integers), T at most `nPositions`.
   public func callAsFunction(_ tokens: Tensor) -> Tensor {
     lmHead(transformer(tokens, CausalContext(tokens.ndim == 2 ? tokens.shape[1] : 0)))
   }
@@ -180,6 +182,7 @@ public final class Conv1D: Adaptable {
     Init.normal_(weight.tensor, std: 0.02)
   }
 
+  /// x @ weight + bias: [..., in] → [..., out].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let rows = x.reshape([-1, x.shape[-1]])
     let y = bias?.tensor.addmm(rows, weight.tensor) ?? rows.mm(weight.tensor)

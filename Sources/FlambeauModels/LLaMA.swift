@@ -24,6 +24,7 @@ public final class LLaMA: Layer {
     }
   }
 
+  /// Logits [N, T, vocabSize] of tokens [N, T] (integers).
   public func callAsFunction(_ tokens: Tensor) -> Tensor {
     guard tokens.ndim == 2 else {
       return Door.refuse(TensorError(.shape, "tokens should be [n, t], but their shape is \(tokens.shape)"), in: "LLaMA", tokens)

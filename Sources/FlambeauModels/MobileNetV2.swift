@@ -43,6 +43,7 @@ public final class MobileNetV2: Layer {
     if let bias = head.bias { Init.zeros_(bias.tensor) }
   }
 
+  /// Logits [N, classes] of images [N, 3, H, W].
   public func callAsFunction(_ x: Tensor) -> Tensor { classifier(features(x).mean(dim: [2, 3])) }
 
   /// Blocks that follow each other; the first has the stride.

@@ -62,6 +62,7 @@ public final class ResNet: Layer {
     }
   }
 
+  /// Logits [N, classes] of images [N, 3, H, W].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     var x = bn1(conv1(x)).relu()
     if let maxpool { x = maxpool(x) }

@@ -24,6 +24,7 @@ public struct RotaryEmbedding: Sendable, Hashable {
   let frequencies: [Double]
   let amplitude: Double
 
+  /// Angles for heads of `width` features; `theta` is the base of their wavelengths.
   public init(width: Int, theta: Double = 10000, scaling: Scaling? = nil) {
     let plain = (0..<width / 2).map { 1 / pow(theta, 2 * Double($0) / Double(width)) }
     switch scaling {

@@ -3,7 +3,10 @@ import FlambeauNN
 
 /// What reads a sequence step by step in a ``RecurrentLanguageModel`` and a ``SequenceClassifier``.
 public enum RecurrentKind: Sendable, Hashable {
-  case lstm, gru
+  /// Long short-term memory.
+  case lstm
+  /// Gated recurrent units.
+  case gru
 }
 
 /// Hidden states, and an LSTM's cells.
@@ -13,6 +16,7 @@ public struct RecurrentState: Sendable {
   /// Nil for a GRU.
   public var cell: Tensor?
 
+  /// A state of `hidden` and, for LSTM, `cell`, each [layers, N, features].
   public init(hidden: Tensor, cell: Tensor? = nil) { (self.hidden, self.cell) = (hidden, cell) }
 
   /// The same numbers, without the history they were made by: what truncated backpropagation carries to the next piece.

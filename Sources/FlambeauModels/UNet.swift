@@ -22,6 +22,7 @@ public final class UNet: Layer {
     outc = Output(width, classes)
   }
 
+  /// Logits [N, classes, H, W] of images [N, channels, H, W].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let x1 = inc(x)
     let x2 = down1(x1)

@@ -53,6 +53,7 @@ public final class VisionTransformer: Layer {
   let encoder: Encoder
   let heads: Heads
 
+  /// A network with fresh weights; the default is ViT-B/16.
   public init(_ config: Config = .b16, file: StaticString = #fileID, line: UInt = #line) {
     if config.patchSize <= 0 || config.imageSize % config.patchSize != 0 {
       let problem = "imageSize (\(config.imageSize)) must be divisible by patchSize (\(config.patchSize))"
@@ -67,6 +68,7 @@ public final class VisionTransformer: Layer {
     if let bias = convProj.bias { Init.zeros_(bias.tensor) }
   }
 
+  /// Logits [N, classes] of images [N, 3, side, side].
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard x.ndim == 4, x.shape[2] == config.imageSize, x.shape[3] == config.imageSize else {
       let problem = "images should be [n, 3, \(config.imageSize), \(config.imageSize)], but their shape is \(x.shape)"

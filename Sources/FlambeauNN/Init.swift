@@ -12,11 +12,26 @@ import Flambeau
 /// draw from the current generator.
 public enum Init {
   /// Which side of a weight's connections is counted.
-  public enum FanMode: Sendable { case fanIn, fanOut }
+  public enum FanMode: Sendable {
+    /// Connections from inputs: keeps the forward pass's variance.
+    case fanIn
+    /// Connections to outputs: keeps the backward pass's.
+    case fanOut
+  }
 
   /// What follows the layer that is initialised.
   public enum Nonlinearity: Sendable {
-    case linear, sigmoid, tanh, relu, selu
+    /// Gain 1.
+    case linear
+    /// Gain 1.
+    case sigmoid
+    /// Gain 5/3.
+    case tanh
+    /// Gain √2.
+    case relu
+    /// Gain 3/4.
+    case selu
+    /// Gain √(2 / (1 + slope²)).
     case leakyReLU(slope: Double = 0.01)
   }
 

@@ -13,6 +13,7 @@ public struct AddedToken: Sendable, Equatable {
   /// Whether it is looked for in normalized text.
   public var isNormalized: Bool
 
+  /// A token that is never split; by default it is looked for in normalised text unless it is special.
   public init(_ content: String, isSpecial: Bool = false, isNormalized: Bool? = nil) {
     self.content = content
     self.isSpecial = isSpecial

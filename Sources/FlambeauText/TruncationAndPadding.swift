@@ -4,12 +4,16 @@ public struct Truncation: Sendable, Equatable {
   public enum Strategy: String, Sendable {
     /// The longer text of a pair first.
     case longestFirst = "LongestFirst"
+    /// Only the first of two texts is shortened.
     case onlyFirst = "OnlyFirst"
+    /// Only the second of two texts is shortened.
     case onlySecond = "OnlySecond"
   }
   /// Where it happens.
   public enum Side: String, Sendable {
+    /// The first tokens go.
     case left = "Left"
+    /// The last tokens go.
     case right = "Right"
   }
 
@@ -22,6 +26,7 @@ public struct Truncation: Sendable, Equatable {
   /// The side that is cut off.
   public var side: Side
 
+  /// At most `maxLength` tokens, special ones included; pieces that are cut off overlap by `stride`.
   public init(maxLength: Int, stride: Int = 0, strategy: Strategy = .longestFirst, side: Side = .right) {
     self.maxLength = maxLength
     self.stride = stride
@@ -106,7 +111,9 @@ public struct Truncation: Sendable, Equatable {
 public struct Padding: Sendable, Equatable {
   /// Where it happens.
   public enum Side: String, Sendable {
+    /// Before the tokens.
     case left = "Left"
+    /// After the tokens.
     case right = "Right"
   }
 
@@ -123,6 +130,7 @@ public struct Padding: Sendable, Equatable {
   /// The text of the token that fills up.
   public var token: String
 
+  /// Padding to `length` tokens, or to a batch's longest where nil, rounded up to a `multiple`.
   public init(
     id: Int = 0, token: String = "[PAD]", typeId: Int = 0, length: Int? = nil, multiple: Int? = nil, side: Side = .right
   ) {

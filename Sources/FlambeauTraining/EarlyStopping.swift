@@ -14,6 +14,7 @@ public struct EarlyStopping: Sendable, Hashable, Codable {
   /// The looks since then.
   public private(set) var looksSinceBest = 0
 
+  /// Stops after `patience` values that are not better by more than `minDelta`.
   public init(patience: Int, minDelta: Double = 0, goal: Goal = .lowest) {
     self.patience = patience
     self.minDelta = minDelta

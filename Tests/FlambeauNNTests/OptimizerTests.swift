@@ -53,6 +53,23 @@ struct OptimizerCase: Encodable, CustomTestStringConvertible {
     case "Adam":
       return Adam(
         parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0, amsgrad: flag("amsgrad"), maximize: maximize)
+    case "RMSprop":
+      return RMSprop(
+        parameters, lr: lr, alpha: number("alpha", 0.99), eps: eps, weightDecay: decay ?? 0, momentum: number("momentum"),
+        centered: flag("centered"), maximize: maximize)
+    case "Adagrad":
+      return Adagrad(
+        parameters, lr: lr, lrDecay: number("lr_decay"), weightDecay: decay ?? 0,
+        initialAccumulatorValue: number("initial_accumulator_value"), eps: number("eps", 1e-10), maximize: maximize)
+    case "Adadelta":
+      return Adadelta(
+        parameters, lr: lr, rho: number("rho", 0.9), eps: number("eps", 1e-6), weightDecay: decay ?? 0, maximize: maximize)
+    case "Adamax":
+      return Adamax(parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0, maximize: maximize)
+    case "RAdam":
+      return RAdam(
+        parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0,
+        decoupledWeightDecay: flag("decoupled_weight_decay"), maximize: maximize)
     default:
       return AdamW(
         parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0.01, amsgrad: flag("amsgrad"),
@@ -93,6 +110,45 @@ struct OptimizerCase: Encodable, CustomTestStringConvertible {
         arguments: [
           "lr": .number(0.02), "betas": .pair(0.85, 0.99), "weight_decay": .number(0.3), "amsgrad": .flag(true),
         ], state: adam + ["max_exp_avg_sq"]),
+      OptimizerCase(optimizer: "RMSprop", arguments: ["lr": .number(0.01)], state: ["square_avg"]),
+      OptimizerCase(
+        optimizer: "RMSprop",
+        arguments: ["lr": .number(0.02), "alpha": .number(0.8), "momentum": .number(0.7), "weight_decay": .number(0.1)],
+        state: ["square_avg", "momentum_buffer"]),
+      OptimizerCase(
+        optimizer: "RMSprop",
+        arguments: ["lr": .number(0.01), "alpha": .number(0.4), "centered": .flag(true), "maximize": .flag(true)],
+        state: ["square_avg", "grad_avg"]),
+      OptimizerCase(
+        optimizer: "RMSprop", arguments: ["lr": .number(0.01), "momentum": .number(0.5), "centered": .flag(true)],
+        state: ["square_avg", "momentum_buffer", "grad_avg"]),
+      OptimizerCase(optimizer: "Adagrad", arguments: ["lr": .number(0.1)], state: ["sum"]),
+      OptimizerCase(
+        optimizer: "Adagrad",
+        arguments: [
+          "lr": .number(0.05), "lr_decay": .number(0.03), "initial_accumulator_value": .number(0.2),
+          "weight_decay": .number(0.02), "maximize": .flag(true),
+        ], state: ["sum"]),
+      OptimizerCase(optimizer: "Adadelta", arguments: ["lr": .number(1)], state: ["square_avg", "acc_delta"]),
+      OptimizerCase(
+        optimizer: "Adadelta",
+        arguments: ["lr": .number(0.7), "rho": .number(0.6), "eps": .number(1e-3), "weight_decay": .number(0.05)],
+        state: ["square_avg", "acc_delta"]),
+      OptimizerCase(optimizer: "Adamax", arguments: ["lr": .number(2e-3)], state: ["exp_avg", "exp_inf"]),
+      OptimizerCase(
+        optimizer: "Adamax",
+        arguments: [
+          "lr": .number(0.02), "betas": .pair(0.4, 0.8), "weight_decay": .number(0.1), "maximize": .flag(true),
+        ], state: ["exp_avg", "exp_inf"]),
+      OptimizerCase(optimizer: "RAdam", arguments: ["lr": .number(0.01)], state: adam),
+      OptimizerCase(
+        optimizer: "RAdam",
+        arguments: ["lr": .number(0.02), "betas": .pair(0.6, 0.9), "weight_decay": .number(0.1)], state: adam),
+      OptimizerCase(
+        optimizer: "RAdam",
+        arguments: [
+          "lr": .number(0.02), "weight_decay": .number(0.1), "decoupled_weight_decay": .flag(true), "maximize": .flag(true),
+        ], state: adam),
     ]
     return single
       + single.map { OptimizerCase(optimizer: $0.optimizer, arguments: $0.arguments, state: $0.state, dtype: "float64") }
@@ -332,6 +388,10 @@ struct OptimizerTraining: Encodable {
     #expect(problem { _ = SGD([weight], nesterov: true) } == "Nesterov momentum requires a momentum and zero dampening")
     #expect(problem { _ = Adam([weight], betas: (0.9, 1)) } == "Invalid beta parameter at index 1: 1.0")
     #expect(problem { _ = AdamW([weight], eps: -.infinity) } == "Invalid epsilon value: -inf")
+    #expect(problem { _ = RMSprop([weight], alpha: -1) } == "Invalid alpha value: -1.0")
+    #expect(problem { _ = Adagrad([weight], lrDecay: -1) } == "Invalid lr_decay value: -1.0")
+    #expect(problem { _ = Adadelta([weight], rho: 1.5) } == "Invalid rho value: 1.5")
+    #expect(problem { _ = RAdam([weight], betas: (-0.1, 0.9)) } == "Invalid beta parameter at index 0: -0.1")
     #expect(
       problem { SGD([weight]).addParamGroup([Parameter(.ones([1])), weight]) }
         == "some parameters appear in more than one parameter group")

@@ -9,11 +9,14 @@ import numpy
 import torch
 
 torch.set_num_threads(1)
-own_sqrt = torch.Tensor.sqrt
+own_roots = torch.Tensor.sqrt, torch.Tensor.sqrt_
 
 
 def exact_sqrt(tensor):
     return torch.from_numpy(numpy.sqrt(tensor.numpy()))
+
+
+exact_roots = exact_sqrt, lambda tensor: tensor.copy_(exact_sqrt(tensor))
 
 
 def run(case, plan, numbers):
@@ -48,8 +51,8 @@ def main():
     numbers = [part.reshape(shape) for part, shape in zip(flat.split(sizes), plan["shapes"] * (plan["steps"] + 1))]
     with open(sys.argv[2], "wb") as file:
         for case in plan["cases"]:
-            for sqrt in (exact_sqrt, own_sqrt):
-                torch.Tensor.sqrt = sqrt
+            for roots in (exact_roots, own_roots):
+                torch.Tensor.sqrt, torch.Tensor.sqrt_ = roots
                 for tensor in run(case, plan, numbers):
                     file.write(tensor.contiguous().numpy().tobytes())
 

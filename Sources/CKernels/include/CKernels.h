@@ -125,8 +125,7 @@ typedef struct fb_table {
   fb_transpose transpose[fb_size_count];
   fb_stream_copy stream_copy;
   /// Null for integers.
-  fb_sgd_step sgd[fb_dtype_count];
-  fb_adam_step adam[fb_dtype_count];
+  fb_step steps[fb_dtype_count][fb_rule_count];
   fb_index_move index_read[fb_size_count];
   fb_index_move index_write[fb_size_count];
   /// Sums, products and extremes.

@@ -5,35 +5,48 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct fb_sgd {
-  double lr, weight_decay, momentum;
-  /// What the gradient counts in the momentum buffer: 1 − dampening.
-  double fresh;
-  /// `first`: the buffer is written, not read.
-  bool first, nesterov, maximize;
-} fb_sgd;
+/// The rules, and what `state` points to for each; a null pointer is a state that the rule does without.
+typedef enum fb_rule {
+  /// The momentum buffer, if there is momentum.
+  fb_rule_sgd,
+  /// The mean of gradients, that of their squares and, with amsgrad, the largest of the latter.
+  fb_rule_adam,
+  /// The mean of squares; the momentum buffer, if there is momentum; the mean of gradients, if variances are wanted.
+  fb_rule_rmsprop,
+  /// The sum of squares.
+  fb_rule_adagrad,
+  /// The mean of the gradients' squares, and that of the changes'.
+  fb_rule_adadelta,
+  /// The mean of gradients, and the fading largest of their magnitudes.
+  fb_rule_adamax,
+  /// The mean of gradients, and that of their squares.
+  fb_rule_radam,
+  fb_rule_count
+} fb_rule;
 
-/// `buffer` is null without momentum.
-typedef void (*fb_sgd_step)(void *parameter, const void *gradient, void *buffer, ptrdiff_t n, const fb_sgd *options);
-
-typedef struct fb_adam {
-  /// lr / (1 − β1ᵗ)
-  double step_size;
+/// The numbers of a step; each rule uses some.
+typedef struct fb_step_numbers {
+  /// What the change is multiplied with before it is taken off.
+  double rate;
   /// Added to the gradient, times the parameter.
   double weight_decay;
   /// The parameter is multiplied with it: 1 − lr · decay where the decay is decoupled, else 1.
   double kept;
-  /// 1 − β1
+  /// What a momentum buffer keeps.
+  double momentum;
+  /// What a gradient counts in a mean of gradients or in a momentum buffer: 1 − β1, 1 − dampening.
   double fresh1;
-  double beta2;
-  /// 1 − β2
-  double fresh2;
-  /// √(1 − β2ᵗ)
-  double correction2;
+  /// What a mean of squares keeps, and what a new square counts in it.
+  double beta2, fresh2;
+  /// What means are divided by, because they began as zeros: 1 − β1ᵗ and √(1 − β2ᵗ).
+  double correction1, correction2;
+  /// RAdam's rectification; 0 while variances are not to be trusted.
+  double rectification;
+  /// What the sum of squares begins with.
+  double initial;
   double eps;
-  bool maximize;
-} fb_adam;
+  /// `first`: the state has not been written yet.
+  bool first, nesterov, maximize;
+} fb_step_numbers;
 
-/// `largest`, the maximum of `square` over all steps, is null without amsgrad.
-typedef void (*fb_adam_step)(void *parameter, const void *gradient, void *mean, void *square, void *largest, ptrdiff_t n,
-                             const fb_adam *options);
+typedef void (*fb_step)(void *parameter, const void *gradient, void *const state[3], ptrdiff_t n, const fb_step_numbers *numbers);

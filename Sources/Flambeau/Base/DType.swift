@@ -1,6 +1,25 @@
 /// The element type of a tensor. Torch's names.
 public enum DType: UInt8, Sendable, Hashable, CaseIterable {
-  case bool, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64
+  /// True or false, a byte of 0 or 1.
+  case bool
+  /// 0 … 255.
+  case uint8
+  /// −128 … 127.
+  case int8
+  /// 16 bits with a sign.
+  case int16
+  /// 32 bits with a sign.
+  case int32
+  /// 64 bits with a sign; the dtype of integer literals and indices.
+  case int64
+  /// IEEE half precision: 11 significant bits, at most 65504.
+  case float16
+  /// 8 significant bits and the range of float32.
+  case bfloat16
+  /// Single precision, the default of floating-point tensors.
+  case float32
+  /// Double precision.
+  case float64
 
   /// The bytes one element takes.
   public var byteCount: Int {

@@ -1,7 +1,10 @@
 /// Where a tensor's elements live. This build computes on the CPU.
 public struct Device: Sendable, Hashable {
   /// What kinds there are.
-  public enum Kind: UInt8, Sendable { case cpu }
+  public enum Kind: UInt8, Sendable {
+    /// The processor and its memory.
+    case cpu
+  }
 
   /// Its kind.
   public let kind: Kind

@@ -2,7 +2,24 @@
 public struct TensorError: Error, Sendable {
   /// What kinds there are.
   public enum Kind: Sendable {
-    case shape, dtype, device, index, argument, autograd, memory, concurrency, data
+    /// Shapes that do not fit.
+    case shape
+    /// A dtype the operation has no meaning for.
+    case dtype
+    /// Tensors of different devices, or a device that is not there.
+    case device
+    /// An index out of range.
+    case index
+    /// An argument outside what the operation takes.
+    case argument
+    /// A gradient that cannot be had: a changed saved value, a graph that was freed, a leaf that is written.
+    case autograd
+    /// Memory that could not be had.
+    case memory
+    /// Two tasks writing one storage at a time.
+    case concurrency
+    /// Samples that could not be read or put together, or a saved state that does not fit.
+    case data
   }
 
   /// Its kind.

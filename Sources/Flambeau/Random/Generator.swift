@@ -22,6 +22,7 @@ public final class Generator: Sendable {
     fb_random_seed(random, UInt64(truncatingIfNeeded: seed))
   }
 
+  /// A generator at torch's default seed, 67280421310721 (torch: Generator()).
   public convenience init() { self.init(seed: Generator.defaultSeed) }
 
   deinit { UnsafeMutableRawPointer(random).deallocate() }

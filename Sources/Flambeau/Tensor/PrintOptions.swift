@@ -11,6 +11,7 @@ public struct PrintOptions: Sendable, Hashable {
   /// Whether floating-point elements print as `1.0000e-05`; nil to decide by their sizes.
   public var sciMode: Bool?
 
+  /// Options with torch's defaults where nothing is said.
   public init(precision: Int = 4, threshold: Int = 1000, edgeItems: Int = 3, lineWidth: Int = 80, sciMode: Bool? = nil) {
     self.precision = precision
     self.threshold = threshold

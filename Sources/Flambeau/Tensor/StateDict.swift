@@ -3,6 +3,7 @@ public struct StateDict: Sendable {
   private var entries: [(key: String, value: Tensor)] = []
   private var positions: [String: Int] = [:]
 
+  /// A dictionary without entries.
   public init() {}
 
   /// A name that comes again replaces the tensor in its first place.

@@ -131,20 +131,31 @@ extension Value {
 
 /// A Swift type that is a dtype's element in memory.
 public protocol TensorElement: Sendable, NestedElements where Scalar == Self {
+  /// The dtype of a tensor whose elements have this type.
   static var dtype: DType { get }
 }
 
+/// bool.
 extension Bool: TensorElement { public static var dtype: DType { .bool } }
+/// uint8.
 extension UInt8: TensorElement { public static var dtype: DType { .uint8 } }
+/// int8.
 extension Int8: TensorElement { public static var dtype: DType { .int8 } }
+/// int16.
 extension Int16: TensorElement { public static var dtype: DType { .int16 } }
+/// int32.
 extension Int32: TensorElement { public static var dtype: DType { .int32 } }
+/// int64.
 extension Int64: TensorElement { public static var dtype: DType { .int64 } }
+/// int64.
 extension Int: TensorElement { public static var dtype: DType { .int64 } }
 #if !(os(macOS) && arch(x86_64))
+  /// float16.
   extension Float16: TensorElement { public static var dtype: DType { .float16 } }
 #endif
+/// float32.
 extension Float: TensorElement { public static var dtype: DType { .float32 } }
+/// float64.
 extension Double: TensorElement { public static var dtype: DType { .float64 } }
 
 extension Tensor {

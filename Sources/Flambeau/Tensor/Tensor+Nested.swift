@@ -1,5 +1,6 @@
 /// A number, or an array of arrays of numbers: what tensors are made from and turned into.
 public protocol NestedElements {
+  /// The type of the innermost elements.
   associatedtype Scalar: TensorElement
   /// How many arrays lie around a number.
   static var depth: Int { get }

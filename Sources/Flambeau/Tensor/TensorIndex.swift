@@ -10,6 +10,7 @@
 ///
 /// Integers, ranges and new axes give views; tensors give copies.
 public protocol TensorIndex: Sendable {
+  /// What this index picks.
   var indexTerm: IndexTerm { get }
 }
 

@@ -86,5 +86,5 @@ struct Workload: Sendable {
 
   static let all: [Workload] =
     products + elementwise + reductions + rows + attentions + overheads + convolutions + layers + selections + trainings
-    + inferences + languageModels + memories
+    + inferences + languageModels + files + memories
 }

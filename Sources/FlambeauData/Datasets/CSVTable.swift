@@ -14,6 +14,7 @@ public struct CSVTable: Sendable {
   public enum Column: Sendable {
     /// `[rows]`.
     case numbers(Tensor)
+    /// A column of words, as they stand in the file.
     case text([String])
   }
 

@@ -6,7 +6,14 @@ import FlambeauFormats
 public enum ImageMode: Sendable {
   /// Those of the file, palettes resolved: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha. CMYK becomes RGB.
   case unchanged
-  case gray, grayAlpha, rgb, rgba
+  /// One channel: brightness.
+  case gray
+  /// Brightness and opacity.
+  case grayAlpha
+  /// Red, green, blue.
+  case rgb
+  /// Red, green, blue, opacity.
+  case rgba
 
   var channels: Int? {
     switch self {

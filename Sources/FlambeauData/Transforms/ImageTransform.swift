@@ -8,6 +8,7 @@ import Flambeau
 /// Random ones draw from the current generator, torch's bits in torchvision's order; in a ``DataLoader`` that is a stream for
 /// each epoch and sample. A batch's images get one change together.
 public protocol ImageTransform: Sendable {
+  /// The transformed image; `image` is [C, H, W], or [N, C, H, W] where all images are to be treated alike.
   func callAsFunction(_ image: Tensor) -> Tensor
 }
 
@@ -21,6 +22,7 @@ public struct Compose: ImageTransform {
   /// The transforms, first to last.
   public init(_ transforms: [any ImageTransform]) { self.transforms = transforms }
 
+  /// The image after all transforms, in order.
   public func callAsFunction(_ image: Tensor) -> Tensor { transforms.reduce(image) { $1($0) } }
 }
 
@@ -33,8 +35,10 @@ extension Dataset where Sample == Example {
 
 /// uint8 pixels over 255, as float32; floating-point ones as they are. Torchvision's `ToDtype(float32, scale=True)`.
 public struct ToFloat: ImageTransform {
+  /// The transform has no options.
   public init() {}
 
+  /// uint8 in 0…255 becomes float32 in 0…1; float32 stays as it is.
   public func callAsFunction(_ image: Tensor) -> Tensor { Images.toFloat(image) }
 }
 
@@ -54,6 +58,7 @@ public struct Normalize: ImageTransform {
     self.std = std
   }
 
+  /// (image − mean) / std for each channel of an image [C, H, W] of floating-point numbers.
   public func callAsFunction(_ image: Tensor) -> Tensor { Images.normalize(image, mean: mean, std: std) }
 }
 
@@ -69,18 +74,21 @@ public struct Resize: ImageTransform {
   /// Smooths before making smaller.
   public let antialias: Bool
 
+  /// The shorter side becomes `shorterSide` pixels; the other keeps the proportions.
   public init(_ shorterSide: Int, interpolation: InterpolationMode = .bilinear, antialias: Bool = true) {
     size = .shorterSide(shorterSide)
     self.interpolation = interpolation
     self.antialias = antialias
   }
 
+  /// The image becomes [C, height, width], whatever its proportions.
   public init(height: Int, width: Int, interpolation: InterpolationMode = .bilinear, antialias: Bool = true) {
     size = .exact(height: height, width: width)
     self.interpolation = interpolation
     self.antialias = antialias
   }
 
+  /// The resized image, of the dtype it had; uint8 is rounded.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     switch size {
     case .exact(let height, let width):
@@ -97,6 +105,7 @@ public struct CenterCrop: ImageTransform {
   /// Elements of a row.
   public let width: Int
 
+  /// A square of `side` pixels.
   public init(_ side: Int) { self.init(height: side, width: side) }
   /// Of this height and width.
   public init(height: Int, width: Int) {
@@ -104,6 +113,7 @@ public struct CenterCrop: ImageTransform {
     self.width = width
   }
 
+  /// The middle of an image [C, H, W]: [C, height, width], with zeros where the image is smaller.
   public func callAsFunction(_ image: Tensor) -> Tensor { Images.centerCrop(image, height: height, width: width) }
 }
 
@@ -116,16 +126,19 @@ public struct Pad: ImageTransform {
   /// What the added pixels are.
   public let mode: PaddingMode
 
+  /// `all` pixels on each side.
   public init(_ all: Int, fill: Double = 0, mode: PaddingMode = .constant) {
     self.init(left: all, top: all, right: all, bottom: all, fill: fill, mode: mode)
   }
 
+  /// So many pixels on each side; `fill` is the value of a constant border.
   public init(left: Int, top: Int, right: Int, bottom: Int, fill: Double = 0, mode: PaddingMode = .constant) {
     (self.left, self.top, self.right, self.bottom) = (left, top, right, bottom)
     self.fill = fill
     self.mode = mode
   }
 
+  /// An image [C, H, W] with its border.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     Images.pad(image, left: left, top: top, right: right, bottom: bottom, fill: fill, mode: mode)
   }
@@ -136,7 +149,9 @@ public struct Grayscale: ImageTransform {
   /// Channels of the result.
   public let channels: Int
 
+  /// 1 channel, or 3 that are equal.
   public init(channels: Int = 1) { self.channels = channels }
 
+  /// The brightness of an image [3, H, W]: [channels, H, W].
   public func callAsFunction(_ image: Tensor) -> Tensor { Images.grayscale(image, channels: channels) }
 }

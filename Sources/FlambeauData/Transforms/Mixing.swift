@@ -11,6 +11,7 @@ public struct MixUp: Sendable {
   /// Of the Beta distribution which the share of the other image comes from.
   public let alpha: Double
 
+  /// Targets of `classes` classes; the share is drawn from Beta(alpha, alpha).
   public init(classes: Int, alpha: Double = 1) {
     self.classes = classes
     self.alpha = alpha
@@ -33,6 +34,7 @@ public struct CutMix: Sendable {
   /// Of the Beta distribution which the share of the rectangle comes from.
   public let alpha: Double
 
+  /// Targets of `classes` classes; the area kept is drawn from Beta(alpha, alpha).
   public init(classes: Int, alpha: Double = 1) {
     self.classes = classes
     self.alpha = alpha

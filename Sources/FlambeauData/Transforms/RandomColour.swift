@@ -28,6 +28,7 @@ public struct ColorJitter: ImageTransform {
     self.hue = hue
   }
 
+  /// An image [3, H, W] with changes drawn anew, in an order drawn anew.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     let order = Generator.current.permutation(4)
     let changes: [@Sendable (Tensor, Double) -> Tensor] = [
@@ -52,6 +53,7 @@ public struct GaussianBlur: ImageTransform {
     self.sigma = sigma
   }
 
+  /// An image [C, H, W] blurred by a width drawn anew.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     Images.gaussianBlur(image, kernelSize: kernelSize, sigma: Draw.uniform(sigma.lowerBound, sigma.upperBound))
   }

@@ -15,13 +15,17 @@ public struct RandomCrop: ImageTransform {
   /// How many elements are added on each side.
   public let padding: Int
 
+  /// A square of `side` pixels, after `padding` zeros on each side.
   public init(_ side: Int, padding: Int = 0) { self.init(height: side, width: side, padding: padding) }
+
+  /// A rectangle of so many pixels, after `padding` zeros on each side.
   public init(height: Int, width: Int, padding: Int = 0) {
     self.height = height
     self.width = width
     self.padding = padding
   }
 
+  /// A part [C, height, width] of an image that is at least as large; otherwise an error.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     Images.randomCrop(image, height: height, width: width, padding: padding)
   }
@@ -32,8 +36,10 @@ public struct RandomHorizontalFlip: ImageTransform {
   /// How often it happens.
   public let probability: Double
 
+  /// Flips so many of the images (default: half).
   public init(probability: Double = 0.5) { self.probability = probability }
 
+  /// An image [C, H, W], perhaps with left and right exchanged.
   public func callAsFunction(_ image: Tensor) -> Tensor { Images.randomHorizontalFlip(image, probability: probability) }
 }
 
@@ -42,8 +48,10 @@ public struct RandomVerticalFlip: ImageTransform {
   /// How often it happens.
   public let probability: Double
 
+  /// Flips so many of the images (default: half).
   public init(probability: Double = 0.5) { self.probability = probability }
 
+  /// An image [C, H, W], perhaps with top and bottom exchanged.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     Draw.happens(probability) ? Images.verticalFlip(image) : image
   }
@@ -64,6 +72,7 @@ public struct RandomResizedCrop: ImageTransform {
   /// Smooths before making smaller.
   public let antialias: Bool
 
+  /// Crops of a share `scale` of the area and a width-to-height `ratio`, resized to a square of `side` pixels.
   public init(
     _ side: Int, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3.0 / 4...4.0 / 3,
     interpolation: InterpolationMode = .bilinear, antialias: Bool = true
@@ -71,6 +80,7 @@ public struct RandomResizedCrop: ImageTransform {
     self.init(height: side, width: side, scale: scale, ratio: ratio, interpolation: interpolation, antialias: antialias)
   }
 
+  /// The same, resized to a rectangle.
   public init(
     height: Int, width: Int, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = 3.0 / 4...4.0 / 3,
     interpolation: InterpolationMode = .bilinear, antialias: Bool = true
@@ -83,6 +93,7 @@ public struct RandomResizedCrop: ImageTransform {
     self.antialias = antialias
   }
 
+  /// A part of an image [C, H, W], resized to [C, height, width].
   public func callAsFunction(_ image: Tensor) -> Tensor {
     guard image.ndim >= 2 else { return Images.resize(image, height: height, width: width) }
     let part = part(ofHeight: image.shape[-2], width: image.shape[-1])
@@ -125,11 +136,13 @@ public struct RandomRotation: ImageTransform {
     self.init(-abs(degrees)...abs(degrees), interpolation: interpolation)
   }
 
+  /// An angle drawn from `degrees`, counter-clockwise.
   public init(_ degrees: ClosedRange<Double>, interpolation: GridMode = .nearest) {
     self.degrees = degrees
     self.interpolation = interpolation
   }
 
+  /// An image [C, H, W] turned about its middle; what comes from outside is 0.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     Images.rotate(image, degrees: Draw.uniform(degrees.lowerBound, degrees.upperBound), interpolation: interpolation)
   }
@@ -139,7 +152,9 @@ public struct RandomRotation: ImageTransform {
 public struct RandomErasing: ImageTransform {
   /// What takes the pixels' place.
   public enum Filling: Sendable {
+    /// Zeros.
     case zeros
+    /// One value for all pixels.
     case value(Double)
     /// Normal numbers, another for each sample of each pixel.
     case noise
@@ -154,6 +169,7 @@ public struct RandomErasing: ImageTransform {
   /// What is put in.
   public let filling: Filling
 
+  /// torchvision's defaults: half of the images, 2 to 33 % of the area, sides of 0.3 to 3.3 to one.
   public init(
     probability: Double = 0.5, scale: ClosedRange<Double> = 0.02...0.33, ratio: ClosedRange<Double> = 0.3...3.3,
     filling: Filling = .zeros
@@ -164,6 +180,7 @@ public struct RandomErasing: ImageTransform {
     self.filling = filling
   }
 
+  /// An image [C, H, W], perhaps with a rectangle overwritten.
   public func callAsFunction(_ image: Tensor) -> Tensor {
     guard Draw.happens(probability), image.ndim >= 3 else { return image }
     let (channels, rows, columns) = (image.shape[-3], image.shape[-2], image.shape[-1])

@@ -6,7 +6,14 @@ import Flambeau
 public struct Checkpoint: Sendable {
   /// What a file can be.
   public enum Format: String, Sendable, CaseIterable {
-    case safetensors, npy, npz, gguf
+    /// Tensors one after another behind a header of JSON.
+    case safetensors
+    /// One NumPy array.
+    case npy
+    /// A zip of NumPy arrays.
+    case npz
+    /// llama.cpp's format (read only).
+    case gguf
     /// PyTorch's zip format.
     case pytorch
     /// PyTorch's format before 1.6.

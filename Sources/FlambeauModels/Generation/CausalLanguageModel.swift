@@ -6,6 +6,7 @@ import FlambeauNN
 ///     let text = model.generate(tokens, GenerationOptions(maxNewTokens: 40, temperature: 0.8, topK: 50, seed: 1))
 ///     for await token in model.stream(tokens) { … }
 public protocol CausalLanguageModel: Layer {
+  /// How many tokens the model knows: the last dimension of its logits.
   var vocabSize: Int { get }
   /// The most tokens the model sees.
   var contextLength: Int { get }

@@ -12,6 +12,7 @@ public final class MSELoss: Module {
     self.reduction = reduction
   }
 
+  /// Mean of (x − target)²; shapes broadcast.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.mseLoss(target, reduction: reduction)
   }
@@ -29,6 +30,7 @@ public final class L1Loss: Module {
     self.reduction = reduction
   }
 
+  /// Mean of |x − target|; shapes broadcast.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.l1Loss(target, reduction: reduction)
   }
@@ -49,6 +51,7 @@ public final class SmoothL1Loss: Module {
     self.beta = beta
   }
 
+  /// Squares below `beta`, absolute values above; shapes broadcast.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.smoothL1Loss(target, reduction: reduction, beta: beta)
   }
@@ -69,6 +72,7 @@ public final class HuberLoss: Module {
     self.delta = delta
   }
 
+  /// Squares below `delta`, straight lines above; shapes broadcast.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.huberLoss(target, reduction: reduction, delta: delta)
   }
@@ -87,6 +91,7 @@ public final class CrossEntropyLoss: Module {
   /// The share that is spread over all classes.
   public let labelSmoothing: Double
 
+  /// `weight` is [C]; class numbers of `ignoreIndex` do not count.
   public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean, labelSmoothing: Double = 0) {
     self.weight = weight.map { Buffer($0) }
     self.ignoreIndex = ignoreIndex
@@ -94,6 +99,7 @@ public final class CrossEntropyLoss: Module {
     self.labelSmoothing = labelSmoothing
   }
 
+  /// Logits [N, C, ...], class numbers [N, ...] or probabilities [N, C, ...].
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.crossEntropy(
       target, weight: weight?.tensor, ignoreIndex: ignoreIndex, reduction: reduction, labelSmoothing: labelSmoothing)
@@ -111,12 +117,14 @@ public final class NLLLoss: Module {
   /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// `weight` is [C]; targets of `ignoreIndex` do not count.
   public init(weight: Tensor? = nil, ignoreIndex: Int = -100, reduction: LossReduction = .mean) {
     self.weight = weight.map { Buffer($0) }
     self.ignoreIndex = ignoreIndex
     self.reduction = reduction
   }
 
+  /// Log-probabilities [N, C, ...], class numbers [N, ...] → a number, or [N, ...] without reduction.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.nllLoss(target, weight: weight?.tensor, ignoreIndex: ignoreIndex, reduction: reduction)
   }
@@ -131,11 +139,13 @@ public final class BCELoss: Module {
   /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// `weight` is broadcast to the elements.
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
     self.weight = weight.map { Buffer($0) }
     self.reduction = reduction
   }
 
+  /// Probabilities and targets in 0…1, of one shape.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.binaryCrossEntropy(target, weight: weight?.tensor, reduction: reduction)
   }
@@ -152,12 +162,14 @@ public final class BCEWithLogitsLoss: Module {
   /// What positive targets count, broadcast to the input; nil for 1.
   public let posWeight: Buffer?
 
+  /// `weight` is broadcast to the elements; `posWeight` multiplies positive targets' part.
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean, posWeight: Tensor? = nil) {
     self.weight = weight.map { Buffer($0) }
     self.reduction = reduction
     self.posWeight = posWeight.map { Buffer($0) }
   }
 
+  /// Logits, and targets in 0…1, of one shape.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.binaryCrossEntropyWithLogits(
       target, weight: weight?.tensor, reduction: reduction, posWeight: posWeight?.tensor)
@@ -179,6 +191,7 @@ public final class KLDivLoss: Module {
     self.logTarget = logTarget
   }
 
+  /// Log-probabilities, and probabilities (or their logarithms, where `logTarget`).
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.klDiv(target, reduction: reduction, logTarget: logTarget)
   }
@@ -205,6 +218,7 @@ public final class PoissonNLLLoss: Module {
     self.reduction = reduction
   }
 
+  /// Rates (or their logarithms, where `logInput`) and counts.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.poissonNllLoss(target, logInput: logInput, full: full, eps: eps, reduction: reduction)
   }
@@ -228,6 +242,7 @@ public final class GaussianNLLLoss: Module {
     self.reduction = reduction
   }
 
+  /// Means, targets, and variances of their shape, without the last dimension, or with 1 there.
   public func callAsFunction(_ x: Tensor, _ target: Tensor, _ variance: Tensor) -> Tensor {
     x.gaussianNllLoss(target, variance: variance, full: full, eps: eps, reduction: reduction)
   }
@@ -248,6 +263,7 @@ public final class MarginRankingLoss: Module {
     self.reduction = reduction
   }
 
+  /// Two scores and 1 where the first should be higher, −1 where the second.
   public func callAsFunction(_ x: Tensor, _ other: Tensor, _ target: Tensor) -> Tensor {
     x.marginRankingLoss(other, target, margin: margin, reduction: reduction)
   }
@@ -268,6 +284,7 @@ public final class HingeEmbeddingLoss: Module {
     self.reduction = reduction
   }
 
+  /// Distances, and 1 (alike) or −1 (different).
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.hingeEmbeddingLoss(target, margin: margin, reduction: reduction)
   }
@@ -288,6 +305,7 @@ public final class CosineEmbeddingLoss: Module {
     self.reduction = reduction
   }
 
+  /// Vectors [N, D] or [D], and 1 (alike) or −1 (different) for each.
   public func callAsFunction(_ x: Tensor, _ other: Tensor, _ target: Tensor) -> Tensor {
     x.cosineEmbeddingLoss(other, target, margin: margin, reduction: reduction)
   }
@@ -317,6 +335,7 @@ public final class TripletMarginLoss: Module {
     self.reduction = reduction
   }
 
+  /// Anchors, alike and different vectors: [N, D] or [D].
   public func callAsFunction(_ x: Tensor, _ positive: Tensor, _ negative: Tensor) -> Tensor {
     x.tripletMarginLoss(positive, negative, margin: margin, p: p, eps: eps, swap: swap, reduction: reduction)
   }
@@ -343,6 +362,7 @@ public final class TripletMarginWithDistanceLoss: Module {
     (self.distance, self.margin, self.swap, self.reduction) = (distance, margin, swap, reduction)
   }
 
+  /// Anchors, alike and different things, as the distance takes them.
   public func callAsFunction(_ x: Tensor, _ positive: Tensor, _ negative: Tensor) -> Tensor {
     x.tripletMarginWithDistanceLoss(
       positive, negative, distance: distance, margin: margin, swap: swap, reduction: reduction)
@@ -370,6 +390,7 @@ public final class MultiMarginLoss: Module {
     self.reduction = reduction
   }
 
+  /// Scores [N, C] or [C], class numbers [N] or a number.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.multiMarginLoss(target, p: p, margin: margin, weight: weight?.tensor, reduction: reduction)
   }
@@ -387,6 +408,7 @@ public final class MultiLabelMarginLoss: Module {
     self.reduction = reduction
   }
 
+  /// Scores [N, C] or [C], class numbers of the same shape, of which those before the first −1 count.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.multilabelMarginLoss(target, reduction: reduction)
   }
@@ -401,11 +423,13 @@ public final class MultiLabelSoftMarginLoss: Module {
   /// What becomes of the losses of the elements.
   public let reduction: LossReduction
 
+  /// `weight` is [C].
   public init(weight: Tensor? = nil, reduction: LossReduction = .mean) {
     self.weight = weight.map { Buffer($0) }
     self.reduction = reduction
   }
 
+  /// Scores [N, C], and 0 or 1 for each.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.multilabelSoftMarginLoss(target, weight: weight?.tensor, reduction: reduction)
   }
@@ -423,6 +447,7 @@ public final class SoftMarginLoss: Module {
     self.reduction = reduction
   }
 
+  /// Scores, and 1 or −1 for each.
   public func callAsFunction(_ x: Tensor, _ target: Tensor) -> Tensor {
     x.softMarginLoss(target, reduction: reduction)
   }
@@ -446,6 +471,7 @@ public final class CTCLoss: Module {
     self.zeroInfinity = zeroInfinity
   }
 
+  /// Log-probabilities [T, N, C] or [T, C]; targets [N, S], or those of all sequences in one row; the lengths of both.
   public func callAsFunction(_ x: Tensor, _ targets: Tensor, _ inputLengths: [Int], _ targetLengths: [Int]) -> Tensor {
     x.ctcLoss(
       targets, inputLengths: inputLengths, targetLengths: targetLengths, blank: blank, reduction: reduction,

@@ -28,6 +28,7 @@ public final class Bilinear: Module {
     if let bias = self.bias { Init.uniform_(bias.tensor, from: -bound, to: bound) }
   }
 
+  /// [..., in1] and [..., in2] → [..., out].
   public func callAsFunction(_ x: Tensor, _ y: Tensor) -> Tensor { x.bilinear(y, weight.tensor, bias?.tensor) }
 
   public var configuration: String {
@@ -43,6 +44,8 @@ public final class CosineSimilarity: Module {
   public let eps: Double
   /// As torch's constructor.
   public init(dim: Int = 1, eps: Double = 1e-8) { (self.dim, self.eps) = (dim, eps) }
+
+  /// The cosine along `dim`; shapes broadcast.
   public func callAsFunction(_ x: Tensor, _ y: Tensor) -> Tensor { x.cosineSimilarity(y, dim: dim, eps: eps) }
   public var configuration: String { "dim: \(dim), eps: \(eps)" }
 }
@@ -59,6 +62,8 @@ public final class PairwiseDistance: Module {
   public init(p: Double = 2, eps: Double = 1e-6, keepDim: Bool = false) {
     (self.p, self.eps, self.keepDim) = (p, eps, keepDim)
   }
+
+  /// The distance of [..., D] and [..., D]: [...].
   public func callAsFunction(_ x: Tensor, _ y: Tensor) -> Tensor {
     x.pairwiseDistance(y, p: p, eps: eps, keepDim: keepDim)
   }

@@ -21,6 +21,7 @@ public final class RNNCell: Module {
     (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.tanh.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
+  /// [N, in] or [in], and a state [N, hidden] (zeros if nil) → the next state.
   public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
     let hidden = hidden ?? x.initialState(weightHh)
     let rule: RecurrentCell = nonlinearity == .tanh ? .tanh : .relu
@@ -48,6 +49,7 @@ public final class GRUCell: Module {
     (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.gru.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
+  /// [N, in] or [in], and a state [N, hidden] (zeros if nil) → the next state.
   public func callAsFunction(_ x: Tensor, _ hidden: Tensor? = nil) -> Tensor {
     RecurrentCell.gru.step(
       x.linear(weightIh.tensor, biasIh?.tensor), hidden: hidden ?? x.initialState(weightHh), cell: nil, weightHh.tensor,
@@ -74,6 +76,7 @@ public final class LSTMCell: Module {
     (weightIh, weightHh, biasIh, biasHh) = RecurrentCell.lstm.parameters(inputSize, hiddenSize, bias, dtype)
   }
 
+  /// [N, in] or [in], and hidden and cell states [N, hidden] (zeros if nil) → the next two.
   public func callAsFunction(
     _ x: Tensor, _ state: (hidden: Tensor, cell: Tensor)? = nil
   ) -> (hidden: Tensor, cell: Tensor) {

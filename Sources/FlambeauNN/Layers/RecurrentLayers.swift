@@ -83,7 +83,12 @@ extension RecurrentLayer {
 /// between ±1/√hiddenSize.
 public final class RNN: RecurrentLayer {
   /// What is applied to sums.
-  public enum Nonlinearity: Sendable { case tanh, relu }
+  public enum Nonlinearity: Sendable {
+    /// Hyperbolic tangent (torch's default).
+    case tanh
+    /// max(x, 0).
+    case relu
+  }
 
   /// The parameters of all layers and directions, under torch's names, such as `weight_ih_l0`.
   public let weights: NamedParameters

@@ -13,6 +13,7 @@ public final class Sequential: HookableLayer {
 
   public static var stateNames: [String: String] { ["layers": ""] }
 
+  /// The layer at `position`, from 0.
   public subscript(position: Int) -> any Layer { layers[position] }
 
   public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { x, layer in layer(x) } }

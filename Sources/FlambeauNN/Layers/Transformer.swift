@@ -2,7 +2,10 @@ import Flambeau
 
 /// What stands between the two linear maps of a transformer's layers.
 public enum TransformerActivation: Sendable {
-  case relu, gelu
+  /// max(x, 0), torch's default.
+  case relu
+  /// x Φ(x), exactly.
+  case gelu
 
   func callAsFunction(_ x: Tensor) -> Tensor { self == .relu ? x.relu() : x.gelu() }
 }
@@ -169,6 +172,7 @@ public final class TransformerEncoder: Module {
     self.norm = norm
   }
 
+  /// All layers, then the norm: [N, T, E] → [N, T, E].
   public func callAsFunction(
     _ x: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
@@ -190,6 +194,7 @@ public final class TransformerDecoder: Module {
     self.norm = norm
   }
 
+  /// All layers, then the norm: [N, T, E] and the encoder's [N, S, E] → [N, T, E].
   public func callAsFunction(
     _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, keyPaddingMask: Tensor? = nil,
     memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false

@@ -5,9 +5,12 @@ import Synchronization
 ///
 /// Its forward pass is `adapter.added(to: y, x)` of what it computes.
 public protocol Adaptable: Layer {
+  /// The weight that an adapter adds to.
   var weight: Parameter { get }
   /// Whether the weight is [inputs, outputs] rather than [outputs, inputs].
   static var startsWithInputs: Bool { get }
+
+  /// Where an adapter is put.
   var adapter: AdapterSlot { get }
 }
 
@@ -16,6 +19,7 @@ public final class AdapterSlot: Sendable {
   private let isThere = Atomic<Bool>(false)
   private let box = Guarded<LowRankMap?>(nil)
 
+  /// A slot without an adapter.
   public init() {}
 
   /// `y`, plus what the adapter makes of `x`.
@@ -50,6 +54,7 @@ public final class LowRankMap: Layer {
     Init.kaimingUniform_(a.weight.tensor, nonlinearity: .leakyReLU(slope: 5.0.squareRoot()))
   }
 
+  /// What the adapter adds: [..., in] → [..., out].
   public func callAsFunction(_ x: Tensor) -> Tensor { drop(x).linear(a.weight.tensor).linear(b.weight.tensor) * scale }
 
   /// What is added to the weight [outputs, inputs].

@@ -9,6 +9,7 @@ public final class Buffer: Sendable {
   /// State dicts of old versions lack it; it keeps its value then.
   let mayBeMissing: Bool
 
+  /// A buffer that holds `tensor`; only a persistent one is part of the state dict.
   public convenience init(_ tensor: Tensor, persistent: Bool = true) {
     self.init(tensor, persistent: persistent, mayBeMissing: false)
   }

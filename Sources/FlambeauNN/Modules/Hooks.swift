@@ -11,6 +11,7 @@ public protocol HookableLayer: Layer {
 }
 
 extension HookableLayer {
+  /// `forward(x)`, with the layer's hooks around it.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     guard LayerHooks.areThere, let hooks = LayerHooks.of(self) else { return forward(x) }
     return hooks.call(self, x)

@@ -4,6 +4,7 @@ import Synchronization
 public final class Mode: Sendable {
   private let training = Atomic<Bool>(true)
 
+  /// Training, until told otherwise.
   public init() {}
 
   /// True at first; ``Module/train(_:)`` and ``Module/eval()`` set it.

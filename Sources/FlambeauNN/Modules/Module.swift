@@ -21,6 +21,7 @@ public protocol Module: AnyObject, Sendable, CustomStringConvertible {
 
 /// A module that makes one tensor of one tensor, so that ``Sequential`` can chain it. A ``HookableLayer`` can be watched, too.
 public protocol Layer: Module {
+  /// The layer's result for `x`.
   func callAsFunction(_ x: Tensor) -> Tensor
 }
 

@@ -7,6 +7,7 @@ public struct IncompatibleKeys: Sendable, Hashable {
   /// In the state dict only.
   public var unexpectedKeys: [String] = []
 
+  /// No missing and no unexpected keys.
   public init() {}
 }
 
@@ -21,6 +22,7 @@ public struct StateDictError: Error, Sendable {
     /// The shape in the module.
     public let expected: Shape
 
+    /// A tensor of one shape where the module has another.
     public init(key: String, found: Shape, expected: Shape) {
       (self.key, self.found, self.expected) = (key, found, expected)
     }
@@ -33,6 +35,7 @@ public struct StateDictError: Error, Sendable {
   /// The tensors of another shape.
   public let mismatches: [Mismatch]
 
+  /// What did not fit `module`.
   public init(module: String, keys: IncompatibleKeys, mismatches: [Mismatch]) {
     (self.module, self.keys, self.mismatches) = (module, keys, mismatches)
   }

@@ -72,7 +72,10 @@ public struct AdamRule: UpdateRule {
   }
 
   /// Why the hyperparameters make no sense; nil if they do.
-  public var refusal: String? {
+  public var refusal: String? { Self.refusal(lr: lr, betas: betas, eps: eps, weightDecay: weightDecay) }
+
+  /// Adam's, and that of the rules which have the same hyperparameters.
+  static func refusal(lr: Double, betas: (Double, Double), eps: Double, weightDecay: Double) -> String? {
     if !(lr >= 0) { return "Invalid learning rate: \(lr)" }
     if !(eps >= 0) { return "Invalid epsilon value: \(eps)" }
     if !(0 <= betas.0 && betas.0 < 1) { return "Invalid beta parameter at index 0: \(betas.0)" }
@@ -86,12 +89,20 @@ public struct AdamRule: UpdateRule {
     let steps = updates.map { update in
       let rule = update.rule
       let powers = (pow(rule.betas.0, Double(update.step)), pow(rule.betas.1, Double(update.step)))
-      let formula = AdamFormula(
-        lr: rule.lr, betas: rule.betas, powers: powers, eps: rule.eps, weightDecay: rule.weightDecay,
-        isDecoupled: rule.decoupledWeightDecay, maximize: rule.maximize)
-      return ParameterStep(
-        .adam(formula), parameter: update.parameter, gradient: update.gradient, state: update.state)
+      var formula = StepFormula(.adam, rate: rule.lr / (1 - powers.0))
+      formula.decay(rule.weightDecay, decoupled: rule.decoupledWeightDecay, lr: rule.lr)
+      (formula.fresh1, formula.beta2) = (1 - rule.betas.0, rule.betas.1)
+      formula.correction2 = (1 - powers.1).squareRoot()
+      (formula.eps, formula.maximize) = (rule.eps, rule.maximize)
+      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
     }
     ParameterStep.run(steps, operation: "Adam.step")
+  }
+}
+
+extension StepFormula {
+  /// Takes a share of the parameter off it, or adds it to its gradient.
+  mutating func decay(_ share: Double, decoupled: Bool, lr: Double) {
+    if decoupled { kept = 1 - lr * share } else { weightDecay = share }
   }
 }

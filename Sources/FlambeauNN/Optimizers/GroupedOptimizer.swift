@@ -4,6 +4,7 @@ import Flambeau
 ///
 /// An optimizer belongs to the task that trains; the parameters it holds may be read by others meanwhile.
 public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
+  /// The groups, each with its own rates; write to an element to change them.
   public private(set) var paramGroups: [ParameterGroup<Rule>] = []
   /// The hyperparameters of groups that say nothing else.
   public let defaults: Rule

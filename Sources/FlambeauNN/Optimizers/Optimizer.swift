@@ -38,6 +38,7 @@ public struct Rates: Sendable, Hashable {
 
 /// How a method changes a parameter: its hyperparameters, the state it keeps and the step itself.
 public protocol UpdateRule: Sendable {
+  /// The learning rate.
   var lr: Double { get set }
 
   /// What schedules cycle as momentum; nil, the default, for nothing. Setting nil has no effect.

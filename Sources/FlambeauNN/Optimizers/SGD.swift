@@ -60,11 +60,10 @@ public struct SGDRule: UpdateRule {
   public static func update(_ updates: [Update<SGDRule>]) {
     let steps = updates.map { update in
       let rule = update.rule
-      let formula = SGDFormula(
-        lr: rule.lr, momentum: rule.momentum, dampening: rule.dampening, weightDecay: rule.weightDecay,
-        nesterov: rule.nesterov, maximize: rule.maximize, isFirst: update.isFirst)
-      return ParameterStep(
-        .sgd(formula), parameter: update.parameter, gradient: update.gradient, state: update.state)
+      var formula = StepFormula(.sgd, rate: rule.lr)
+      (formula.momentum, formula.fresh1, formula.weightDecay) = (rule.momentum, 1 - rule.dampening, rule.weightDecay)
+      (formula.nesterov, formula.maximize, formula.isFirst) = (rule.nesterov, rule.maximize, update.isFirst)
+      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
     }
     ParameterStep.run(steps, operation: "SGD.step")
   }

@@ -10,7 +10,12 @@ import Flambeau
 /// other way (Smith and Topin, 2017); one ``LRScheduler/step()`` a batch. Torch's `OneCycleLR`.
 public final class OneCycleLR: LRScheduler {
   /// The curve between two rates.
-  public enum Anneal: Sendable { case cos, linear }
+  public enum Anneal: Sendable {
+    /// Half a cosine wave.
+    case cos
+    /// A straight line.
+    case linear
+  }
 
   private struct Point {
     let lr: Double

@@ -6,9 +6,13 @@ public struct Accuracy: Sendable, Hashable, Codable {
   public let topK: Int
   /// Rows with this label do not count; torch's `ignore_index`.
   public let ignoreIndex: Int
+
+  /// How many were right.
   public private(set) var correct = 0
+  /// How many examples counted.
   public private(set) var count = 0
 
+  /// Right if among the `topK` likeliest; targets of `ignoreIndex` do not count.
   public init(topK: Int = 1, ignoreIndex: Int = -100) {
     self.topK = topK
     self.ignoreIndex = ignoreIndex
@@ -36,6 +40,7 @@ public struct Accuracy: Sendable, Hashable, Codable {
   /// NaN before the first row.
   public func compute() -> Double { Double(correct) / Double(count) }
 
+  /// Begins anew.
   public mutating func reset() { self = Accuracy(topK: topK, ignoreIndex: ignoreIndex) }
 }
 

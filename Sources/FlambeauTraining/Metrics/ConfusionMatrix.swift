@@ -21,6 +21,7 @@ public struct ConfusionMatrix: Sendable, Hashable, Codable {
   /// `[classes × classes]` row by row: the row is the true class, the column what it was taken for.
   public private(set) var counts: [Int]
 
+  /// A matrix of zeros for `classes` classes.
   public init(classes: Int, file: StaticString = #fileID, line: UInt = #line) {
     self.classes = max(classes, 1)
     counts = Array(repeating: 0, count: self.classes * self.classes)
@@ -63,6 +64,7 @@ public struct ConfusionMatrix: Sendable, Hashable, Codable {
     }
   }
 
+  /// Begins anew.
   public mutating func reset() { counts = Array(repeating: 0, count: classes * classes) }
 
   /// How many were counted.

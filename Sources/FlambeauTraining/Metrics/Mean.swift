@@ -4,6 +4,7 @@ public struct Mean: Sendable, Hashable, Codable {
   /// What the numbers so far weigh together.
   public private(set) var weight = 0.0
 
+  /// A mean of nothing: NaN.
   public init() {}
 
   /// Adds `value`, which counts as much as `weight` numbers: for a batch's mean loss, its samples.
@@ -15,5 +16,6 @@ public struct Mean: Sendable, Hashable, Codable {
   /// NaN before the first number.
   public func compute() -> Double { sum / weight }
 
+  /// Begins anew.
   public mutating func reset() { self = Mean() }
 }

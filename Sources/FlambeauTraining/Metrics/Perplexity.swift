@@ -12,6 +12,7 @@ public struct Perplexity: Sendable, Hashable, Codable {
   public let ignoreIndex: Int
   private var crossEntropy = Mean()
 
+  /// Targets of `ignoreIndex` do not count.
   public init(ignoreIndex: Int = -100) { self.ignoreIndex = ignoreIndex }
 
   /// - Parameters:
@@ -37,5 +38,6 @@ public struct Perplexity: Sendable, Hashable, Codable {
   /// NaN before the first token.
   public func compute() -> Double { exp(crossEntropy.compute()) }
 
+  /// Begins anew.
   public mutating func reset() { crossEntropy.reset() }
 }

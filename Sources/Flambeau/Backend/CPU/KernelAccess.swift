@@ -35,6 +35,11 @@ extension fb_class {
   }
 }
 
+extension fb_rule {
+  /// The step over elements of `dtype`, which is a floating-point dtype.
+  func step(_ dtype: DType) -> fb_step { KernelAccess.steps[Int(dtype.rawValue) * Int(fb_rule_count.rawValue) + Int(rawValue)]! }
+}
+
 enum KernelAccess {
   nonisolated(unsafe) fileprivate static let map: UnsafePointer<fb_map?> = column(\.map)
   nonisolated(unsafe) fileprivate static let load: UnsafePointer<fb_load?> = column(\.load)
@@ -49,8 +54,7 @@ enum KernelAccess {
   nonisolated(unsafe) static let expSum: UnsafePointer<fb_exp_sum?> = column(\.exp_sum)
   nonisolated(unsafe) static let maxExpSum: UnsafePointer<fb_max_exp_sum?> = column(\.max_exp_sum)
   nonisolated(unsafe) static let transpose: UnsafePointer<fb_transpose?> = column(\.transpose)
-  nonisolated(unsafe) static let sgd: UnsafePointer<fb_sgd_step?> = column(\.sgd)
-  nonisolated(unsafe) static let adam: UnsafePointer<fb_adam_step?> = column(\.adam)
+  nonisolated(unsafe) fileprivate static let steps: UnsafePointer<fb_step?> = column(\.steps)
   nonisolated(unsafe) static let mapDimension: UnsafePointer<fb_map_dimension?> = column(\.map_dimension)
   nonisolated(unsafe) static let groupNorm: UnsafePointer<(@convention(c) (UnsafePointer<fb_group_norm>?) -> Void)?> = column(
     \.group_norm)

@@ -1,6 +1,15 @@
 /// How elements that meet in one place become one.
 public enum ScatterReduction: String, Sendable {
-  case sum, prod, mean, amax, amin
+  /// The sum of what lands on an element.
+  case sum
+  /// The product.
+  case prod
+  /// The mean.
+  case mean
+  /// The largest.
+  case amax
+  /// The smallest.
+  case amin
 
   fileprivate var kind: Reduction.Kind {
     switch self {

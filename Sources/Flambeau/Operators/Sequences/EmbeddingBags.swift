@@ -1,6 +1,11 @@
 /// What a bag of rows of a table becomes.
 public enum EmbeddingBagMode: Sendable, Hashable {
-  case sum, mean, max
+  /// The sum of a bag's vectors.
+  case sum
+  /// Their mean (torch's default).
+  case mean
+  /// Their largest elements.
+  case max
 }
 
 /// Sums, means and largest elements of rows that integers name.

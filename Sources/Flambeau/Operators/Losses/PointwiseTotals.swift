@@ -4,6 +4,7 @@ public enum LossReduction: Sendable {
   case none
   /// Their mean; NaN of none.
   case mean
+  /// The sum of all elements (torch: "sum").
   case sum
 }
 

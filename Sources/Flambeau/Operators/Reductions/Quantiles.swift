@@ -2,7 +2,14 @@
 public enum QuantileInterpolation: Sendable {
   /// In proportion.
   case linear
-  case lower, higher, midpoint, nearest
+  /// The lower neighbour.
+  case lower
+  /// The higher neighbour.
+  case higher
+  /// The mean of both neighbours.
+  case midpoint
+  /// The nearer neighbour.
+  case nearest
 }
 
 /// Shares and means of elements, and norms held below a bound; made of other rows.

@@ -1,5 +1,6 @@
 /// What lies outside of what a grid samples.
 public enum GridPadding: Sendable, Hashable {
+  /// Points outside read 0 (torch: "zeros").
   case zeros
   /// The edge again and again.
   case border
@@ -11,6 +12,7 @@ public enum GridPadding: Sendable, Hashable {
 public enum GridMode: Sendable, Hashable {
   /// Between the two neighbours in every dimension.
   case bilinear
+  /// The nearest element (torch: "nearest").
   case nearest
   /// Between the four neighbours; images only.
   case bicubic

@@ -1,0 +1,169 @@
+import CKernels
+
+/// One parameter in a step of an optimizer: what is read and what is written.
+///
+/// All tensors have the parameter's shape and dtype. What the state holds, and in what order, depends on the formula.
+package struct ParameterStep: Sendable {
+  package let parameter: Tensor
+  package let gradient: Tensor
+  package let state: [Tensor?]
+  package let formula: StepFormula
+
+  package init(_ formula: StepFormula, parameter: Tensor, gradient: Tensor, state: [Tensor?]) {
+    self.formula = formula
+    self.parameter = parameter
+    self.gradient = gradient
+    self.state = state
+  }
+
+  /// Takes all steps in one pass over memory, or, where the error scope has failed or one is refused, none.
+  package static func run(_ steps: [ParameterStep], operation: String) {
+    let context = Context.current
+    if context.isFailed { return }
+    let span = context.profiler?.begin(.function(operation))
+    do throws(TensorError) {
+      for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
+      var arrays: [StepArrays] = []
+      for step in steps { arrays.append(try StepArrays(step)) }
+      let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
+      let pieces = Pieces(counts: arrays.map(\.parameter.count))
+      runs.withUnsafeBufferPointer { runs in
+        pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+      }
+      for array in arrays { array.finish() }
+      span?.end(byteCount: arrays.reduce(0) { $0 + $1.movedByteCount })
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
+    }
+  }
+}
+
+/// How a step is computed: torch's sequence of operations for one tensor, and its numbers.
+package struct StepFormula: Sendable {
+  /// What is kept for a parameter, in this order; nil for what a rule does without.
+  package enum Rule: Sendable {
+    /// The momentum buffer.
+    case sgd
+    /// The mean of gradients, that of their squares, the largest of the latter.
+    case adam
+    /// The mean of squares, the momentum buffer, the mean of gradients.
+    case rmsprop
+    /// The sum of squares.
+    case adagrad
+    /// The mean of the gradients' squares, and that of the changes'.
+    case adadelta
+    /// The mean of gradients, and the fading largest of their magnitudes.
+    case adamax
+    /// The mean of gradients, and that of their squares.
+    case radam
+
+    fileprivate var row: fb_rule {
+      switch self {
+      case .sgd: fb_rule_sgd
+      case .adam: fb_rule_adam
+      case .rmsprop: fb_rule_rmsprop
+      case .adagrad: fb_rule_adagrad
+      case .adadelta: fb_rule_adadelta
+      case .adamax: fb_rule_adamax
+      case .radam: fb_rule_radam
+      }
+    }
+  }
+
+  package let rule: Rule
+  /// What the change is multiplied with before it is taken off.
+  package let rate: Double
+  /// Added to the gradient, times the parameter.
+  package var weightDecay = 0.0
+  /// The parameter is multiplied with it first.
+  package var kept = 1.0
+  /// What a momentum buffer keeps.
+  package var momentum = 0.0
+  /// What a gradient counts in a mean of gradients, or in a momentum buffer.
+  package var fresh1 = 0.0
+  /// What a mean of squares keeps.
+  package var beta2 = 0.0
+  /// What means are divided by, because they began as zeros.
+  package var correction1 = 1.0
+  package var correction2 = 1.0
+  /// RAdam's; 0 while variances are not to be trusted.
+  package var rectification = 0.0
+  /// What the sum of squares begins with.
+  package var initial = 0.0
+  package var eps = 0.0
+  /// The state holds nothing yet.
+  package var isFirst = false
+  package var nesterov = false
+  package var maximize = false
+
+  package init(_ rule: Rule, rate: Double) { (self.rule, self.rate) = (rule, rate) }
+
+  fileprivate var numbers: fb_step_numbers {
+    fb_step_numbers(
+      rate: rate, weight_decay: weightDecay, kept: kept, momentum: momentum, fresh1: fresh1, beta2: beta2, fresh2: 1 - beta2,
+      correction1: correction1, correction2: correction2, rectification: rectification, initial: initial, eps: eps,
+      first: isFirst,
+      nesterov: nesterov, maximize: maximize)
+  }
+}
+
+/// The memory of a step.
+private struct StepArrays {
+  let parameter: DenseArray
+  let gradient: DenseArray
+  let state: (DenseArray?, DenseArray?, DenseArray?)
+
+  init(_ step: ParameterStep) throws(TensorError) {
+    parameter = try DenseArray(step.parameter)
+    gradient = try DenseArray(step.gradient)
+    func array(_ i: Int) throws(TensorError) -> DenseArray? {
+      guard i < step.state.count, let tensor = step.state[i] else { return nil }
+      return try DenseArray(tensor)
+    }
+    state = (try array(0), try array(1), try array(2))
+  }
+
+  /// The gradient is read; all else is read and written.
+  var movedByteCount: Int {
+    let written = [parameter, state.0, state.1, state.2].compactMap { $0 }
+    return gradient.byteCount + written.reduce(0) { $0 + 2 * $1.byteCount }
+  }
+
+  func finish() {
+    parameter.finish()
+    state.0?.finish()
+    state.1?.finish()
+    state.2?.finish()
+  }
+}
+
+/// A step as threads run it: numbers and addresses only, so that they share no reference counts.
+private struct StepRun {
+  private typealias Address = UnsafeMutableRawPointer
+
+  private let parameter: Address
+  private let gradient: Address
+  private let state: (Address?, Address?, Address?)
+  private let width: Int
+  private let kernel: fb_step
+  private let numbers: fb_step_numbers
+
+  init(_ arrays: StepArrays, _ formula: StepFormula) {
+    parameter = arrays.parameter.start
+    gradient = arrays.gradient.start
+    state = (arrays.state.0?.start, arrays.state.1?.start, arrays.state.2?.start)
+    width = arrays.parameter.dtype.byteCount
+    kernel = formula.rule.row.step(arrays.parameter.dtype)
+    numbers = formula.numbers
+  }
+
+  func run(_ start: Int, _ count: Int) {
+    let offset = start * width
+    let state = (state.0.map { $0 + offset }, state.1.map { $0 + offset }, state.2.map { $0 + offset })
+    withUnsafePointer(to: state) {
+      $0.withMemoryRebound(to: Address?.self, capacity: 3) { state in
+        withUnsafePointer(to: numbers) { kernel(parameter + offset, gradient + offset, state, count, $0) }
+      }
+    }
+  }
+}
