@@ -9,7 +9,7 @@ import Testing
 @Suite(.serialized) struct KernelSourceTests {
   private static let device = DeviceShape(multiprocessorCount: 2, sharedByteCount: 48 << 10)
 
-  private static let recorder: CallRecorder = {
+  static let recorder: CallRecorder = {
     let recorder = CallRecorder(device)
     let start = Date()
     CallRecorder.listening {
