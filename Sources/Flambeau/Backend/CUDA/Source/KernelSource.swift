@@ -18,7 +18,8 @@ struct KernelSource: Sendable, Hashable {
   }
 
   /// What every kernel is written in: the primitives, element types, and how threads join values.
-  static let prelude: String = (0..<Int32(fb_device_part_count)).map { String(cString: fb_device_part($0)) }.joined(separator: "\n")
+  static let prelude: String = (0..<Int32(fb_device_part_count)).map { String(cString: fb_device_part($0)) }.joined(
+    separator: "\n")
 
   /// How NVRTC compiles for an architecture, such as `sm_90` or `compute_75`. Sums and products are fused where programs say so
   /// and nowhere else, so that the CPU and the GPU round alike.

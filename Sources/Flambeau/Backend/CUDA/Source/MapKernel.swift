@@ -85,10 +85,12 @@ struct MapKernel {
 
   private var body: String {
     var text = (0..<program.scalarCount).map { "  const V s\($0) = V(a.s\($0));\n" }.joined()
-    text += "  const \(axes.counter) step = (\(axes.counter))gridDim.x * blockDim.x, first = (\(axes.counter))blockIdx.x * blockDim.x + threadIdx.x;\n"
+    text +=
+      "  const \(axes.counter) step = (\(axes.counter))gridDim.x * blockDim.x, first = (\(axes.counter))blockIdx.x * blockDim.x + threadIdx.x;\n"
     text += "  for (\(axes.counter) i = first; i < a.count; i += step) {\n\(positions)\(width == 1 ? one : packed)  }\n"
     if width > 1 && iteration.rank == 1 {
-      let at = operands.indices.map { "    const \(axes.position) at\($0) = \(iteration.innerStride($0) == 0 ? "0" : "i");\n" }.joined()
+      let at = operands.indices.map { "    const \(axes.position) at\($0) = \(iteration.innerStride($0) == 0 ? "0" : "i");\n" }
+        .joined()
       text += "  for (\(axes.counter) i = a.count * \(width) + first; i < a.end; i += step) {\n\(at)\(one)  }\n"
     }
     return text

@@ -234,7 +234,8 @@ struct ReductionKernel {
     let isShared = along ? block.x > 32 : block.y > 1
     var text = (0..<scalarCount).map { "  const V s\($0) = V(a.s\($0));\n" }.joined()
     if isShared { text += "  FB_SHARED(shared);\n  int turn = 0;\n" }
-    text += "  for (int64_t first = (int64_t)blockIdx.x * \(perBlock); first < a.outputs; first += (int64_t)gridDim.x * \(perBlock)) {\n"
+    text +=
+      "  for (int64_t first = (int64_t)blockIdx.x * \(perBlock); first < a.outputs; first += (int64_t)gridDim.x * \(perBlock)) {\n"
     text += "    const int64_t o = first + \(own);\n    const bool isThere = o < a.outputs;\n"
     for i in 0...inputs.count { text += "    \(kept.position) at\(i) = 0;\n" }
     let at: [String?] = (0...inputs.count).map { "at\($0)" }
@@ -259,7 +260,8 @@ struct ReductionKernel {
     } else if isShared {
       text += "    State *cells = \(cells);\n    cells[threadIdx.y * \(block.x) + threadIdx.x] = total;\n    __syncthreads();\n"
       text += "    if (threadIdx.y == 0) {\n"
-      text += "      for (int k = 1; k < \(block.y); k++) total = Fold::join<State>(total, cells[k * \(block.x) + threadIdx.x]);\n    }\n"
+      text +=
+        "      for (int k = 1; k < \(block.y); k++) total = Fold::join<State>(total, cells[k * \(block.x) + threadIdx.x]);\n    }\n"
     }
     if isShared { text += "    turn ^= 1;\n" }
     text += "    if (isThere && \(mine) == 0) {\n\(result(isFinal: isFinal))    }\n  }\n"

@@ -80,7 +80,8 @@ struct RowKernelText {
     } else if !sums.isEmpty {
       text += "  bool isFirst = true;\n"
     }
-    text += "  for (int64_t row = (int64_t)blockIdx.x * \(form.rows) + threadIdx.y; row < a.rows; row += (int64_t)gridDim.x * \(form.rows)) {\n"
+    text +=
+      "  for (int64_t row = (int64_t)blockIdx.x * \(form.rows) + threadIdx.y; row < a.rows; row += (int64_t)gridDim.x * \(form.rows)) {\n"
     let names = code.inputs.indices.map { "at\($0)" } + code.outputs.indices.map { "to\($0)" }
     text += names.map { "    int64_t \($0) = 0;\n" }.joined() + kernel.axes.text("(uint64_t)row", names) + numbers()
     if isHeld {
@@ -256,7 +257,8 @@ struct RowKernelText {
     let value: String
     if input.innerStride == 1 {
       let stage = staged[i].map { "shared + \($0)" }
-      let from = isLater && stage != nil ? "pack<\(type), \(form.pack)>(\(stage!), c)" : "pack<\(type), \(form.pack)>(a.p\(i), at\(i) + c)"
+      let from =
+        isLater && stage != nil ? "pack<\(type), \(form.pack)>(\(stage!), c)" : "pack<\(type), \(form.pack)>(a.p\(i), at\(i) + c)"
       loop.loads += "        const auto in\(i) = \(from);\n"
       if let stage, !isLater { loop.loads += "        put_pack<\(type), \(form.pack)>(\(stage), c, in\(i));\n" }
       value = "element_of<C>(in\(i), j)"
