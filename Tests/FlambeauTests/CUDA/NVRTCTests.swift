@@ -13,14 +13,14 @@ extension KernelSourceTests {
     }
   }()
 
-  /// The oldest architecture the compiler knows, A100's and H100's take turns, so that each kernel is compiled by one of them and each kind by all.
-  @Test(.enabled(if: compiler != nil, "no NVRTC")) func everyKindOfKernelCompiles() throws {
+  /// A sample of the kernels, another for each of the oldest architecture the compiler knows, A100's and H100's.
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func aSampleOfKernelsCompiles() throws {
     let compiler = Self.compiler!
     let sources = Self.recorder.sources
     let start = Date()
     var counts: [String: Int] = [:]
     for (turn, architecture) in [compiler.architectures[0], 80, 90].enumerated() {
-      // Every kind of kernel, in steps that meet all dtypes.
+      // All would take minutes.
       let chosen = stride(from: turn, to: sources.count, by: 60).map { sources[$0] }
       let text = KernelSource.prelude + chosen.enumerated().map { "namespace n\($0) {\n\($1.text)\n}\n" }.joined()
       let code = try compiler.compile(
