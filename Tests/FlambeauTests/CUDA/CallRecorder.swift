@@ -6,10 +6,13 @@ import Foundation
 final class CallRecorder: @unchecked Sendable {
   @TaskLocal private static var current: CallRecorder?
 
+  private static let variantInterval = 12
+
   private(set) var calls: [RecordedCall] = []
   private(set) var seen = 0
   private var kept: [[String]: Int] = [:]
   private var place = ""
+  private var keepsAll = false
   private let device: DeviceShape
   private let perKernel: Int
 
@@ -18,9 +21,9 @@ final class CallRecorder: @unchecked Sendable {
     self.perKernel = perKernel
   }
 
-  /// Runs `body` and records the calls it makes; `place` names them.
-  func record(_ place: String, _ body: () -> Void) {
-    self.place = place
+  /// Runs `body` and records the calls it makes; `place` names them. `all`: also those whose kernels are known.
+  func record(_ place: String, all: Bool = false, _ body: () -> Void) {
+    (self.place, keepsAll) = (place, all)
     CallRecorder.$current.withValue(self, operation: body)
   }
 
@@ -38,13 +41,20 @@ final class CallRecorder: @unchecked Sendable {
     seen += 1
     let recorded = RecordedCall(call, place: place, on: device)
     let key = recorded.work.launches.map(\.source.name)
-    let isWanted = kept[key, default: 0] < perKernel
+    let isWanted = keepsAll || kept[key, default: 0] < perKernel
+    var variants: [RecordedCall] = []
+    // Positions of 64 bits, and rows walked from end to end: what only operands too large for a test would ask for.
+    if isWanted && kept.count % CallRecorder.variantInterval == 0 {
+      variants.append(RecordedCall(call, place: place + ", as if large", on: device, wide: true, longestHeld: 1))
+    }
     // What runs inside belongs to this call.
     CallRecorder.$current.withValue(nil, operation: run)
     if !isWanted { return }
     kept[key, default: 0] += 1
-    recorded.keepExpected()
-    calls.append(recorded)
+    for kept in [recorded] + variants {
+      kept.keepExpected()
+      calls.append(kept)
+    }
   }
 
   /// The kernels of all calls, each once.

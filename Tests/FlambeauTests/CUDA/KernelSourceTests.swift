@@ -18,6 +18,7 @@ import Testing
           recorder.record("\(entry), \(sample.variant)") { run(sample) }
         }
       }
+      for large in LargeCall.all { recorder.record(large.name, all: true, large.run) }
     }
     print("\(recorder.seen) calls of the backend, \(recorder.sources.count) kernels, \(Date().timeIntervalSince(start)) s")
     return recorder
@@ -37,6 +38,8 @@ import Testing
   @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++"))
   func everyKernelComputesWhatTheCPUDoes() throws {
     let recorder = Self.recorder
+    let places = Set(recorder.calls.map(\.place))
+    #expect(places.count > 1000 && LargeCall.all.allSatisfy { places.contains($0.name) })
     var start = Date()
     let kernels = try EmulatedKernels(recorder.sources)
     print("clang: \(Date().timeIntervalSince(start)) s")

@@ -8,6 +8,7 @@
 /// CUDA_HOME, or in the folders of NVIDIA's pip packages in Python environments.
 struct NVIDIALibrary {
   private let name: String
+  /// Unsafe by type only: the loader's own, which many threads may use.
   private nonisolated(unsafe) let handle: UnsafeMutableRawPointer
 
   /// - Parameters:

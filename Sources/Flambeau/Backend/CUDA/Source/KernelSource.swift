@@ -13,7 +13,7 @@ struct KernelSource: Sendable, Hashable {
   ///   - body: The function's statements; `parts` stand before it.
   init(_ kind: String, arguments: String, parts: String = "", body: String) {
     let content = "struct Arguments {\n\(arguments)};\n\n\(parts)KERNEL(const Arguments a) {\n\(body)}\n"
-    name = "\(kind)_\(KernelKey.hex(of: content))"
+    name = "\(kind)_\(KernelSource.digest(of: content))"
     text = content.replacing("KERNEL", with: "extern \"C\" __global__ void \(name)", maxReplacements: 1)
   }
 
@@ -29,21 +29,9 @@ struct KernelSource: Sendable, Hashable {
 
   /// The text that is compiled.
   var whole: String { KernelSource.prelude + "\n" + text }
-}
-
-/// What a compiled kernel is found by: source, options, and the compiler's version.
-struct KernelKey: Sendable, Hashable {
-  let source: KernelSource
-  let options: [String]
-  let compiler: String
-
-  /// A name for a file on disk.
-  var fileName: String {
-    KernelKey.hex(of: ([KernelSource.prelude, source.text, compiler] + options).joined(separator: "\u{0}"))
-  }
 
   /// 128 bits that differ where texts do: FNV-1a's 64, from two starts.
-  static func hex(of text: String) -> String {
+  private static func digest(of text: String) -> String {
     var (first, second) = (UInt64(0xcbf2_9ce4_8422_2325), UInt64(0x9e37_79b9_7f4a_7c15))
     for byte in text.utf8 {
       first = (first ^ UInt64(byte)) &* 0x100_0000_01b3
