@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "attention.h"
+#include "classes.h"
+#include "device_source.h"
 #include "digits.h"
 #include "dimension_map.h"
 #include "groups.h"
@@ -26,9 +28,6 @@ extern "C" {
 
 /// Instruction sets, from the one every machine has upwards.
 typedef enum fb_isa { fb_isa_baseline, fb_isa_avx2, fb_isa_avx512, fb_isa_count } fb_isa;
-
-/// The types programs compute in. Element types are converted to one of these when a block is loaded.
-typedef enum fb_class { fb_f32, fb_f64, fb_i64, fb_class_count } fb_class;
 
 /// Element types in memory, numbered as Swift's DType.
 typedef enum fb_dtype {

@@ -148,13 +148,7 @@ enum Pages {
   }
 
   /// Whether ``furnish(_:_:from:)`` saves memory here.
-  static var canMove: Bool {
-    #if os(Linux)
-      true
-    #else
-      false
-    #endif
-  }
+  static var canMove: Bool { fb_can_move_pages != 0 }
 
   /// Gives `block`, which is fresh, the pages of blocks that are not needed; what remains of those goes back to the system.
   ///

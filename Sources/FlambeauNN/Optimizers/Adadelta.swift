@@ -47,13 +47,12 @@ public struct AdadeltaRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<AdadeltaRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "Adadelta.step") { update in
       let rule = update.rule
       var formula = StepFormula(.adadelta, rate: rule.lr)
       (formula.weightDecay, formula.beta2) = (rule.weightDecay, rule.rho)
       (formula.eps, formula.maximize) = (rule.eps, rule.maximize)
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "Adadelta.step")
   }
 }

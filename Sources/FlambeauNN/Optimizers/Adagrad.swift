@@ -53,13 +53,12 @@ public struct AdagradRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<AdagradRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "Adagrad.step") { update in
       let rule = update.rule
       var formula = StepFormula(.adagrad, rate: rule.lr / (1 + Double(update.step - 1) * rule.lrDecay))
       (formula.weightDecay, formula.initial, formula.eps) = (rule.weightDecay, rule.initialAccumulatorValue, rule.eps)
       (formula.maximize, formula.isFirst) = (rule.maximize, update.isFirst)
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "Adagrad.step")
   }
 }

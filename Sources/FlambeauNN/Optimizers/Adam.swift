@@ -86,7 +86,7 @@ public struct AdamRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<AdamRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "Adam.step") { update in
       let rule = update.rule
       let powers = (pow(rule.betas.0, Double(update.step)), pow(rule.betas.1, Double(update.step)))
       var formula = StepFormula(.adam, rate: rule.lr / (1 - powers.0))
@@ -94,9 +94,8 @@ public struct AdamRule: UpdateRule {
       (formula.fresh1, formula.beta2) = (1 - rule.betas.0, rule.betas.1)
       formula.correction2 = (1 - powers.1).squareRoot()
       (formula.eps, formula.maximize) = (rule.eps, rule.maximize)
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "Adam.step")
   }
 }
 

@@ -54,13 +54,12 @@ public struct AdamaxRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<AdamaxRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "Adamax.step") { update in
       let rule = update.rule
       var formula = StepFormula(.adamax, rate: rule.lr / (1 - pow(rule.betas.0, Double(update.step))))
       (formula.fresh1, formula.beta2) = (1 - rule.betas.0, rule.betas.1)
       (formula.weightDecay, formula.eps, formula.maximize) = (rule.weightDecay, rule.eps, rule.maximize)
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "Adamax.step")
   }
 }

@@ -90,6 +90,19 @@ public struct Update<Rule: UpdateRule>: Sendable {
   public let isFirst: Bool
 }
 
+extension ParameterStep {
+  /// Takes the step that `formula` gives for each update. `state`: what the formula's rule keeps, in its order.
+  static func run<Rule>(
+    _ updates: [Update<Rule>], operation: String, state: (Update<Rule>) -> [Tensor?] = { $0.state },
+    _ formula: (Update<Rule>) -> StepFormula
+  ) {
+    let steps = updates.map {
+      ParameterStep(formula($0), parameter: $0.parameter, gradient: $0.gradient, state: state($0))
+    }
+    run(steps, operation: operation)
+  }
+}
+
 /// A number of a rule, or several, under torch's name.
 public struct Hyperparameter<Rule>: Sendable {
   /// Its name.

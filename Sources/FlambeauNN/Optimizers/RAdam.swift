@@ -59,7 +59,7 @@ public struct RAdamRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<RAdamRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "RAdam.step") { update in
       let (rule, step) = (update.rule, Double(update.step))
       let power = pow(rule.betas.1, step)
       var formula = StepFormula(.radam, rate: rule.lr)
@@ -73,8 +73,7 @@ public struct RAdamRule: UpdateRule {
       if now > 5 {
         formula.rectification = ((now - 4) * (now - 2) * last / ((last - 4) * (last - 2) * now)).squareRoot()
       }
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "RAdam.step")
   }
 }

@@ -60,15 +60,16 @@ public struct RMSpropRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<RMSpropRule>]) {
-    let steps = updates.map { update in
+    func state(_ update: Update<RMSpropRule>) -> [Tensor?] {
+      [update.state[0], update.rule.momentum > 0 ? update.state[1] : nil, update.rule.centered ? update.state.last : nil]
+    }
+    ParameterStep.run(updates, operation: "RMSprop.step", state: state) { update in
       let rule = update.rule
       var formula = StepFormula(.rmsprop, rate: rule.lr)
       (formula.weightDecay, formula.momentum) = (rule.weightDecay, rule.momentum)
       (formula.beta2, formula.fresh1) = (rule.alpha, 1 - rule.alpha)
       (formula.eps, formula.maximize) = (rule.eps, rule.maximize)
-      let state = [update.state[0], rule.momentum > 0 ? update.state[1] : nil, rule.centered ? update.state.last : nil]
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "RMSprop.step")
   }
 }

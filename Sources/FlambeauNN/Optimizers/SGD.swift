@@ -58,13 +58,12 @@ public struct SGDRule: UpdateRule {
 
   /// Steps these parameters.
   public static func update(_ updates: [Update<SGDRule>]) {
-    let steps = updates.map { update in
+    ParameterStep.run(updates, operation: "SGD.step") { update in
       let rule = update.rule
       var formula = StepFormula(.sgd, rate: rule.lr)
       (formula.momentum, formula.fresh1, formula.weightDecay) = (rule.momentum, 1 - rule.dampening, rule.weightDecay)
       (formula.nesterov, formula.maximize, formula.isFirst) = (rule.nesterov, rule.maximize, update.isFirst)
-      return ParameterStep(formula, parameter: update.parameter, gradient: update.gradient, state: update.state)
+      return formula
     }
-    ParameterStep.run(steps, operation: "SGD.step")
   }
 }

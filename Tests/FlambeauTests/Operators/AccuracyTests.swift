@@ -12,8 +12,8 @@ import Testing
     let shapes: [Shape]
     /// What operands are multiplied with.
     var scales: [Double] = [1, 1, 1]
-    /// How often torch's root mean square of errors is allowed; nil for `bound`. Products add up longer in one register than torch's do;
-    /// tanh is allowed two and a half units of the last place.
+    /// How often torch's root mean square of errors is allowed; nil for `bound`. Torch's own differ that much from one processor
+    /// to another.
     var factor: Double? = 1.25
     /// Errors beside the size of the exact results: root mean square and largest.
     var bound = (rms: Double.infinity, most: Double.infinity)
@@ -21,10 +21,10 @@ import Testing
   }
 
   static let cases: [Case] = [
-    Case(name: "matrix product, 512 × 512 × 512", torch: "a @ b", shapes: [[512, 512], [512, 512]], factor: 2) {
+    Case(name: "matrix product, 512 × 512 × 512", torch: "a @ b", shapes: [[512, 512], [512, 512]]) {
       $0[0].mm($0[1])
     },
-    Case(name: "matrix product, 64 × 4096 × 64", torch: "a @ b", shapes: [[64, 4096], [4096, 64]], factor: 2) { $0[0].mm($0[1]) },
+    Case(name: "matrix product, 64 × 4096 × 64", torch: "a @ b", shapes: [[64, 4096], [4096, 64]]) { $0[0].mm($0[1]) },
     Case(name: "convolution 5 × 5", torch: "F.conv2d(a, b, padding=2)", shapes: [[2, 32, 28, 28], [32, 32, 5, 5]]) {
       $0[0].conv2d($0[1], padding: 2)
     },
@@ -33,7 +33,7 @@ import Testing
       factor: nil, bound: WinogradTests.bounds
     ) { $0[0].conv2d($0[1], padding: 1) },
     Case(name: "exp", torch: "torch.exp(a)", shapes: [[65536]]) { $0[0].exp() },
-    Case(name: "tanh", torch: "torch.tanh(a)", shapes: [[65536]], factor: 3) { $0[0].tanh() },
+    Case(name: "tanh", torch: "torch.tanh(a)", shapes: [[65536]]) { $0[0].tanh() },
     Case(name: "gelu", torch: "F.gelu(a)", shapes: [[65536]]) { $0[0].gelu() },
     Case(name: "gelu by tanh", torch: "F.gelu(a, approximate='tanh')", shapes: [[65536]]) { $0[0].gelu(approximate: .tanh) },
     Case(name: "softmax of 1024", torch: "torch.softmax(a, -1)", shapes: [[64, 1024]], scales: [3]) { $0[0].softmax(dim: -1) },

@@ -13,6 +13,25 @@ import Testing
   }
 
   @Test(.enabled(if: Torch.isThere, "no Python with torch"))
+  func meansOfSmallVolumesRefuse() throws {
+    let small = Tensor.zeros([1, 1, 1, 3, 4])
+    try expectTorchs([
+      Misuse("F.avg_pool3d(a[None, None, None], 2, padding=1)", small.avgPool3d(2, padding: 1)),
+      Misuse("F.avg_pool3d(a[None, None], (1, 1, 5), padding=(0, 0, 2))", small[0].avgPool3d([1, 1, 5], padding: [0, 0, 2])),
+    ])
+  }
+
+  @Test func quotientsOfIntegersRefuse() {
+    for (a, b) in [(DType.int32, DType.bool), (.int64, .uint8)] {
+      let (a, b) = (Tensor.ones([2], dtype: a), Tensor.ones([2], dtype: b))
+      let zeros = Tensor.zeros([2])
+      #expect(Direct.refusal { _ = zeros.addcdiv(a, b) }.contains("Integer division with addcdiv is no longer supported"))
+      #expect(Direct.refusal { zeros.addcdiv_(a, b) }.contains("Integer division with addcdiv is no longer supported"))
+      #expect(zeros.addcdiv(a.to(.float32), b).array(of: Float.self) == [1, 1])
+    }
+  }
+
+  @Test(.enabled(if: Torch.isThere, "no Python with torch"))
   func productsRefuse() throws {
     try expectTorchs([
       Misuse("torch.einsum('ij', a, a)", Tensor.einsum("ij", x, x)),

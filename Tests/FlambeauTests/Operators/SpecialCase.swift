@@ -52,7 +52,9 @@ extension SampleCase {
 extension SampleCase {
   /// The operands' numbers at an element of a pointwise sample's result.
   func numbers(at element: Int) -> String {
-    guard entry.sample.isPointwise, operands.allSatisfy({ $0.shape == operands[0].shape }) else { return "" }
+    guard entry.sample.isPointwise, operands.allSatisfy({ $0.shape == operands[0].shape && element < $0.count }) else {
+      return ""
+    }
     return " at \(operands.map { $0.detach().to(.float64).array(of: Double.self)[element] })"
   }
 }

@@ -266,7 +266,9 @@ extension Tensor {
   /// self + value · a / b. Torch's `addcdiv`.
   public func addcdiv(
     _ a: Tensor, _ b: Tensor, value: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.selections.addcdiv(self, a, b, .scaled(value), at: CallSite(file, line)) }
+  ) -> Tensor {
+    wholeQuotient(a, b, CallSite(file, line)) ?? ops.selections.addcdiv(self, a, b, .scaled(value), at: CallSite(file, line))
+  }
 
   /// Torch's `addcmul_`.
   @discardableResult
@@ -278,7 +280,10 @@ extension Tensor {
   @discardableResult
   public func addcdiv_(
     _ a: Tensor, _ b: Tensor, value: Double = 1, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { ops.selections.addcdiv.write(Few(self, a, b), .scaled(value), at: CallSite(file, line)) }
+  ) -> Tensor {
+    wholeQuotient(a, b, CallSite(file, line))
+      ?? ops.selections.addcdiv.write(Few(self, a, b), .scaled(value), at: CallSite(file, line))
+  }
 
   /// self + alpha · other. Torch's `add`.
   public func add(
@@ -303,6 +308,15 @@ extension Tensor {
   ) -> Tensor {
     withoutAlpha("add_", other, alpha, CallSite(file, line))
       ?? ops.selections.addScaled.write(Few(self, other), .scaled(alpha), at: CallSite(file, line))
+  }
+
+  /// The refusal to divide integers by integers, of which torch once kept the whole part.
+  private func wholeQuotient(_ a: Tensor, _ b: Tensor, _ site: CallSite) -> Tensor? {
+    guard !a.dtype.isFloatingPoint, !b.dtype.isFloatingPoint, body.poison == nil, a.body.poison == nil, b.body.poison == nil
+    else { return nil }
+    return Door.refuse(
+      .dtype("Integer division with addcdiv is no longer supported: convert tensor1 or tensor2 to a floating-point dtype"),
+      "addcdiv", Few(self, a, b), at: site)
   }
 
   /// The refusal of a fraction of an integer.

@@ -110,6 +110,12 @@ extension Tensor {
       if let divisorOverride, divisorOverride == 0 { throw .argument("divisor must be not zero") }
       let step = stride ?? kernelSize
       let spans = try layout.volumeSpans(kernelSize, step, padding, 1, ceilMode, countsPadding: countIncludePad)
+      let (size, kernel) = (Array(shape.suffix(3)), kernelSize.sizes)
+      guard zip(size, kernel).allSatisfy({ $0 >= $1 }) else {
+        throw .shape(
+          "input image (T: \(size[0]) H: \(size[1]) W: \(size[2])) smaller than kernel size (kT: \(kernel[0]) kH: \(kernel[1]) "
+            + "kW: \(kernel[2]))")
+      }
       guard dtype.isFloatingPoint || dtype == .int64 else {
         throw .dtype("\"avg_pool3d_out_frame\" not implemented for '\(dtype.torchScalarName)'")
       }

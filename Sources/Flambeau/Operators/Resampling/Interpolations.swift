@@ -152,13 +152,14 @@ extension Tensor {
             + "(\(text(sizes)))")
       }
       let factors = recomputeScaleFactor || mode == .area ? nil : scaleFactor
-      let isFine = dtype == .float64
+      let isBytes = dtype == .uint8 && (mode == .bilinear || mode == .bicubic)
       let maps = sizes.enumerated().map { (i, size) in
         Resampling(
-          input: shape.at(i + 2), output: size, factor: factors?[i], alignCorners: alignCorners ?? false, isFine: isFine
+          input: shape.at(i + 2), output: size, factor: factors?[i], alignCorners: alignCorners ?? false,
+          isFine: isBytes || dtype == .float64
         ).map(mode.rule(antialias: antialias))
       }
-      if dtype == .uint8 && (mode == .bilinear || mode == .bicubic) { return mappedBytes(maps) }
+      if isBytes { return mappedBytes(maps) }
       return mapped(maps, from: 2)
     }
   }

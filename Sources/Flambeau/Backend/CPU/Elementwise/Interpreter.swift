@@ -19,7 +19,12 @@ enum Interpreter {
     into outputs: [Elements]
   ) {
     if outputs[0].layout.elementCount == 0 { return }
-    Pass(program.plan(in: computeClass), inputs: inputs, scalars: scalars, outputs: outputs).run()
+    let pass = Pass(program.plan(in: computeClass), inputs: inputs, scalars: scalars, outputs: outputs)
+    if KernelCall.isObserved {
+      KernelCall.observed(.map(program, computeClass, inputs, scalars, into: outputs)) { pass.run() }
+    } else {
+      pass.run()
+    }
   }
 
   /// The same for one output and one to three inputs, without any set-up where the operands are simple.

@@ -35,7 +35,9 @@ struct Quick {
 
   /// As many as pay: a larger array is cut, and shared with other threads.
   @inline(__always)
-  static func takes(_ n: Int, _ plan: Plan) -> Bool { n <= (plan.isOneStep ? 8 * Interpreter.block : Interpreter.block) }
+  static func takes(_ n: Int, _ plan: Plan) -> Bool {
+    n <= (plan.isOneStep ? 8 * Interpreter.block : Interpreter.block) && !KernelCall.isObserved
+  }
 
   @inline(__always)
   func and(_ input: borrowing Elements) -> Quick {

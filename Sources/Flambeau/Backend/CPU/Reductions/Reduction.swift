@@ -16,6 +16,20 @@ enum Reduction {
   ) {
     let count = output.layout.elementCount
     if count == 0 { return }
+    func run() { plain(kind, computeClass, inputs, map, dims, scalars, finish, count, output) }
+    if KernelCall.isObserved {
+      KernelCall.observed(
+        .reduction(kind, computeClass, inputs, map: map, dims: dims, scalars, finish: finish, into: output)
+      ) { run() }
+    } else {
+      run()
+    }
+  }
+
+  private static func plain(
+    _ kind: Kind, _ computeClass: ComputeClass, _ inputs: [Elements], _ map: Program?, _ dims: [Int], _ scalars: Scalars,
+    _ finish: Program?, _ count: Int, _ output: Elements
+  ) {
     // Straight into the output where it is what the pass makes.
     let isPlain = finish == nil && output.dtype == computeClass.dtype && output.layout.isContiguous
     if isPlain {
@@ -40,6 +54,18 @@ enum Reduction {
   ) {
     let kernel = (kind == .min ? KernelAccess.argmin : KernelAccess.argmax)[Int(computeClass.rawValue)]!
     if output.layout.elementCount == 0 { return }
+    if KernelCall.isObserved {
+      KernelCall.observed(.arg(kind, computeClass, input, dim: dim, into: output)) {
+        arg(kernel, computeClass, input, dim, output)
+      }
+    } else {
+      arg(kernel, computeClass, input, dim, output)
+    }
+  }
+
+  private static func arg(
+    _ kernel: fb_arg, _ computeClass: ComputeClass, _ input: Elements, _ dim: Int?, _ output: Elements
+  ) {
     guard let dim else {
       DenseRows.read(input, nil, as: computeClass.dtype, in: computeClass) { start, _, width in
         let index = argOfLong(kernel, start, width, computeClass.byteCount)

@@ -9,6 +9,19 @@ enum Scan {
     into output: Elements
   ) {
     if output.layout.elementCount == 0 { return }
+    if KernelCall.isObserved {
+      KernelCall.observed(.scan(kind, computeClass, input, dim: dim, isReversed: isReversed, into: output)) {
+        lines(kind, computeClass, input, dim, isReversed, output)
+      }
+    } else {
+      lines(kind, computeClass, input, dim, isReversed, output)
+    }
+  }
+
+  private static func lines(
+    _ kind: Reduction.Kind, _ computeClass: ComputeClass, _ input: Elements, _ dim: Int, _ isReversed: Bool,
+    _ output: Elements
+  ) {
     let inner = (dim + 1..<Swift.max(input.layout.rank, dim + 1)).reduce(1) { $0 * input.layout.shape.at($1) }
     // Where neighbours are in different lines, lines are walked side by side.
     let isAcross = inner >= 8

@@ -23,8 +23,15 @@ enum RowInterpreter {
       for (output, description) in zip(outputs, plan.outputs) where description.kind == .columnSum { clear(output) }
       return
     }
-    withRowsDense(plan, inputs, outputs) { inputs, outputs in
-      RowPass(plan, inputs: inputs, scalars: scalars, outputs: outputs, rows: rows, width: width).run()
+    let run = {
+      withRowsDense(plan, inputs, outputs) { inputs, outputs in
+        RowPass(plan, inputs: inputs, scalars: scalars, outputs: outputs, rows: rows, width: width).run()
+      }
+    }
+    if KernelCall.isObserved {
+      KernelCall.observed(.rows(program, computeClass, inputs, scalars, into: outputs), run)
+    } else {
+      run()
     }
   }
 

@@ -40,22 +40,9 @@ package struct ParameterStep: Sendable {
 
 /// How a step is computed: torch's sequence of operations for one tensor, and its numbers.
 package struct StepFormula: Sendable {
-  /// What is kept for a parameter, in this order; nil for what a rule does without.
+  /// What each keeps for a parameter, and in what order, stands in `optimizers.h`; nil is what a rule does without.
   package enum Rule: Sendable {
-    /// The momentum buffer.
-    case sgd
-    /// The mean of gradients, that of their squares, the largest of the latter.
-    case adam
-    /// The mean of squares, the momentum buffer, the mean of gradients.
-    case rmsprop
-    /// The sum of squares.
-    case adagrad
-    /// The mean of the gradients' squares, and that of the changes'.
-    case adadelta
-    /// The mean of gradients, and the fading largest of their magnitudes.
-    case adamax
-    /// The mean of gradients, and that of their squares.
-    case radam
+    case sgd, adam, rmsprop, adagrad, adadelta, adamax, radam
 
     fileprivate var row: fb_rule {
       switch self {

@@ -1,0 +1,41 @@
+import Synchronization
+
+/// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.
+enum KernelCall {
+  case map(Program, ComputeClass, [Elements], Scalars, into: [Elements])
+  case rows(RowProgram, ComputeClass, [Elements], Scalars, into: [Elements])
+  case reduction(
+    Reduction.Kind, ComputeClass, [Elements], map: Program?, dims: [Int], Scalars, finish: Program?, into: Elements)
+  case arg(Reduction.Kind, ComputeClass, Elements, dim: Int?, into: Elements)
+  case scan(Reduction.Kind, ComputeClass, Elements, dim: Int, isReversed: Bool, into: Elements)
+
+  /// Sees a call, and runs it.
+  typealias Observer = @Sendable (KernelCall, () -> Void) -> Void
+
+  private static let observes = Atomic(false)
+  private static let lock = Lock()
+  /// Guarded by the lock.
+  nonisolated(unsafe) private static var observer: Observer?
+
+  /// Never in release builds: there the calls' way is as short as without it.
+  @inline(__always)
+  static var isObserved: Bool {
+    #if DEBUG
+      observes.load(ordering: .relaxed)
+    #else
+      false
+    #endif
+  }
+
+  /// From now on `new` sees all calls of all threads; nil: nobody does.
+  static func observe(_ new: Observer?) {
+    lock.withLock { observer = new }
+    observes.store(new != nil, ordering: .releasing)
+  }
+
+  /// Runs a call before the observer's eyes.
+  static func observed(_ call: KernelCall, _ run: () -> Void) {
+    guard let observer = lock.withLock({ observer }) else { return run() }
+    observer(call, run)
+  }
+}

@@ -1,0 +1,64 @@
+import CKernels
+
+/// The arguments of a kernel: a struct in its source, and the bytes of one, both from the same calls.
+struct KernelArguments: Sendable {
+  /// The members of the struct.
+  private(set) var declaration = ""
+  private(set) var bytes: [UInt8] = []
+  /// Where the bytes hold a position in the launch's workspace instead of an address.
+  private(set) var workspaceOffsets: [Int] = []
+
+  mutating func address(_ name: String, _ pointer: UnsafeRawPointer?) {
+    append("void *\(name)", UInt64(UInt(bitPattern: pointer)))
+  }
+
+  /// The address of memory that the launcher provides.
+  mutating func workspace(_ name: String, at offset: Int) {
+    address(name, nil)
+    workspaceOffsets.append(bytes.count - 8)
+    replace(UInt64(offset), at: bytes.count - 8)
+  }
+
+  mutating func integer(_ name: String, _ value: Int) { append("int64_t \(name)", Int64(value)) }
+
+  /// A size that positions are divided by.
+  mutating func divisor(_ name: String, _ size: Int, wide: Bool) {
+    if wide {
+      append("WideDivisor \(name)", UInt64(size))
+      return
+    }
+    let shift = UInt32(UInt32.bitWidth - UInt32(size - 1).leadingZeroBitCount)
+    let magic = (UInt64(1) << 32) * ((UInt64(1) << UInt64(shift)) - UInt64(size)) / UInt64(size) + 1
+    append("Divisor \(name)", (UInt32(size), UInt32(magic), shift))
+  }
+
+  /// A program's number, in the type it computes in.
+  mutating func number(_ name: String, _ number: Number, in computeClass: ComputeClass) {
+    switch computeClass {
+    case fb_f32: append("float \(name)", Float(number.double))
+    case fb_f64: append("double \(name)", number.double)
+    default: append("int64_t \(name)", number.integer)
+    }
+  }
+
+  /// The bytes for a launch whose workspace begins at `address`.
+  func bytes(workspace address: UInt64) -> [UInt8] {
+    var copy = self
+    for offset in workspaceOffsets {
+      let position = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
+      copy.replace(position &+ address, at: offset)
+    }
+    return copy.bytes
+  }
+
+  private mutating func append<Value: BitwiseCopyable>(_ member: String, _ value: Value) {
+    declaration += "  \(member);\n"
+    while bytes.count % MemoryLayout<Value>.alignment != 0 { bytes.append(0) }
+    bytes += [UInt8](repeating: 0, count: MemoryLayout<Value>.size)
+    replace(value, at: bytes.count - MemoryLayout<Value>.size)
+  }
+
+  private mutating func replace<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
+    bytes.withUnsafeMutableBytes { $0.storeBytes(of: value, toByteOffset: offset, as: Value.self) }
+  }
+}

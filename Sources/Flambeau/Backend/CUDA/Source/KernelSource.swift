@@ -1,0 +1,46 @@
+import CKernels
+
+/// A kernel as CUDA C.
+struct KernelSource: Sendable, Hashable {
+  /// The name of the function, which no other text has.
+  let name: String
+  /// All but the ``prelude``.
+  let text: String
+
+  /// - Parameters:
+  ///   - kind: What the name begins with.
+  ///   - arguments: The members of the kernel's only argument, `a`.
+  ///   - body: The function's statements; `parts` stand before it.
+  init(_ kind: String, arguments: String, parts: String = "", body: String) {
+    let content = "struct Arguments {\n\(arguments)};\n\n\(parts)KERNEL(const Arguments a) {\n\(body)}\n"
+    name = "\(kind)_\(KernelSource.digest(of: content))"
+    text = content.replacing("KERNEL", with: "extern \"C\" __global__ void \(name)", maxReplacements: 1)
+  }
+
+  /// What every kernel is written in: the primitives, element types, and how threads join values.
+  static let prelude: String = (0..<Int32(fb_device_part_count)).map { String(cString: fb_device_part($0)) }.joined(
+    separator: "\n")
+
+  /// How NVRTC compiles for an architecture, such as `sm_90` or `compute_75`. Sums and products are fused where programs say so
+  /// and nowhere else, so that the CPU and the GPU round alike.
+  static func options(architecture: String) -> [String] {
+    ["--gpu-architecture=\(architecture)", "--std=c++17", "--fmad=false", "-default-device", "--diag-suppress=161"]
+  }
+
+  /// The text that is compiled.
+  var whole: String { KernelSource.prelude + "\n" + text }
+
+  /// 128 bits that differ where texts do: FNV-1a's 64, from two starts.
+  private static func digest(of text: String) -> String {
+    var (first, second) = (UInt64(0xcbf2_9ce4_8422_2325), UInt64(0x9e37_79b9_7f4a_7c15))
+    for byte in text.utf8 {
+      first = (first ^ UInt64(byte)) &* 0x100_0000_01b3
+      second = (second ^ UInt64(byte)) &* 0x100_0000_01b3
+      second ^= second >> 29
+    }
+    return [first, second].map { word in
+      let digits = String(word, radix: 16)
+      return String(repeating: "0", count: 16 - digits.count) + digits
+    }.joined()
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+
+@testable import Flambeau
+
+/// Kernels compiled for this machine by clang and Tests/Emulation/cuda.h, in one shared object.
+final class EmulatedKernels {
+  /// The toolchain's clang; nil, with a printed reason, where there is none.
+  static let compiler: String? = {
+    let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+    let found = folders.map { $0 + "/clang++" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    if found == nil { print("skipped kernels on emulated threads: clang++ is not in PATH") }
+    return found
+  }()
+
+  struct Failure: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  private typealias Function = @convention(c) (UnsafeRawPointer, UnsafeRawPointer, Int) -> UnsafePointer<CChar>?
+
+  private let library: UnsafeMutableRawPointer
+  private var functions: [String: Function] = [:]
+
+  init(_ sources: [KernelSource]) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-kernels-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("kernels.cpp"), object = folder.appendingPathComponent("kernels.so")
+    try EmulatedKernels.text(sources).write(to: file, atomically: true, encoding: .utf8)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: EmulatedKernels.compiler!)
+    process.arguments = [
+      "-std=c++17", "-O0", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-exceptions", "-I",
+      Torch.root + "/Tests/Emulation", file.path, "-o", object.path,
+    ]
+    let errors = folder.appendingPathComponent("errors")
+    _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0, let library = dlopen(object.path, RTLD_NOW | RTLD_LOCAL) else {
+      throw Failure(description: "clang: \(try String(contentsOf: errors, encoding: .utf8).prefix(4000))")
+    }
+    self.library = library
+    for source in sources {
+      functions[source.name] = unsafeBitCast(dlsym(library, "run_\(source.name)"), to: Function.self)
+    }
+  }
+
+  deinit { dlclose(library) }
+
+  private static func text(_ sources: [KernelSource]) -> String {
+    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"
+    for (i, source) in sources.enumerated() {
+      let waits = ["joined", "__sync", "from_below"].contains { source.text.contains($0) }
+      text += """
+        namespace n\(i) {
+        \(source.text)
+        }
+        extern "C" __attribute__((visibility("default"))) const char *run_\(source.name)(const emulated_launch *launch, const void *bytes, int64_t count) {
+          if (count > sizeof(n\(i)::Arguments) || count + 8 <= sizeof(n\(i)::Arguments)) return "the arguments are not as long as their struct";
+          n\(i)::Arguments a;
+          memcpy(&a, bytes, count);
+          return emulation::run(launch, [](const void *a) { n\(i)::\(source.name)(*(const n\(i)::Arguments *)a); }, &a, \(waits));
+        }
+
+        """
+    }
+    return text
+  }
+
+  /// Runs launches one after the other; `memory` are the ranges they may touch. Returns what went wrong, or nil.
+  func run(_ work: KernelWork, memory: [UnsafeRawBufferPointer]) -> String? {
+    let workspace = UnsafeMutableRawBufferPointer.allocate(byteCount: work.workspaceByteCount, alignment: 256)
+    defer { workspace.deallocate() }
+    // Fresh memory may hold anything.
+    workspace.initializeMemory(as: UInt8.self, repeating: 0xf7)
+    var ranges = memory
+    if work.workspaceByteCount > 256 { ranges.append(UnsafeRawBufferPointer(rebasing: workspace[256...])) }
+    let bounds = ranges.filter { $0.baseAddress != nil }.flatMap { range -> [UInt64] in
+      let start = UInt64(UInt(bitPattern: range.baseAddress!))
+      return [start, start + UInt64(range.count)]
+    }
+    for launch in work.launches {
+      let arguments = launch.arguments.bytes(workspace: UInt64(UInt(bitPattern: workspace.baseAddress!)))
+      let words = [launch.grid.x, launch.grid.y, launch.block.x, launch.block.y, launch.sharedByteCount]
+      let failure = bounds.withUnsafeBufferPointer { bounds in
+        let head = words.map(Int64.init) + [Int64(Int(bitPattern: bounds.baseAddress)), Int64(bounds.count / 2)]
+        return head.withUnsafeBytes { head in
+          arguments.withUnsafeBytes {
+            functions[launch.source.name]!(head.baseAddress!, $0.baseAddress!, arguments.count).map { String(cString: $0) }
+          }
+        }
+      }
+      if let failure { return "\(launch.source.name): \(failure)" }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,41 @@
+@testable import Flambeau
+
+/// Calls that need more than a block or a warp: reductions in pieces, rows of a whole block, rows that wait in shared memory or are
+/// read again, lines scanned in several goes, elements a thread comes to in a second round.
+struct LargeCall: Sendable {
+  let name: String
+  let run: @Sendable () -> Void
+
+  private init(_ name: String, _ shapes: Shape..., of dtype: DType = .float32, call: @escaping @Sendable ([Tensor]) -> Tensor) {
+    self.name = "\(name) of \(dtype) \(shapes)"
+    run = {
+      let operands = withGenerator(Generator(seed: 1)) { shapes.map { Tensor.randn($0).to(dtype).requiresGrad_() } }
+      let result = call(operands)
+      if !result.requiresGrad { return }
+      let weight = withGenerator(Generator(seed: 2)) { Tensor.randn(result.shape).to(result.dtype) }
+      _ = Tensor.grad(of: [result], withRespectTo: operands, gradients: [weight])
+    }
+  }
+
+  static let all: [LargeCall] = [
+    LargeCall("sum", [200_000]) { $0[0].sum() },
+    LargeCall("mean", [700, 90]) { $0[0].mean(dim: [0]) },
+    LargeCall("mean", [3, 9000], of: .bfloat16) { $0[0].mean(dim: [1]) },
+    LargeCall("amax", [40, 3000]) { $0[0].T.amax(dim: [0]) },
+    LargeCall("argmax", [70_000]) { $0[0].argmax() },
+    LargeCall("argmin", [5000, 6]) { $0[0].argmin(dim: 0) },
+    LargeCall("softmax", [3, 1500]) { $0[0].softmax(dim: -1) },
+    LargeCall("softmax", [2, 3000], of: .float16) { $0[0].softmax(dim: -1) },
+    LargeCall("softmax", [2, 9000], of: .bfloat16) { $0[0].softmax(dim: -1) },
+    LargeCall("softmax", [2, 5000], of: .float64) { $0[0].softmax(dim: -1) },
+    LargeCall("logSoftmax", [2, 9000]) { $0[0].logSoftmax(dim: -1) },
+    LargeCall("logSoftmax", [2, 30_000]) { $0[0].logSoftmax(dim: -1) },
+    LargeCall("layerNorm", [70, 1100], [1100], [1100]) { $0[0].layerNorm([1100], weight: $0[1], bias: $0[2]) },
+    LargeCall("layerNorm", [5, 9001], [9001], [9001]) { $0[0].layerNorm([9001], weight: $0[1], bias: $0[2]) },
+    LargeCall("crossEntropy", [4, 12_000]) { $0[0].crossEntropy(Tensor([5, 11_999, 0, 700])) },
+    LargeCall("cumsum", [3, 5000]) { $0[0].cumsum(dim: 1) },
+    LargeCall("cumsum", [2100, 7]) { $0[0].cumsum(dim: 0) },
+    LargeCall("gelu", [100_003]) { $0[0].gelu() },
+    LargeCall("product", [300, 250], [250, 300]) { $0[0] * $0[1].T },
+  ]
+}

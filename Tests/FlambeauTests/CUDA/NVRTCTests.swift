@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+@testable import Flambeau
+
+extension KernelSourceTests {
+  private static let compiler: NVRTC? = {
+    switch NVRTC.shared {
+    case .success(let compiler): return compiler
+    case .failure(let error):
+      print("skipped kernels through NVRTC: \(error)")
+      return nil
+    }
+  }()
+
+  /// A sample of the kernels, another for each of the oldest architecture the compiler knows, A100's and H100's.
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func aSampleOfKernelsCompiles() throws {
+    let compiler = Self.compiler!
+    let sources = Self.recorder.sources
+    let start = Date()
+    var counts: [String: Int] = [:]
+    for (turn, architecture) in [compiler.architectures[0], 80, 90].enumerated() {
+      // All would take minutes.
+      let chosen = stride(from: turn, to: sources.count, by: 60).map { sources[$0] }
+      let text = KernelSource.prelude + chosen.enumerated().map { "namespace n\($0) {\n\($1.text)\n}\n" }.joined()
+      let code = try compiler.compile(
+        text, name: "kernels.cu", options: KernelSource.options(architecture: "sm_\(architecture)"))
+      #expect(code.starts(with: [0x7f, 0x45, 0x4c, 0x46]))
+      counts["sm_\(architecture)"] = chosen.count
+    }
+    print("NVRTC \(compiler.version): \(counts) in \(Date().timeIntervalSince(start)) s")
+  }
+
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func contiguousKernelsReadSixteenBytesAtATime() throws {
+    let device = DeviceShape(multiprocessorCount: 132, sharedByteCount: 48 << 10)
+    for dtype in [DType.float16, .bfloat16, .float32, .float64] {
+      let tensors = [Tensor.zeros([4096], dtype: dtype), Tensor.zeros([4096], dtype: dtype)]
+      let launch = MapKernel.launch(
+        Program { x in relu(x) }, in: dtype.computeClass, inputs: [tensors[0].body.elements], into: [tensors[1].body.elements],
+        on: device)!
+      let ptx = try Self.compiler!.compile(
+        launch.source.whole, name: launch.source.name, options: KernelSource.options(architecture: "compute_80"))
+      let text = String(decoding: ptx, as: UTF8.self)
+      #expect(text.contains("ld.global.v"), "\(dtype) loads:\n\(text)")
+      #expect(text.contains("st.global.v"), "\(dtype) stores:\n\(text)")
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import Foundation
+
+@testable import Flambeau
+
+/// A call of the backend with copies of the memory its operands lay in, and what the CPU made of it.
+final class RecordedCall {
+  let call: KernelCall
+  private(set) var work: KernelWork
+  /// Where it was met.
+  let place: String
+  private let blocks: [Block]
+  private let outputs: [Elements]
+  private var expected: [[UInt8]] = []
+  private let device: DeviceShape
+
+  /// Memory that operands share.
+  private struct Block {
+    let original: UnsafeMutableRawPointer
+    let copy: UnsafeMutableRawPointer
+    let memory: UnsafeMutableRawBufferPointer
+    let byteCount: Int
+  }
+
+  init(
+    _ call: KernelCall, place: String, on device: DeviceShape, wide: Bool = false, longestHeld: Int = 8192
+  ) {
+    self.place = place
+    self.device = device
+    let blocks = RecordedCall.blocks(call.operands)
+    self.blocks = blocks
+    self.call = call.mapOperands { elements in
+      guard let span = elements.span,
+        let block = blocks.first(where: { $0.original <= span.start && span.start < $0.original + $0.byteCount })
+      else { return elements }
+      return Elements(block.copy + (elements.pointer - block.original), elements.layout, elements.dtype)
+    }
+    outputs = self.call.results
+    work = self.call.work(on: device, wide: wide, longestHeld: longestHeld)
+    originals = call.results
+  }
+
+  private let originals: [Elements]
+
+  deinit { for block in blocks { block.memory.deallocate() } }
+
+  /// To be called when the CPU has computed the original.
+  func keepExpected() {
+    expected = originals.map { output in
+      output.span.map { Array(UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) } ?? []
+    }
+  }
+
+  /// Copies that lie as their originals do within 16 bytes, between guards.
+  private static func blocks(_ operands: [Elements]) -> [Block] {
+    var spans = operands.compactMap(\.span).sorted { $0.start < $1.start }
+    var merged: [(start: UnsafeMutableRawPointer, byteCount: Int)] = []
+    while let span = spans.first {
+      spans.removeFirst()
+      if let last = merged.last, span.start < last.start + last.byteCount {
+        merged[merged.count - 1].byteCount = Swift.max(last.byteCount, span.start - last.start + span.byteCount)
+      } else {
+        merged.append(span)
+      }
+    }
+    return merged.map { span in
+      let shift = Int(UInt(bitPattern: span.start) % 16)
+      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: span.byteCount + 16, alignment: 64)
+      let copy = memory.baseAddress! + shift
+      copy.copyMemory(from: span.start, byteCount: span.byteCount)
+      return Block(original: span.start, copy: copy, memory: memory, byteCount: span.byteCount)
+    }
+  }
+
+  /// Runs the kernels on the copies; what differs from the CPU's results, or nil.
+  func difference(_ kernels: EmulatedKernels) -> String? {
+    let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
+    if let failure = kernels.run(work, memory: memory) { return failure }
+    for (k, output) in outputs.enumerated() {
+      guard let span = output.span else { continue }
+      let mine = Array(UnsafeRawBufferPointer(start: span.start, count: span.byteCount))
+      // What lies between an output's elements is compared with them: nobody may write there.
+      if mine == expected[k] { continue }
+      let size = output.dtype.byteCount
+      for i in 0..<mine.count / size {
+        let (a, b) = (output.dtype.number(mine, i), output.dtype.number(expected[k], i))
+        if a == b || a.isNaN && b.isNaN { continue }
+        let (absolute, relative) = tolerance(output.dtype)
+        if !output.dtype.isFloatingPoint || !(abs(a - b) <= absolute + relative * abs(b)) {
+          return "output \(k), element \(i) of the span is \(a), the CPU has \(b)"
+        }
+      }
+    }
+    return nil
+  }
+
+  /// Element by element the two compute by the same functions; sums are in another order.
+  private func tolerance(_ dtype: DType) -> (Double, Double) {
+    if case .map = call {
+      switch dtype {
+      case .float64: return (1e-300, 4e-15)
+      case .float32: return (1e-37, 1e-6)
+      default: return (1e-7, dtype == .float16 ? 1e-3 : 8e-3)
+      }
+    }
+    return Tolerance.of(dtype, isGradient: true)
+  }
+}
+
+extension DType {
+  fileprivate func number(_ bytes: [UInt8], _ i: Int) -> Double {
+    bytes.withUnsafeBytes { bytes in
+      func load<T>(_ type: T.Type) -> T { bytes.loadUnaligned(fromByteOffset: i * MemoryLayout<T>.size, as: type) }
+      return switch self {
+      case .bool, .uint8: Double(load(UInt8.self))
+      case .int8: Double(load(Int8.self))
+      case .int16: Double(load(Int16.self))
+      case .int32: Double(load(Int32.self))
+      case .int64: Double(load(Int64.self))
+      case .bfloat16: Double(Float(bitPattern: UInt32(load(UInt16.self)) << 16))
+      case .float16: halfValue(load(UInt16.self))
+      case .float32: Double(load(Float.self))
+      case .float64: load(Double.self)
+      }
+    }
+  }
+
+  private func halfValue(_ bits: UInt16) -> Double {
+    let (exponent, fraction) = (Int(bits >> 10 & 31), Double(bits & 1023))
+    let sign = bits >> 15 == 1 ? -1.0 : 1.0
+    if exponent == 31 { return fraction == 0 ? sign * .infinity : .nan }
+    return sign * (exponent == 0 ? fraction * 0x1p-24 : (1 + fraction / 1024) * pow(2, Double(exponent - 15)))
+  }
+}
+
+extension Elements {
+  /// The bytes from the lowest element to the highest; nil if there are none.
+  var span: (start: UnsafeMutableRawPointer, byteCount: Int)? {
+    guard let bounds = layout.bounds else { return nil }
+    return (pointer + bounds.lowerBound * dtype.byteCount, bounds.count * dtype.byteCount)
+  }
+}
+
+extension KernelCall {
+  /// Inputs and outputs.
+  var operands: [Elements] {
+    switch self {
+    case .map(_, _, let inputs, _, let outputs), .rows(_, _, let inputs, _, let outputs): inputs + outputs
+    case .reduction(_, _, let inputs, _, _, _, _, let output): inputs + [output]
+    case .arg(_, _, let input, _, let output), .scan(_, _, let input, _, _, let output): [input, output]
+    }
+  }
+
+  var results: [Elements] {
+    switch self {
+    case .map(_, _, _, _, let outputs), .rows(_, _, _, _, let outputs): outputs
+    case .reduction(_, _, _, _, _, _, _, let output), .arg(_, _, _, _, let output), .scan(_, _, _, _, _, let output): [output]
+    }
+  }
+
+  func mapOperands(_ f: (Elements) -> Elements) -> KernelCall {
+    switch self {
+    case .map(let program, let c, let inputs, let scalars, let outputs):
+      .map(program, c, inputs.map(f), scalars, into: outputs.map(f))
+    case .rows(let program, let c, let inputs, let scalars, let outputs):
+      .rows(program, c, inputs.map(f), scalars, into: outputs.map(f))
+    case .reduction(let kind, let c, let inputs, let map, let dims, let scalars, let finish, let output):
+      .reduction(kind, c, inputs.map(f), map: map, dims: dims, scalars, finish: finish, into: f(output))
+    case .arg(let kind, let c, let input, let dim, let output): .arg(kind, c, f(input), dim: dim, into: f(output))
+    case .scan(let kind, let c, let input, let dim, let isReversed, let output):
+      .scan(kind, c, f(input), dim: dim, isReversed: isReversed, into: f(output))
+    }
+  }
+}
