@@ -73,7 +73,9 @@ import Testing
       #expect(scaler.stateDict() == trace.state, "iteration \(i)")
       for (j, parameter) in groups.joined().enumerated() {
         let values = parameter.tensor.to(.float64).doubles
-        #expect(zip(values, trace.parameters[j]).allSatisfy { abs($0 - $1) <= 1e-6 * max(1, abs($1)) }, "\(i), \(j)")
+        // Torch rounds a bfloat16 momentum twice a step.
+        let tolerance = parameter.dtype == .bfloat16 ? 0.1 : 1e-6
+        #expect(zip(values, trace.parameters[j]).allSatisfy { abs($0 - $1) <= tolerance * max(1, abs($1)) }, "\(i), \(j)")
         let gradient = parameter.grad?.to(.float64).doubles
         let theirs = trace.gradients[j]?.map { Double($0)! }
         #expect(gradient?.map(\.description) == theirs?.map(\.description), "iteration \(i), parameter \(j)")
@@ -142,6 +144,7 @@ import Testing
     #expect(problem { $0 = [:] }?.hasPrefix("The source state dict is empty") == true)
     #expect(problem { $0["backoff_factor"] = nil } == "the state dict has no 'backoff_factor'")
     #expect(problem { $0["_growth_tracker"] = 0.5 } == "'_growth_tracker' is a number of steps, but the state dict has 0.5")
+    #expect(problem { $0["growth_interval"] = 0 } == "'growth_interval' is a number of steps, but the state dict has 0.0")
     // Also where something has been scaled already.
     _ = scaler.scale(Tensor(1))
     var state = good

@@ -20,7 +20,7 @@ final class Autocast: Sendable {
 
   /// The operands as `policy` wants them.
   func cast(_ operands: Few<Tensor>, by policy: AutocastPolicy) throws(TensorError) -> Few<Tensor> {
-    let dtype = try wanted(by: policy, operands)
+    guard let dtype = try wanted(by: policy, operands) else { return operands }
     var result = operands
     for i in 0..<operands.count {
       if let operand = operands[i], operand.isCastable, operand.dtype != dtype { result[i] = cast(operand, to: dtype) }
@@ -28,12 +28,12 @@ final class Autocast: Sendable {
     return result
   }
 
-  private func wanted(by policy: AutocastPolicy, _ operands: Few<Tensor>) throws(TensorError) -> DType {
+  private func wanted(by policy: AutocastPolicy, _ operands: Few<Tensor>) throws(TensorError) -> DType? {
     switch policy {
-    case .half: return dtype!
+    case .half: return dtype
     case .float32: return .float32
+    case .asTheyAre: return nil
     case .widest: break
-    case .refused(let sentence): throw .dtype(sentence)
     }
     var widest = dtype!
     for i in 0..<operands.count {
@@ -118,7 +118,7 @@ extension TensorBody {
 extension Operator {
   /// The call with operands as `autocast` wants them; nil where it leaves them as they are.
   func castOperands(_ operands: Few<Tensor>, _ context: Context) throws(TensorError) -> Few<Tensor>? {
-    guard let autocast = context.autocast, autocast.dtype != nil, let policy = policies.cpu else { return nil }
+    guard let autocast = context.autocast, autocast.dtype != nil, let policy = autocastPolicy else { return nil }
     return try autocast.cast(operands, by: policy)
   }
 }
@@ -132,7 +132,7 @@ struct AutocastMethod {
   @inline(__always)
   init?(_ name: @autoclosure () -> String) {
     let context = Context.current
-    guard let autocast = context.autocast, autocast.dtype != nil, let policy = AutocastPolicies.named[name()]?.cpu else {
+    guard let autocast = context.autocast, autocast.dtype != nil, let policy = AutocastPolicy.named[name()] else {
       return nil
     }
     (self.context, self.policy) = (context, policy)

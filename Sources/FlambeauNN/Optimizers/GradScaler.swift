@@ -203,15 +203,15 @@ extension GradScaler {
       guard let value = state[key] else { throw GradScalerStateError(description: "the state dict has no '\(key)'") }
       return value
     }
-    func whole(_ key: String) throws(GradScalerStateError) -> Int {
+    func whole(_ key: String, atLeast least: Int) throws(GradScalerStateError) -> Int {
       let value = try number(key)
-      guard let whole = Int(exactly: value), whole >= 0 else {
+      guard let whole = Int(exactly: value), whole >= least else {
         throw GradScalerStateError(description: "'\(key)' is a number of steps, but the state dict has \(value)")
       }
       return whole
     }
     let (scale, growth, backoff) = (try number(Key.scale), try number(Key.growth), try number(Key.backoff))
-    (growthInterval, growthTracker) = (try whole(Key.interval), try whole(Key.tracker))
+    (growthInterval, growthTracker) = (try whole(Key.interval, atLeast: 1), try whole(Key.tracker, atLeast: 0))
     (initialScale, growthFactor, backoffFactor) = (scale, growth, backoff)
     if current != nil { current = Float(scale) }
   }

@@ -98,7 +98,8 @@ extension Tensor {
 
   /// Checks the operands of a convolution and calls `body` with a batch, also where this is a single sample.
   func convolved(
-    _ check: ConvolutionCheck, _ weight: Tensor, _ bias: Tensor?, _ site: CallSite, _ body: (_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor
+    _ check: ConvolutionCheck, _ weight: Tensor, _ bias: Tensor?, _ site: CallSite,
+    _ body: (_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor
   ) -> Tensor {
     checked(check.name, at: site) { layout throws(TensorError) in
       if let autocast = AutocastMethod(check.name) {

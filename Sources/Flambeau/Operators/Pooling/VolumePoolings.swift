@@ -53,9 +53,17 @@ extension Tensor {
     _ kernelSize: Size3D, stride: Size3D? = nil, padding: Size3D = 0, dilation: Size3D = 1, ceilMode: Bool = false,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    maxPool3dWithIndices(
-      kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line
-    ).values
+    checked("max_pool3d", at: CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("max_pool3d") {
+        return try autocast(self) {
+          $0[0]!.maxPool3d(
+            kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line)
+        }
+      }
+      return maxPool3dWithIndices(
+        kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line
+      ).values
+    }
   }
 
   /// The largest elements and their positions in their volumes, (plane · height + row) · width + column, as int64. Torch's
@@ -81,6 +89,12 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> (values: Tensor, indices: Tensor) {
     checkedPair("adaptive_max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("adaptive_max_pool3d") {
+        return try autocast(self) {
+          let (values, indices) = $0[0]!.adaptiveMaxPool3dWithIndices(outputSize, file: file, line: line)
+          return [values, indices]
+        }
+      }
       try layout.checkAdaptive("adaptive_max_pool3d", outputSize, "Expected 4D or 5D tensor, but got: ")
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_max_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
@@ -103,9 +117,11 @@ extension Tensor {
   ) -> Tensor {
     checked("avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
       if let autocast = AutocastMethod("avg_pool3d") {
-        return try autocast(self) { $0[0]!.avgPool3d(
+        return try autocast(self) {
+          $0[0]!.avgPool3d(
             kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
-            divisorOverride: divisorOverride, file: file, line: line) }
+            divisorOverride: divisorOverride, file: file, line: line)
+        }
       }
       if let divisorOverride, divisorOverride == 0 { throw .argument("divisor must be not zero") }
       let step = stride ?? kernelSize
@@ -143,9 +159,6 @@ extension Tensor {
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
   func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
-    if let autocast = AutocastMethod("max_pool3d") {
-      return try autocast(self) { (x) throws(TensorError) in try x[0]!.maxima(windows, rank: rank) }
-    }
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))

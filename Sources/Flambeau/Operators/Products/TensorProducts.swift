@@ -98,6 +98,7 @@ extension Tensor {
     let columns = (0..<other.ndim).filter { !q.contains($0) }
     let (height, width) = (rows.map(a.shape.at), columns.map(b.shape.at))
     let inner = p.reduce(1) { $0 * a.shape.at($1) }
+    if rows.isEmpty && columns.isEmpty { return a.permute(p).reshape([inner]).dot(b.permute(q).reshape([inner])) }
     let left = a.permute(rows + p).reshape([height.reduce(1, *), inner])
     let right = b.permute(q + columns).reshape([inner, width.reduce(1, *)])
     return left.mm(right).reshape(Shape(height + width))
@@ -319,7 +320,10 @@ extension Tensor {
     _ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("addr", with: a, b, at: CallSite(file, line)) { _ throws(TensorError) in
-      try plusOuter(a, b, beta, alpha)
+      if let autocast = AutocastMethod("addr") {
+        return try autocast(self, a, b) { $0[0]!.addr($0[1]!, $0[2]!, beta: beta, alpha: alpha, file: file, line: line) }
+      }
+      return try plusOuter(a, b, beta, alpha)
     }
   }
 

@@ -125,8 +125,10 @@ extension Tensor {
     checked("grid_sampler", at: CallSite(file, line)) { layout throws(TensorError) in
       if let poison = grid.body.poison { return Door.poisoned(by: poison, .current) }
       if let autocast = AutocastMethod("grid_sampler") {
-        return try autocast(self, grid) { $0[0]!.gridSample(
-            $0[1]!, mode: mode, paddingMode: paddingMode, alignCorners: alignCorners, file: file, line: line) }
+        return try autocast(self, grid) {
+          $0[0]!.gridSample(
+            $0[1]!, mode: mode, paddingMode: paddingMode, alignCorners: alignCorners, file: file, line: line)
+        }
       }
       try checkGrid(layout.shape, grid, mode)
       if dtype.isHalf {

@@ -295,6 +295,13 @@ extension Tensor {
         }
       }
     }
+    if cell == .gru, autocastDType != nil, dtype.isFloatingPoint, hidden.dtype.isFloatingPoint {
+      // Torch adds products in the half type to a state that stays what it was.
+      return Context.run(Context.current.withoutAutocast) {
+        to(hidden.dtype).wholeRecurrence(
+          cell, run, hidden: hidden, cellState: nil, weight.to(hidden.dtype), bias?.to(hidden.dtype))
+      }
+    }
     if cell == .relu && !dtype.isFloatingPoint {
       return run.inTensorOperations(cell, self, hidden, cellState, weight, bias)
     }
