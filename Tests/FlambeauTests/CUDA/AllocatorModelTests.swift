@@ -118,10 +118,11 @@ private struct AllocatorModel {
   private mutating func use() throws {
     if live.isEmpty { return }
     let i = Int.random(in: live.indices, using: &random)
-    let user = Int.random(in: streams.indices, using: &random)
-    live[i].memory!.record(on: streams[user])
-    try streams[user].fill(live[i].start, with: 1, live[i].byteCount)
-    if user != live[i].stream { live[i].users[user] = 0 }
+    for user in streams.indices where Bool.random(using: &random) {
+      live[i].memory!.record(on: streams[user])
+      try streams[user].fill(live[i].start, with: 1, live[i].byteCount)
+      if user != live[i].stream { live[i].users[user] = 0 }
+    }
   }
 
   private mutating func synchronize(_ stream: Int) throws {
@@ -148,6 +149,9 @@ private struct AllocatorModel {
     #expect(figures.requested.now == live.reduce(0) { $0 + $1.byteCount })
     #expect(figures.allocated.peak >= figures.allocated.now && figures.failureCount == failures)
     #expect(Set(pieces.filter { $0.state == .live }.map(\.address)) == Set(live.map(\.start)))
+    for held in waiting {
+      #expect(pieces.contains { $0.address == held.start && $0.state == .waiting }, "not all users of \(held) have come so far")
+    }
     for (a, b) in zip(pieces, pieces.dropFirst()) where a.address + UInt64(a.byteCount) == b.address && a.stream == b.stream {
       // Of one segment, or of two that happen to touch.
       #expect(a.state != .free || b.state != .free || segments.contains { $0.lowerBound == b.address })
