@@ -31,7 +31,7 @@ import Testing
 
   /// With a checkpoint after every step, most of a run's time goes into saving, so that many of the kills come in the middle of it.
   @Test(arguments: [
-    (["digits", "--epochs", "3", "--seed", "5"], 9), (["digits", "--epochs", "1", "--seed", "6"], 1),
+    (["digits", "--epochs", "3", "--seed", "5"], 9), (["digits", "--epochs", "1", "--seed", "6", "--amp", "float16"], 1),
     (
       [
         "text", "--file", text, "--layers", "2", "--heads", "2", "--width", "32", "--block", "32", "--batch-size", "4",

@@ -11,6 +11,7 @@ private final class Run {
   let optimizer: AdamW
   let schedule: OneCycleLR
   let average: AveragedModel<Sequential>
+  let scaler = GradScaler(growthInterval: 2)
   var losses = Mean()
 
   init() {
@@ -24,8 +25,9 @@ private final class Run {
     let x = Tensor.randn([5, 6]) + Tensor.randn([1])
     let loss = model(x).crossEntropy((x.sum(dim: 1) .> 0).to(.int64))
     optimizer.zeroGrad()
-    loss.backward()
-    optimizer.step()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
     schedule.step()
     average.updateParameters()
     losses.update(loss.item())
@@ -36,6 +38,7 @@ private final class Run {
       folder,
       [
         "model": .model(model), "optimizer": .optimizer(optimizer), "schedule": .schedule(schedule), "average": .average(average),
+        "scaler": .scaler(scaler),
         "losses": .value {
           self.losses
         } set: {
@@ -46,7 +49,9 @@ private final class Run {
 
   /// Everything that a run is, as bytes.
   var fingerprint: [[UInt8]] {
-    (model.stateDict().map(\.value) + optimizer.stateDict().state.map(\.value) + average.stateDict().map(\.value)).map(\.bytes)
+    let scale = scaler.stateDict().sorted { $0.key < $1.key }.map { Tensor($0.value) }
+    return (model.stateDict().map(\.value) + optimizer.stateDict().state.map(\.value) + average.stateDict().map(\.value) + scale)
+      .map(\.bytes)
   }
 }
 
@@ -157,36 +162,38 @@ private struct Progress: Codable, Equatable {
 
   /// Torch opens the file, loads model and optimizer, and takes the same next step.
   @Test(.enabled(if: Python.hasTorch)) func torchGoesOnFromIt() throws {
-    try withFolder { folder in
-      let model = Sequential(Linear(4, 8), Tanh(), Linear(8, 2))
-      let optimizer = AdamW(model.parameters(), lr: 0.02, weightDecay: 0.1)
-      let x = Tensor.randn([6, 4])
-      func step() {
-        optimizer.zeroGrad()
-        model(x).square().mean().backward()
-        optimizer.step()
+    try withGenerator(Generator(seed: 4)) {
+      try withFolder { folder in
+        let model = Sequential(Linear(4, 8), Tanh(), Linear(8, 2))
+        let optimizer = AdamW(model.parameters(), lr: 0.02, weightDecay: 0.1)
+        let x = Tensor.randn([6, 4])
+        func step() {
+          optimizer.zeroGrad()
+          model(x).square().mean().backward()
+          optimizer.step()
+        }
+        for _ in 0..<3 { step() }
+        let checkpointer = try Checkpointer(folder, ["model": .model(model), "optimizer": .optimizer(optimizer)])
+        let file = try checkpointer.save(step: 3, metadata: Progress(epoch: 1))
+        step()
+        let script = """
+          import torch
+          saved = torch.load(data["file"], weights_only=True)
+          model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+          optimizer = torch.optim.AdamW(model.parameters())
+          model.load_state_dict(saved["model"]["state_dict"])
+          optimizer.load_state_dict(saved["optimizer"])
+          torch.set_rng_state(saved["random"])
+          model(torch.tensor(data["x"])).square().mean().backward()
+          optimizer.step()
+          print(json.dumps({"weights": model[2].weight.flatten().tolist(), "random": torch.rand(3).tolist()}))
+          """
+        struct Answer: Decodable { let weights, random: [Double] }
+        let random = Tensor.rand([3]).doubles
+        let answer: Answer = try Python.ask(script, ["file": file, "x": (0..<6).map { x[$0].doubles }])
+        #expect(zip(model.stateDict()["2.weight"]!.doubles, answer.weights).allSatisfy { abs($0 - $1) < 1e-6 })
+        #expect(zip(random, answer.random).allSatisfy { abs($0 - $1) < 1e-7 })
       }
-      for _ in 0..<3 { step() }
-      let checkpointer = try Checkpointer(folder, ["model": .model(model), "optimizer": .optimizer(optimizer)])
-      let file = try checkpointer.save(step: 3, metadata: Progress(epoch: 1))
-      step()
-      let script = """
-        import torch
-        saved = torch.load(data["file"], weights_only=True)
-        model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
-        optimizer = torch.optim.AdamW(model.parameters())
-        model.load_state_dict(saved["model"]["state_dict"])
-        optimizer.load_state_dict(saved["optimizer"])
-        torch.set_rng_state(saved["random"])
-        model(torch.tensor(data["x"])).square().mean().backward()
-        optimizer.step()
-        print(json.dumps({"weights": model[2].weight.flatten().tolist(), "random": torch.rand(3).tolist()}))
-        """
-      struct Answer: Decodable { let weights, random: [Double] }
-      let random = Tensor.rand([3]).doubles
-      let answer: Answer = try Python.ask(script, ["file": file, "x": (0..<6).map { x[$0].doubles }])
-      #expect(zip(model.stateDict()["2.weight"]!.doubles, answer.weights).allSatisfy { abs($0 - $1) < 1e-6 })
-      #expect(zip(random, answer.random).allSatisfy { abs($0 - $1) < 1e-7 })
     }
   }
 }

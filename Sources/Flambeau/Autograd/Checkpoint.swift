@@ -74,7 +74,7 @@ private final class CheckpointedRun: Sendable {
         hooks: SavedTensorHooks { tensor in
           collected.append(tensor)
           return { tensor }
-        }, isAnomalyMode: context.watch?.isAnomalyMode ?? false))
+        }, isAnomalyMode: context.watch?.isAnomalyMode ?? false), autocast: context.autocast?.renewed)
     Context.run(again) {
       let generator = Generator.current
       let now = randomState.map { _ in generator.state }

@@ -70,7 +70,7 @@ struct Engine {
   private func isOnTheWay(_ node: Node) -> Bool { onTheWay?.contains(ObjectIdentifier(node)) ?? true }
 
   private mutating func run(_ roots: [(Edge, Tensor)], retainGraph: Bool, createGraph: Bool) throws(TensorError) {
-    let context = Context.current.with(gradEnabled: createGraph)
+    let context = Context.current.withoutAutocast.with(gradEnabled: createGraph)
     watch = context.watch
     let profiler = context.profiler
     let span = profiler?.begin(.function("backward"))

@@ -26,7 +26,7 @@ struct ForwardPass {
     var pass = ForwardPass()
     for (edge, tangent) in seeds { pass.tangents[Place(edge.node, edge.index)] = tangent }
     pass.collect(outputs, from: seeds.map(\.0.node.sequence).min() ?? .max)
-    let context = Context.current.with(gradEnabled: createGraph)
+    let context = Context.current.withoutAutocast.with(gradEnabled: createGraph)
     try Context.attempt(context) { () throws(TensorError) in
       for node in pass.nodes where !context.isFailed { try pass.visit(node, createGraph: createGraph) }
     }

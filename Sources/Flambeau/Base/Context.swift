@@ -13,12 +13,14 @@ package final class Context: Sendable {
   let watch: GraphWatch?
   /// What calls are reported to; nil where nothing is profiled.
   let profiler: Profiler?
-  /// No error scope, no inference mode, no watch and no profiler: what the short way of a call asks for.
+  /// What operands are cast to; nil outside of `autocast`.
+  let autocast: Autocast?
+  /// No error scope, no inference mode, no watch, no profiler and no casts: what the short way of a call asks for.
   let isPlain: Bool
 
   init(
     gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil, profiler: Profiler? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil
   ) {
     self.gradEnabled = gradEnabled
     self.inference = inference
@@ -26,7 +28,8 @@ package final class Context: Sendable {
     self.generator = generator
     self.watch = watch
     self.profiler = profiler
-    isPlain = errorScope == nil && !inference && watch == nil && profiler == nil
+    self.autocast = autocast
+    isPlain = errorScope == nil && !inference && watch == nil && profiler == nil && autocast == nil
   }
 
   @TaskLocal package static var current = Context()
@@ -36,18 +39,28 @@ package final class Context: Sendable {
 
   func with(
     gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil, profiler: Profiler? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil
   ) -> Context {
     Context(
       gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
       errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator, watch: watch ?? self.watch,
-      profiler: profiler ?? self.profiler)
+      profiler: profiler ?? self.profiler, autocast: autocast ?? self.autocast)
   }
 
   /// The same, recording or not, with calls put through nothing.
   func recording(_ isRecording: Bool) -> Context {
     Context(
-      gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator, profiler: profiler)
+      gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator, profiler: profiler,
+      autocast: autocast)
+  }
+
+  /// The same, with operands as they are.
+  var withoutAutocast: Context {
+    autocast == nil
+      ? self
+      : Context(
+        gradEnabled: gradEnabled, inference: inference, errorScope: errorScope, generator: generator, watch: watch,
+        profiler: profiler)
   }
 
   /// Runs `body` with `context` as the current one.

@@ -34,6 +34,9 @@ extension Operator {
     let context = Context.current
     if let error = refusal(operands, context) { return Door.poisoned(by: error, context) }
     do throws(TensorError) {
+      if context.autocast != nil, let cast = try castOperands(operands, context) {
+        return Context.run(context.withoutAutocast) { callInFull(cast, attributes, at: site) }
+      }
       let (value, node) = try run(&operands, attributes, context)
       return wrap(value, node, operands[0], context)
     } catch {
@@ -48,6 +51,9 @@ extension Operator {
       return Array(repeating: Door.poisoned(by: error, context), count: 1 + auxiliaryCount)
     }
     do throws(TensorError) {
+      if context.autocast != nil, let cast = try castOperands(operands, context) {
+        return Context.run(context.withoutAutocast) { callAll(cast, attributes, at: site) }
+      }
       let (value, node) = try run(&operands, attributes, context)
       return [wrap(value, node, operands[0], context)]
         + value.auxiliaries.map { Tensor(TensorBody($0, isInference: context.inference)) }

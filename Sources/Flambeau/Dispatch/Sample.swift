@@ -3,6 +3,8 @@
 struct Sample: Sendable {
   /// Torch's expression over operands a, b, c …
   private(set) var torch: String
+  /// The same, half types judged by torch's half types.
+  let plainTorch: String
   let operands: [SampleOperand]
   /// The operands may have any shapes that broadcast: the tests also try scalars, empty and stretched ones.
   let isPointwise: Bool
@@ -40,7 +42,7 @@ struct Sample: Sendable {
   private init(
     _ torch: String, _ operands: [SampleOperand], isPointwise: Bool, _ call: @escaping @Sendable ([Tensor]) -> [Tensor]
   ) {
-    self.torch = torch
+    (self.torch, plainTorch) = (torch, torch)
     self.operands = operands
     self.isPointwise = isPointwise
     self.call = call

@@ -55,11 +55,14 @@ protocol RunSettings: Codable {
 struct RunRecord<Settings: RunSettings>: Codable {
   let task: String
   let seed: UInt64
+  /// Nil for float32 throughout.
+  let amp: MixedPrecision?
   let settings: Settings
 
-  init(seed: UInt64, settings: Settings) {
+  init(seed: UInt64, amp: MixedPrecision?, settings: Settings) {
     self.task = settings.task
     self.seed = seed
+    self.amp = amp
     self.settings = settings
   }
 }

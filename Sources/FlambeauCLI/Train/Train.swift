@@ -15,6 +15,13 @@ struct Train: ParsableCommand {
     subcommands: [TrainDigits.self, TrainMNIST.self, TrainPhotos.self, TrainText.self])
 }
 
+/// What `--amp` names.
+enum MixedPrecision: String, Codable, ExpressibleByArgument, CaseIterable {
+  case bfloat16, float16
+
+  var dtype: DType { self == .bfloat16 ? .bfloat16 : .float16 }
+}
+
 /// What every kind of training takes.
 struct TrainOptions: ParsableArguments {
   @Option(help: "Where the random numbers begin, 0 by default; the same seed gives the same run.")
@@ -25,6 +32,11 @@ struct TrainOptions: ParsableArguments {
   var out: String?
   @Option(help: ArgumentHelp("Go on with the run in this folder, set up as it was.", valueName: "DIR"))
   var resume: String?
+  @Option(
+    help: ArgumentHelp(
+      "Mixed precision: products and convolutions compute in bfloat16 or float16, all else, and the model, in float32.",
+      valueName: "DTYPE"))
+  var amp: MixedPrecision?
   @Option(help: ArgumentHelp("Write a checkpoint every N steps, besides those after each test.", valueName: "N"))
   var checkpointEvery: Int?
   @Option(
@@ -40,7 +52,7 @@ struct TrainOptions: ParsableArguments {
     if let checkpointEvery, checkpointEvery < 1 {
       throw ValidationError("--checkpoint-every is \(checkpointEvery), but it must be at least 1 step")
     }
-    try refuse(["--seed": seed != nil, "--out": out != nil])
+    try refuse(["--seed": seed != nil, "--out": out != nil, "--amp": amp != nil])
   }
 
   /// With `--resume`, an error for the first option that is there but belongs to the run that goes on.

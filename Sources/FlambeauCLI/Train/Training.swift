@@ -11,6 +11,8 @@ final class Training<Settings: RunSettings> {
   private let options: TrainOptions
   private let folder: RunFolder
   private let checkpointer: Checkpointer
+  /// Does nothing but for float16.
+  private let scaler: GradScaler
   private let board: SummaryWriter?
   private let clock = ContinuousClock()
   private let resumedFrom: Int?
@@ -25,7 +27,7 @@ final class Training<Settings: RunSettings> {
     progress = Progress(isQuiet: options.json)
     record =
       if let run = options.resume { try RunFolder.record(of: run, task: task) } else {
-        RunRecord(seed: options.seed ?? 0, settings: try settings())
+        RunRecord(seed: options.seed ?? 0, amp: options.amp, settings: try settings())
       }
     manualSeed(record.seed)
     lesson = try record.settings.lesson()
@@ -36,6 +38,8 @@ final class Training<Settings: RunSettings> {
     checkpointer = try Checkpointer(
       folder.checkpoints,
       ["optimizer": .optimizer(lesson.optimizer), "schedule": .schedule(lesson.schedule)])
+    scaler = GradScaler(enabled: record.amp == .float16)
+    if scaler.isEnabled { try checkpointer.add(.scaler(scaler), as: "scaler") }
     for (name, part) in lesson.parts ?? [("model", .model(lesson.model))] { try checkpointer.add(part, as: name) }
     let resumed = options.resume == nil ? nil : try checkpointer.resume(as: RunPosition.self)
     (position, resumedFrom) = (resumed?.metadata ?? RunPosition(), options.resume == nil ? nil : resumed?.step ?? 0)
@@ -105,12 +109,16 @@ final class Training<Settings: RunSettings> {
 
   private func step(_ inputs: Tensor, _ targets: Tensor) throws {
     let rate = lesson.optimizer.rates[0].lr
-    let logits = lesson.model(lesson.prepare(inputs))
-    let loss = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1]))
+    let (logits, loss) = autocast(record.amp?.dtype ?? .bfloat16, enabled: record.amp != nil) {
+      let logits = lesson.model(lesson.prepare(inputs))
+      return (logits, logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1])))
+    }
     lesson.optimizer.zeroGrad()
-    loss.backward()
+    scaler.scale(loss).backward()
+    scaler.unscale_(lesson.optimizer)
     let norm = lesson.clip.map { clipGradNorm_(lesson.parameters, maxNorm: $0) }
-    lesson.optimizer.step()
+    scaler.step(lesson.optimizer)
+    scaler.update()
     lesson.schedule.step()
     let value = loss.item()
     position.step += 1

@@ -52,6 +52,9 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
     }
   }
 
+  /// The parameters of all groups.
+  public var parameters: [Parameter] { paramGroups.flatMap(\.parameters) }
+
   /// Drops all gradients. Torch's `zero_grad(set_to_none=True)`.
   public func zeroGrad() {
     for group in paramGroups { for parameter in group.parameters { parameter.grad = nil } }

@@ -19,6 +19,9 @@ public protocol Optimizer: AnyObject {
   /// Changes every parameter that has a gradient. In an error scope that has failed it does nothing.
   func step()
 
+  /// What it changes, each once.
+  var parameters: [Parameter] { get }
+
   /// Forgets the gradients of all parameters. Torch's `zero_grad`.
   func zeroGrad()
 

@@ -74,6 +74,24 @@ extension CheckpointPart {
     }
   }
 
+  /// The scale of a loss, as `torch.amp.GradScaler` has it in its state dict.
+  public static func scaler(_ scaler: GradScaler) -> CheckpointPart {
+    CheckpointPart {
+      PyTorchValue(
+        scaler.stateDict().sorted { $0.key < $1.key }.map { key, value in
+          (key, isCount(key) ? .int(Int(value)) : .double(value))
+        })
+    } restore: { value in
+      guard case .dict(let pairs) = value else { throw Misfit(description: "holds no state of a gradient scaler") }
+      var state: [String: Double] = [:]
+      for (key, value) in pairs { if let key = key.string { state[key] = value.double } }
+      try scaler.loadStateDict(state)
+    }
+  }
+
+  /// Torch counts steps in whole numbers, and wants them back as such.
+  private static func isCount(_ key: String) -> Bool { key.hasSuffix("interval") || key.hasSuffix("tracker") }
+
   /// An average of parameters and how many values it holds.
   public static func average<Model>(_ average: AveragedModel<Model>) -> CheckpointPart {
     CheckpointPart {

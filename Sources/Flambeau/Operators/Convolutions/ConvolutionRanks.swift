@@ -36,7 +36,7 @@ extension Tensor {
   ) -> Tensor {
     let check = ConvolutionCheck(
       name: "conv1d", stride: [stride], padding: [padding], dilation: [dilation], groups: groups)
-    return convolved(check, weight, bias, CallSite(file, line)) { x in
+    return convolved(check, weight, bias, CallSite(file, line)) { x, weight, bias in
       let arguments = Conv2dArguments(
         stride: Size2D(1, stride), padding: Size2D(0, padding), dilation: Size2D(1, dilation), groups: groups)
       return ops.convolutions.conv2d.call(Few(x.unsqueeze(2), weight.unsqueeze(2), bias), arguments).squeeze(2)
@@ -67,7 +67,7 @@ extension Tensor {
   ) -> Tensor {
     let check = ConvolutionCheck(
       name: "conv3d", stride: stride.sizes, padding: padding.sizes, dilation: dilation.sizes, groups: groups)
-    return convolved(check, weight, bias, CallSite(file, line)) { x in
+    return convolved(check, weight, bias, CallSite(file, line)) { x, weight, bias in
       let kernel = weight.shape
       let padded = padding.depth == 0 ? x : x.pad([0, 0, 0, 0, padding.depth, padding.depth])
       let windows = SlidingWindows(
@@ -98,9 +98,13 @@ extension Tensor {
 
   /// Checks the operands of a convolution and calls `body` with a batch, also where this is a single sample.
   func convolved(
-    _ check: ConvolutionCheck, _ weight: Tensor, _ bias: Tensor?, _ site: CallSite, _ body: (Tensor) -> Tensor
+    _ check: ConvolutionCheck, _ weight: Tensor, _ bias: Tensor?, _ site: CallSite,
+    _ body: (_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor
   ) -> Tensor {
     checked(check.name, at: site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod(check.name) {
+        return try autocast(self, weight, bias) { $0[0]!.convolved(check, $0[1]!, $0[2], site, body) }
+      }
       for case let operand? in [weight, bias] {
         if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
       }
@@ -108,7 +112,7 @@ extension Tensor {
       guard layout.rank == rank + 1 || layout.rank == rank + 2 else { throw check.rankError(layout.shape) }
       let batch = layout.rank == rank + 1 ? unsqueeze(0) : self
       try check.check(batch.body, weight.body, bias?.body)
-      let result = body(batch)
+      let result = body(batch, weight, bias)
       return layout.rank == rank + 1 ? result.squeeze(0) : result
     }
   }

@@ -46,7 +46,7 @@ extension Tensor {
     let check = ConvolutionCheck(
       name: "conv_transpose1d", stride: [stride], padding: [padding], dilation: [dilation], groups: groups,
       outputPadding: [outputPadding])
-    return convolved(check, weight, bias, CallSite(file, line)) { x in
+    return convolved(check, weight, bias, CallSite(file, line)) { x, weight, bias in
       let arguments = Conv2dArguments(
         stride: Size2D(1, stride), padding: Size2D(0, padding), dilation: Size2D(1, dilation), groups: groups)
       return x.unsqueeze(2).transposedPlanes(weight.unsqueeze(2), bias, arguments, Size2D(0, outputPadding)).squeeze(2)
@@ -69,7 +69,7 @@ extension Tensor {
     let check = ConvolutionCheck(
       name: "conv_transpose2d", stride: stride.sizes, padding: padding.sizes, dilation: dilation.sizes, groups: groups,
       outputPadding: outputPadding.sizes)
-    return convolved(check, weight, bias, CallSite(file, line)) { x in
+    return convolved(check, weight, bias, CallSite(file, line)) { x, weight, bias in
       let arguments = Conv2dArguments(stride: stride, padding: padding, dilation: dilation, groups: groups)
       return x.transposedPlanes(weight, bias, arguments, outputPadding)
     }
@@ -91,13 +91,13 @@ extension Tensor {
     let check = ConvolutionCheck(
       name: "conv_transpose3d", stride: stride.sizes, padding: padding.sizes, dilation: dilation.sizes, groups: groups,
       outputPadding: outputPadding.sizes)
-    return convolved(check, weight, bias, CallSite(file, line)) { x in
-      if dtype.isHalf {
+    return convolved(check, weight, bias, CallSite(file, line)) { x, weight, bias in
+      if x.dtype.isHalf {
         // The sums over the depth are rounded once.
         return x.to(.float32).convTranspose3d(
           weight.to(.float32), bias: bias?.to(.float32), stride: stride, padding: padding, outputPadding: outputPadding,
           groups: groups, dilation: dilation
-        ).to(dtype)
+        ).to(x.dtype)
       }
       let (shape, kernel) = (x.shape, weight.shape)
       let outputs = kernel.at(1) * groups

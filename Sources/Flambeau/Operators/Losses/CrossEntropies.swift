@@ -215,6 +215,13 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("cross_entropy", at: site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("cross_entropy") {
+        return try autocast(self, target, weight) {
+          $0[0]!.crossEntropy(
+            $0[1]!, weight: $0[2], ignoreIndex: ignoreIndex, reduction: reduction, labelSmoothing: labelSmoothing, file: file,
+            line: line)
+        }
+      }
       for case let operand? in [target, weight] {
         if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
       }
@@ -274,6 +281,12 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("nll_loss", at: site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("nll_loss") {
+        return try autocast(self, target, weight) {
+          $0[0]!.nllLoss(
+            $0[1]!, weight: $0[2], ignoreIndex: ignoreIndex, reduction: reduction, file: file, line: line)
+        }
+      }
       for case let operand? in [target, weight] {
         if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
       }

@@ -35,6 +35,11 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("poisson_nll_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("poisson_nll_loss") {
+        return try autocast(self, target) {
+          $0[0]!.poissonNllLoss($0[1]!, logInput: logInput, full: full, eps: eps, reduction: reduction, file: file, line: line)
+        }
+      }
       var losses = logInput ? exp() - target * self : self - target * (self + eps).log()
       if full {
         let stirling = target * target.log() - target + 0.5 * (target * (2 * Double.pi)).log()

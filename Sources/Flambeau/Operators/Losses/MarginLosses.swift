@@ -78,6 +78,11 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("margin_ranking_loss", [other, target], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("margin_ranking_loss") {
+        return try autocast(self, other, target) {
+          $0[0]!.marginRankingLoss($0[1]!, $0[2]!, margin: margin, reduction: reduction, file: file, line: line)
+        }
+      }
       guard layout.rank == other.ndim && layout.rank == target.ndim else {
         throw .shape(
           "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: \(layout.shape), "
@@ -93,6 +98,11 @@ extension Tensor {
     line: UInt = #line
   ) -> Tensor {
     checkedOperands("hinge_embedding_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("hinge_embedding_loss") {
+        return try autocast(self, target) {
+          $0[0]!.hingeEmbeddingLoss($0[1]!, margin: margin, reduction: reduction, file: file, line: line)
+        }
+      }
       let far = dtype.isFloatingPoint ? (margin - self).clamp(min: 0.0) : (Int(margin) - self).clamp(min: 0)
       return reduction(Tensor.where(target .!= 1, far, 0) + Tensor.where(target .!= -1, self, 0))
     }
@@ -109,6 +119,11 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("cosine_embedding_loss", [other, target], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("cosine_embedding_loss") {
+        return try autocast(self, other, target) {
+          $0[0]!.cosineEmbeddingLoss($0[1]!, $0[2]!, margin: margin, reduction: reduction, file: file, line: line)
+        }
+      }
       let dim = target.ndim
       guard dim <= 1 else { throw .shape("0D or 1D target tensor expected, multi-target not supported") }
       guard layout.rank == dim + 1, other.ndim == dim + 1 else {
@@ -156,6 +171,11 @@ extension Tensor {
     _ site: CallSite, _ distance: (Tensor, Tensor) -> Tensor
   ) -> Tensor {
     checkedOperands(name, [positive, negative], site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod(name) {
+        return try autocast(self, positive, negative) {
+          $0[0]!.triplet(name, $0[1]!, $0[2]!, margin, swap, reduction, site, distance)
+        }
+      }
       guard margin > 0 else { throw .argument("margin must be greater than 0, got \(margin)") }
       guard layout.rank == positive.ndim && layout.rank == negative.ndim else {
         throw .shape(
@@ -182,6 +202,12 @@ extension Tensor {
   ) -> Tensor {
     checkedOperands("multi_margin_loss", [target] + (weight.map { [$0] } ?? []), CallSite(file, line)) {
       layout throws(TensorError) in
+      if let autocast = AutocastMethod("multi_margin_loss") {
+        return try autocast(self, target, weight) {
+          $0[0]!.multiMarginLoss(
+            $0[1]!, p: p, margin: margin, weight: $0[2], reduction: reduction, file: file, line: line)
+        }
+      }
       guard p == 1 || p == 2 else { throw .argument("only p == 1 and p == 2 supported") }
       guard layout.rank == 1 || layout.rank == 2, layout.shape.last! > 0 else {
         throw .shape("Expected non-empty vector or matrix with optional 0-dim batch size, but got: \(layout.shape)")
@@ -221,6 +247,9 @@ extension Tensor {
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("multilabel_margin_loss", [target], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("multilabel_margin_loss") {
+        return try autocast(self, target) { $0[0]!.multilabelMarginLoss($0[1]!, reduction: reduction, file: file, line: line) }
+      }
       guard layout.rank == 1 || layout.rank == 2, layout.shape.last! > 0 else {
         throw .shape("Expected non-empty vector or matrix with optional 0-dim batch size, but got: \(layout.shape)")
       }
@@ -279,6 +308,9 @@ extension Tensor {
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("soft_margin_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("soft_margin_loss") {
+        return try autocast(self, target) { $0[0]!.softMarginLoss($0[1]!, reduction: reduction, file: file, line: line) }
+      }
       guard dtype.isFloatingPoint else {
         throw .dtype("result type Float can't be cast to the desired output type \(dtype.torchScalarName)")
       }

@@ -74,6 +74,13 @@ extension Tensor {
     zeroInfinity: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("ctc_loss", [targets], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("ctc_loss") {
+        return try autocast(self, targets) {
+          $0[0]!.ctcLoss(
+            $0[1]!, inputLengths: inputLengths, targetLengths: targetLengths, blank: blank, reduction: reduction,
+            zeroInfinity: zeroInfinity, file: file, line: line)
+        }
+      }
       guard layout.rank == 2 || layout.rank == 3 else {
         throw .shape("log_probs has to be [time, batch, classes] or [time, classes], but got \(layout.shape)")
       }

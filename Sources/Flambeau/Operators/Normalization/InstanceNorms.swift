@@ -47,6 +47,10 @@ extension Tensor {
       }
       guard size > 0 else { throw .argument("kernel size should be greater than zero, but got kH: \(size) kW: 1") }
       if shape.elementCount == 0 { return self }
+      // Torch pools all but sequences as volumes.
+      if shape.count > 3, let autocast = AutocastMethod("avg_pool3d") {
+        return try autocast(self) { $0[0]!.localResponseNorm(size, alpha: alpha, beta: beta, k: k, file: file, line: line) }
+      }
       let squares = (self * self).reshape([shape.at(0), shape.at(1), shape.dropFirst(2).reduce(1, *)])
       let neighbours = squares.pad([0, 0, size / 2, (size - 1) / 2]).unsqueeze(1)
       let means = neighbours.avgPool2d(Size2D(size, 1), stride: 1).reshape(shape)

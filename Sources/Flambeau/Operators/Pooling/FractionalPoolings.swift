@@ -115,6 +115,12 @@ extension Tensor {
       guard draws.shape == [n, c, rank] else {
         throw .shape("Expect _random_samples of shape \([n, c, rank] as Shape), got \(draws.shape)")
       }
+      if let autocast = AutocastMethod(name) {
+        return try autocast(self, draws) {
+          let (values, indices) = $0[0]!.fractional(name, kernel, outputSize, ratio, $0[1]!, site)
+          return [values, indices]
+        }
+      }
       // Images take their samples innermost dimension first, volumes outermost first.
       let starts = (0..<rank).map { i in
         draws.select(dim: 2, index: rank == 2 ? 1 - i : i).reshape([n * c]).windowStarts(input[i], output[i], kernel[i])
@@ -128,7 +134,7 @@ extension Tensor {
         let empty = Shape(shape.dropLast(rank) + output)
         return [.zeros(empty, dtype: dtype), .zeros(empty, dtype: .int64)]
       }
-      return maxima(VolumeWindows(eachPlane: spans), rank: rank)
+      return try maxima(VolumeWindows(eachPlane: spans), rank: rank)
     }
   }
 
@@ -190,6 +196,9 @@ extension Tensor {
   ) -> Tensor {
     checked(name, at: site) { layout throws(TensorError) in
       if let poison = indices.body.poison { return Door.poisoned(by: poison, .current) }
+      if let autocast = AutocastMethod(name) {
+        return try autocast(self, indices) { $0[0]!.unpooled(name, $0[1]!, kernel, stride, padding, outputSize, site) }
+      }
       let (rank, shape) = (kernel.count, layout.shape)
       guard shape.count == rank + 1 || shape.count == rank + 2 else {
         throw .shape("Input to \(name) should be a \(rank + 1)d or \(rank + 2)d Tensor, but got \(shape)")

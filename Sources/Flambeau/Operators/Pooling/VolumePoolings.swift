@@ -53,9 +53,17 @@ extension Tensor {
     _ kernelSize: Size3D, stride: Size3D? = nil, padding: Size3D = 0, dilation: Size3D = 1, ceilMode: Bool = false,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    maxPool3dWithIndices(
-      kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line
-    ).values
+    checked("max_pool3d", at: CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("max_pool3d") {
+        return try autocast(self) {
+          $0[0]!.maxPool3d(
+            kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line)
+        }
+      }
+      return maxPool3dWithIndices(
+        kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line
+      ).values
+    }
   }
 
   /// The largest elements and their positions in their volumes, (plane · height + row) · width + column, as int64. Torch's
@@ -67,7 +75,7 @@ extension Tensor {
     checkedPair("max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype != .bool else { throw .dtype("\"max_pool3d\" not implemented for 'Bool'") }
       let spans = try layout.volumeSpans(kernelSize, stride ?? kernelSize, padding, dilation, ceilMode)
-      return maxima(VolumeWindows(spans), rank: 3)
+      return try maxima(VolumeWindows(spans), rank: 3)
     }
   }
 
@@ -81,11 +89,17 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> (values: Tensor, indices: Tensor) {
     checkedPair("adaptive_max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("adaptive_max_pool3d") {
+        return try autocast(self) {
+          let (values, indices) = $0[0]!.adaptiveMaxPool3dWithIndices(outputSize, file: file, line: line)
+          return [values, indices]
+        }
+      }
       try layout.checkAdaptive("adaptive_max_pool3d", outputSize, "Expected 4D or 5D tensor, but got: ")
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_max_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
       }
-      return maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
+      return try maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
     }
   }
 
@@ -102,6 +116,13 @@ extension Tensor {
     divisorOverride: Int? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("avg_pool3d") {
+        return try autocast(self) {
+          $0[0]!.avgPool3d(
+            kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
+            divisorOverride: divisorOverride, file: file, line: line)
+        }
+      }
       if let divisorOverride, divisorOverride == 0 { throw .argument("divisor must be not zero") }
       let step = stride ?? kernelSize
       let spans = try layout.volumeSpans(kernelSize, step, padding, 1, ceilMode, countsPadding: countIncludePad)
@@ -125,6 +146,9 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("adaptive_avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("adaptive_avg_pool3d") {
+        return try autocast(self) { $0[0]!.adaptiveAvgPool3d(outputSize, file: file, line: line) }
+      }
       try layout.checkAdaptive("adaptive_avg_pool3d", outputSize, "Expected 4D or 5D tensor, but got ")
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_avg_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
@@ -134,7 +158,7 @@ extension Tensor {
   }
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
-  func maxima(_ windows: VolumeWindows, rank: Int) -> [Tensor] {
+  func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))

@@ -37,6 +37,9 @@ extension Tensor {
     _ other: Tensor, dim: Int = 1, eps: Double = 1e-8, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("cosine_similarity", [other], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("cosine_similarity") {
+        return try autocast(self, other) { $0[0]!.cosineSimilarity($0[1]!, dim: dim, eps: eps, file: file, line: line) }
+      }
       let common = dtype.promoted(with: other.dtype)
       guard common.isFloatingPoint else {
         throw .dtype("expected common dtype to be floating point, yet common dtype is \(common.torchScalarName)")
@@ -70,6 +73,9 @@ extension Tensor {
     _ x1: Tensor, _ x2: Tensor, p: Double = 2, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     x1.checkedOperands("cdist", [x2], CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("cdist") {
+        return try autocast(x1, x2) { .cdist($0[0]!, $0[1]!, p: p, file: file, line: line) }
+      }
       for (name, x) in [("X1", x1), ("X2", x2)] {
         guard x.dtype.isFloatingPoint else {
           throw .dtype("cdist only supports floating-point dtypes, \(name) got: \(x.dtype.torchScalarName)")

@@ -181,7 +181,7 @@ extension Tensor {
       }
       for j in last { isSummed[j] = true }
       if i > 0 {
-        result = last.isEmpty ? result * aligned[i] : result.product(aligned[i], summing: last)
+        result = result.product(aligned[i], summing: last)
       } else {
         let long = aligned.count == 1 ? last : last.filter { result.shape.at($0) != 1 }
         if !long.isEmpty { result = result.sum(dim: long, keepDim: true) }
@@ -224,6 +224,7 @@ extension Tensor {
     let dtype = a.dtype.promoted(with: b.dtype)
     (a, b) = (a.to(dtype), b.to(dtype))
     let summed = dims.filter { !inA.contains($0) && !inB.contains($0) }
+    if summed.isEmpty { return a * b }
     let kept = (0..<ndim).filter { !dims.contains($0) } + inA + inB
     // Rows only a has, columns only b has, and batches both have.
     let columns = kept.filter { isStretched(b, a, $0) }

@@ -7,6 +7,9 @@ extension Tensor {
     let site = CallSite(file, line)
     return checked("matmul", at: site) { layout throws(TensorError) in
       if let poison = other.body.poison { return Door.poisoned(by: poison, .current) }
+      if let autocast = AutocastMethod("matmul") {
+        return try autocast(self, other) { $0[0]!.matmul($0[1]!, file: file, line: line) }
+      }
       let (x, y) = (layout.shape, other.body.layout.shape)
       guard x.count > 0, y.count > 0 else {
         throw .shape("both arguments to matmul need to be at least 1D, but they are \(x.count)D and \(y.count)D")

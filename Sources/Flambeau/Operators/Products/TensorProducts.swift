@@ -98,6 +98,7 @@ extension Tensor {
     let columns = (0..<other.ndim).filter { !q.contains($0) }
     let (height, width) = (rows.map(a.shape.at), columns.map(b.shape.at))
     let inner = p.reduce(1) { $0 * a.shape.at($1) }
+    if rows.isEmpty && columns.isEmpty { return a.permute(p).reshape([inner]).dot(b.permute(q).reshape([inner])) }
     let left = a.permute(rows + p).reshape([height.reduce(1, *), inner])
     let right = b.permute(q + columns).reshape([inner, width.reduce(1, *)])
     return left.mm(right).reshape(Shape(height + width))
@@ -131,6 +132,9 @@ extension Tensor {
     _ other: Tensor, dim: Int = -1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("linalg.vecdot", with: other, at: CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("linalg_vecdot") {
+        return try autocast(self, other) { $0[0]!.vecdot($0[1]!, dim: dim, file: file, line: line) }
+      }
       guard dtype.isFloatingPoint else {
         throw .dtype(
           "linalg.vecdot: Expected a floating point or complex tensor as input. Got \(dtype.torchScalarName)")
@@ -175,6 +179,9 @@ extension Tensor {
   /// The sum of a matrix's diagonal; booleans and integers sum to int64. Torch's `trace`.
   public func trace(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     checked("trace", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("trace") {
+        return try autocast(self) { $0[0]!.trace(file: file, line: line) }
+      }
       guard layout.rank == 2 else { throw .shape("trace: expected a matrix, but got tensor with dim \(layout.rank)") }
       return diagonal().sum()
     }
@@ -274,6 +281,9 @@ extension Tensor {
     _ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("addbmm", with: a, b, at: CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("addbmm") {
+        return try autocast(self, a, b) { $0[0]!.addbmm($0[1]!, $0[2]!, beta: beta, alpha: alpha, file: file, line: line) }
+      }
       let (left, right) = try Tensor.sideBySide(a, b)
       return addmm(left, right, beta: beta, alpha: alpha, file: file, line: line)
     }
@@ -310,7 +320,10 @@ extension Tensor {
     _ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("addr", with: a, b, at: CallSite(file, line)) { _ throws(TensorError) in
-      try plusOuter(a, b, beta, alpha)
+      if let autocast = AutocastMethod("addr") {
+        return try autocast(self, a, b) { $0[0]!.addr($0[1]!, $0[2]!, beta: beta, alpha: alpha, file: file, line: line) }
+      }
+      return try plusOuter(a, b, beta, alpha)
     }
   }
 

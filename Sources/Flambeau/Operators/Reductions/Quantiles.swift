@@ -100,6 +100,11 @@ extension Tensor {
   ) -> Tensor {
     let name = ignoresNaN ? "nanquantile" : "quantile"
     return checked(name, with: q, at: site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod(name) {
+        return try autocast(self, q) {
+          $0[0]!.quantile($0[1]!, isNumber, dim, keepDim, interpolation, ignoresNaN: ignoresNaN, site)
+        }
+      }
       guard layout.elementCount > 0 else { throw .shape("\(name)() input tensor must be non-empty") }
       guard q.ndim <= 1 else { throw .shape("\(name)() q must be a scalar or 1D tensor") }
       guard dtype == .float32 || dtype == .float64 else {

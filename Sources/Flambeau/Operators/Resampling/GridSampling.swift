@@ -124,6 +124,12 @@ extension Tensor {
   ) -> Tensor {
     checked("grid_sampler", at: CallSite(file, line)) { layout throws(TensorError) in
       if let poison = grid.body.poison { return Door.poisoned(by: poison, .current) }
+      if let autocast = AutocastMethod("grid_sampler") {
+        return try autocast(self, grid) {
+          $0[0]!.gridSample(
+            $0[1]!, mode: mode, paddingMode: paddingMode, alignCorners: alignCorners, file: file, line: line)
+        }
+      }
       try checkGrid(layout.shape, grid, mode)
       if dtype.isHalf {
         return to(.float32).gridSample(grid.to(.float32), mode: mode, paddingMode: paddingMode, alignCorners: alignCorners)

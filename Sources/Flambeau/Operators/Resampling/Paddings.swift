@@ -10,6 +10,18 @@ public enum PaddingMode: Sendable, Hashable {
   case circular
 }
 
+extension PaddingMode {
+  /// The function that pads so many dimensions.
+  fileprivate func torchName(_ dims: Int) -> String {
+    switch self {
+    case .constant: "constant_pad_nd"
+    case .reflect: "reflection_pad\(dims)d"
+    case .replicate: "replication_pad\(dims)d"
+    case .circular: "circular_pad"
+    }
+  }
+}
+
 struct PaddingArguments: Sendable {
   /// Before and after every dimension.
   var amounts: [PaddingAmount]
@@ -106,6 +118,9 @@ extension Tensor {
       guard value == 0 else { throw .argument("Padding mode \"\(mode)\" doesn't take in value argument") }
       guard (1...3).contains(framed), layout.rank == framed + 1 || layout.rank == framed + 2 else {
         throw .argument("Padding size \(amounts.count) is not supported for \(layout.rank)D input tensor.")
+      }
+      if let autocast = AutocastMethod(mode.torchName(framed)) {
+        return try autocast(self) { $0[0]!.pad(amounts, mode: mode, value: value, file: file, line: line) }
       }
       var result = self
       for i in 0..<framed {

@@ -272,6 +272,13 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("scaled_dot_product_attention", at: site) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("scaled_dot_product_attention") {
+        return try autocast(self, key, value, attnMask) {
+          $0[0]!.scaledDotProductAttention(
+            $0[1]!, $0[2]!, attnMask: $0[3], dropoutP: dropoutP, isCausal: isCausal, scale: scale, enableGQA: enableGQA,
+            file: file, line: line)
+        }
+      }
       let learnsMask = Context.current.records && attnMask?.requiresGrad ?? false
       guard attnMask == nil || !isCausal else {
         throw .argument("Explicit attn_mask should not be set when is_causal=True")

@@ -11,6 +11,16 @@ package enum RecurrentCell: Sendable {
     }
   }
 
+  /// The function that runs a layer of them.
+  var torchName: String {
+    switch self {
+    case .tanh: "rnn_tanh"
+    case .relu: "rnn_relu"
+    case .lstm: "lstm"
+    case .gru: "gru"
+    }
+  }
+
   /// It keeps a cell beside the hidden state.
   package var hasCell: Bool { self == .lstm }
 
@@ -278,6 +288,20 @@ extension Tensor {
   fileprivate func wholeRecurrence(
     _ cell: RecurrentCell, _ run: RecurrentRun, hidden: Tensor, cellState: Tensor?, _ weight: Tensor, _ bias: Tensor?
   ) -> Tensor {
+    if let autocast = AutocastMethod(cell.torchName) {
+      return checked(cell.torchName, at: CallSite(#fileID, #line)) { _ throws(TensorError) in
+        try autocast(self, hidden, cellState, weight, bias) {
+          $0[0]!.wholeRecurrence(cell, run, hidden: $0[1]!, cellState: $0[2], $0[3]!, $0[4])
+        }
+      }
+    }
+    if cell == .gru, autocastDType != nil, dtype.isFloatingPoint, hidden.dtype.isFloatingPoint {
+      // Torch adds products in the half type to a state that stays what it was.
+      return Context.run(Context.current.withoutAutocast) {
+        to(hidden.dtype).wholeRecurrence(
+          cell, run, hidden: hidden, cellState: nil, weight.to(hidden.dtype), bias?.to(hidden.dtype))
+      }
+    }
     if cell == .relu && !dtype.isFloatingPoint {
       return run.inTensorOperations(cell, self, hidden, cellState, weight, bias)
     }

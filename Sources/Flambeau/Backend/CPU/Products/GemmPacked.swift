@@ -8,11 +8,13 @@ struct Cut {
   let blocks: Int
   private let packPanels: Int
 
-  init(_ count: Int, panel: Int, target: Int) {
+  /// - Parameter multiple: The number of blocks is brought to a multiple of this where there are panels enough.
+  init(_ count: Int, panel: Int, target: Int, multiple: Int = 1) {
     self.count = count
     self.panel = panel
     panels = (count + panel - 1) / panel
-    blocks = Swift.max(1, (count + target - 1) / target)
+    let least = Swift.max(1, (count + target - 1) / target)
+    blocks = Swift.min((least + multiple - 1) / multiple * multiple, Swift.max(least, panels))
     packPanels = Swift.max(1, 128 / panel)
   }
 
@@ -73,8 +75,10 @@ struct PackedGemm {
   /// Computes the part of C that starts at (row, column) and spans what is packed at a time.
   private func run(row: Int, column: Int) {
     let span = GemmBlocking.span
-    let rows = Cut(Swift.min(span, g.m - row), panel: Int(kernels.pointee.tile_rows), target: blocking.rows)
     let columns = Cut(Swift.min(span, g.n - column), panel: Int(kernels.pointee.tile_columns), target: blocking.columns)
+    let rows = Cut(
+      Swift.min(span, g.m - row), panel: Int(kernels.pointee.tile_rows), target: blocking.rows,
+      multiple: g.evenBlocks(besides: columns.blocks))
     let bytes = compute.byteCount
     let aBytes = (rows.panels * rows.panel * packed(depth) * bytes + 127) & ~127
     let bBytes = (columns.panels * columns.panel * packed(depth) * bytes + 127) & ~127
@@ -160,4 +164,16 @@ struct PackedGemm {
       beta: beta)
     product(&block)
   }
+}
+
+extension Gemm {
+  /// So many blocks of rows, or a multiple, with `columns` blocks of columns each, keep all threads busy to the end.
+  fileprivate func evenBlocks(besides columns: Int) -> Int {
+    let threads = isParallel ? threadCount : 1
+    return threads / threads.greatestCommonDivisor(columns)
+  }
+}
+
+extension Int {
+  fileprivate func greatestCommonDivisor(_ other: Int) -> Int { other == 0 ? self : other.greatestCommonDivisor(self % other) }
 }
