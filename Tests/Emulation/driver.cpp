@@ -33,6 +33,9 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef struct CUevent_st *CUevent;
+typedef struct CUgraph_st *CUgraph;
+typedef struct CUgraphExec_st *CUgraphExec;
+typedef int CUstreamCaptureMode;
 #endif
 
 struct emulated_launch {
@@ -46,7 +49,8 @@ namespace {
 enum Code {
   success = 0, invalid_value = 1, out_of_memory = 2, not_initialised = 3, no_device = 100, invalid_device = 101, invalid_image = 200,
   invalid_context = 201, invalid_handle = 400, not_found = 500, not_ready = 600, illegal_address = 700, launch_timeout = 702,
-  misaligned_address = 716, launch_failed = 719,
+  misaligned_address = 716, launch_failed = 719, capture_unsupported = 900, capture_invalidated = 901,
+  capture_unmatched = 903, capture_isolation = 905, captured_event = 907,
 };
 
 struct Op {
@@ -54,10 +58,17 @@ struct Op {
   std::function<void()> run;
 };
 
+/// What was queued on a stream while it was captured.
+struct Graph {
+  std::vector<std::function<void()>> work;
+  bool is_valid = true, is_live = true;
+};
+
 struct Stream {
   int device;
   bool is_live = true;
   std::deque<Op> queue = {};
+  Graph *capture = nullptr;
 };
 
 struct Context {
@@ -68,7 +79,7 @@ struct Context {
 
 struct Event {
   int device;
-  bool is_timed, is_live = true;
+  bool is_timed, is_live = true, is_captured = false;
   Stream *stream = nullptr;
   uint64_t ticket = 0, done = 0;
   double time = 0;
@@ -108,6 +119,7 @@ std::set<Stream *> streams;
 std::set<Event *> events;
 std::set<Module *> modules;
 std::set<Function *> functions;
+std::set<Graph *> graphs, executables;
 uint64_t ticket = 0;
 thread_local Context *current;
 
@@ -180,6 +192,7 @@ void run_all(int device) {
 }
 
 uint64_t enqueue(Stream *stream, std::function<void()> run) {
+  if (stream->capture) return stream->capture->work.push_back(std::move(run)), 0;
   stream->queue.push_back({++ticket, std::move(run)});
   uint64_t own = ticket;
   if (!is_deferred) run_until(stream, own);
@@ -200,6 +213,12 @@ Event *event_of(CUevent handle) {
 #define STREAM(name, handle) \
   Stream *stream = stream_of(handle); \
   if (!stream) FAIL(invalid_handle, "%s on a stream that is not there, or another GPU's", name)
+/// What cannot happen to a stream that is captured, and ends the capture.
+#define REFUSE_CAPTURE(stream)                                                                   \
+  if ((stream)->capture) {                                                                      \
+    (stream)->capture->is_valid = false;                                                        \
+    return (CUresult)capture_unsupported;                                                       \
+  }
 #define EVENT(name, handle) \
   Event *event = event_of(handle); \
   if (!event) FAIL(invalid_handle, "%s of an event that is not there", name)
@@ -283,6 +302,8 @@ EXPORTED int64_t fake_live_objects() {
   for (Stream *stream : streams) count += stream->is_live;
   for (Event *event : events) count += event->is_live;
   for (Module *module : modules) count += module->is_live;
+  for (Graph *graph : graphs) count += graph->is_live;
+  for (Graph *executable : executables) count += executable->is_live;
   for (Context *context : contexts) count += context->retained;
   return count;
 }
@@ -297,7 +318,11 @@ EXPORTED CUresult cuGetErrorString(CUresult code, const char **text) {
       {invalid_handle, "invalid resource handle"}, {not_found, "named symbol not found"}, {not_ready, "device not ready"},
       {illegal_address, "an illegal memory access was encountered"},
       {launch_timeout, "the launch timed out and was terminated"}, {misaligned_address, "misaligned address"},
-      {launch_failed, "unspecified launch failure"}};
+      {launch_failed, "unspecified launch failure"},
+      {capture_unsupported, "operation not permitted when stream is capturing"},
+      {capture_invalidated, "operation failed due to a previous error during capture"},
+      {capture_isolation, "dependency created on uncaptured work in another stream"},
+      {capture_unmatched, "capture was not initiated in this stream"}};
   auto found = texts.find(code);
   if (found == texts.end()) return (CUresult)invalid_value;
   *text = found->second;
@@ -369,6 +394,9 @@ EXPORTED CUresult cuCtxSetCurrent(CUcontext context) {
 
 EXPORTED CUresult cuCtxSynchronize() {
   ENTER("cuCtxSynchronize", "%s", "");
+  for (Stream *stream : streams) {
+    if (stream->device == current->device) REFUSE_CAPTURE(stream);
+  }
   run_all(current->device);
   return (CUresult)current->fault;
 }
@@ -417,6 +445,7 @@ EXPORTED CUresult cuMemFreeHost(void *address) {
 EXPORTED CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, size_t bytes, CUstream handle) {
   ENTER("cuMemcpyHtoDAsync", "%zu", bytes);
   STREAM("cuMemcpyHtoDAsync", handle);
+  REFUSE_CAPTURE(stream);
   if (!is_device_range(target, bytes)) FAIL(invalid_value, "cuMemcpyHtoDAsync of %zu bytes to where there are not so many", bytes);
   bool is_pinned = find(pinned, (uint64_t)source, bytes);
   std::string copy = is_pinned ? "" : std::string((const char *)source, bytes);
@@ -431,6 +460,7 @@ EXPORTED CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr target, const void *source, s
 EXPORTED CUresult cuMemcpyDtoHAsync_v2(void *target, CUdeviceptr source, size_t bytes, CUstream handle) {
   ENTER("cuMemcpyDtoHAsync", "%zu", bytes);
   STREAM("cuMemcpyDtoHAsync", handle);
+  REFUSE_CAPTURE(stream);
   if (!is_device_range(source, bytes)) FAIL(invalid_value, "cuMemcpyDtoHAsync of %zu bytes from where there are not so many", bytes);
   bool is_pinned = find(pinned, (uint64_t)target, bytes);
   enqueue(stream, [=] {
@@ -488,6 +518,7 @@ EXPORTED CUresult cuStreamDestroy_v2(CUstream handle) {
 EXPORTED CUresult cuStreamSynchronize(CUstream handle) {
   ENTER("cuStreamSynchronize", "%p", (void *)handle);
   STREAM("cuStreamSynchronize", handle);
+  REFUSE_CAPTURE(stream);
   run_until(stream, UINT64_MAX);
   return (CUresult)current->fault;
 }
@@ -495,6 +526,7 @@ EXPORTED CUresult cuStreamSynchronize(CUstream handle) {
 EXPORTED CUresult cuStreamQuery(CUstream handle) {
   ENTER("cuStreamQuery", "%p", (void *)handle);
   STREAM("cuStreamQuery", handle);
+  REFUSE_CAPTURE(stream);
   return (CUresult)(stream->queue.empty() ? success : not_ready);
 }
 
@@ -503,6 +535,10 @@ EXPORTED CUresult cuStreamWaitEvent(CUstream handle, CUevent waited, unsigned fl
   STREAM("cuStreamWaitEvent", handle);
   EVENT("cuStreamWaitEvent", waited);
   if (flags) FAIL(invalid_value, "cuStreamWaitEvent with flags %u", flags);
+  if (event->is_captured != !!stream->capture) {
+    if (stream->capture) stream->capture->is_valid = false;
+    return (CUresult)capture_isolation;
+  }
   // What it has recorded now, not what it will have recorded then.
   Stream *recorded = event->stream;
   uint64_t last = event->ticket;
@@ -529,6 +565,8 @@ EXPORTED CUresult cuEventRecord(CUevent handle, CUstream stream_handle) {
   STREAM("cuEventRecord", stream_handle);
   EVENT("cuEventRecord", handle);
   if (event->device != stream->device) FAIL(invalid_handle, "an event recorded on another GPU's stream");
+  event->is_captured = stream->capture;
+  if (event->is_captured) return (CUresult)success;
   event->stream = stream;
   event->ticket = ticket + 1;
   enqueue(stream, [event, own = event->ticket] {
@@ -541,12 +579,14 @@ EXPORTED CUresult cuEventRecord(CUevent handle, CUstream stream_handle) {
 EXPORTED CUresult cuEventQuery(CUevent handle) {
   ENTER("cuEventQuery", "%p", (void *)handle);
   EVENT("cuEventQuery", handle);
+  if (event->is_captured) FAIL(captured_event, "a query of an event that is part of a graph");
   return (CUresult)(event->done >= event->ticket ? success : not_ready);
 }
 
 EXPORTED CUresult cuEventSynchronize(CUevent handle) {
   ENTER("cuEventSynchronize", "%p", (void *)handle);
   EVENT("cuEventSynchronize", handle);
+  if (event->is_captured) FAIL(captured_event, "a wait for an event that is part of a graph");
   if (event->stream) run_until(event->stream, event->ticket);
   return (CUresult)current->fault;
 }
@@ -639,6 +679,60 @@ EXPORTED CUresult cuLaunchKernel(
     const char *failure = function->run(&launch, arguments.data(), int64_t(arguments.size()));
     if (failure) fault(stream->device, failure, function);
   });
+  return (CUresult)success;
+}
+
+// Graphs.
+
+EXPORTED CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {
+  ENTER("cuStreamBeginCapture", "%p %d", (void *)handle, int(mode));
+  STREAM("cuStreamBeginCapture", handle);
+  if (!handle || stream->capture) return (CUresult)capture_unsupported;
+  graphs.insert(stream->capture = new Graph());
+  return (CUresult)success;
+}
+
+EXPORTED CUresult cuStreamEndCapture(CUstream handle, CUgraph *graph) {
+  ENTER("cuStreamEndCapture", "%p", (void *)handle);
+  STREAM("cuStreamEndCapture", handle);
+  Graph *captured = stream->capture;
+  if (!captured) return (CUresult)capture_unmatched;
+  stream->capture = nullptr;
+  captured->is_live = captured->is_valid;
+  *graph = captured->is_valid ? (CUgraph)captured : nullptr;
+  return (CUresult)(captured->is_valid ? success : capture_invalidated);
+}
+
+EXPORTED CUresult cuGraphInstantiateWithFlags(CUgraphExec *executable, CUgraph graph, unsigned long long flags) {
+  ENTER("cuGraphInstantiate", "%llu", flags);
+  if (!graphs.count((Graph *)graph) || !((Graph *)graph)->is_live) FAIL(invalid_value, "a graph that is not there");
+  Graph *copy = new Graph(*(Graph *)graph);
+  executables.insert(copy);
+  return *executable = (CUgraphExec)copy, (CUresult)success;
+}
+
+EXPORTED CUresult cuGraphLaunch(CUgraphExec executable, CUstream handle) {
+  ENTER("cuGraphLaunch", "%p", (void *)handle);
+  STREAM("cuGraphLaunch", handle);
+  Graph *graph = (Graph *)executable;
+  if (!executables.count(graph) || !graph->is_live) FAIL(invalid_value, "cuGraphLaunch of a graph that is not there");
+  enqueue(stream, [graph] {
+    for (auto &work : graph->work) work();
+  });
+  return (CUresult)success;
+}
+
+EXPORTED CUresult cuGraphExecDestroy(CUgraphExec executable) {
+  ENTER("cuGraphExecDestroy", "%p", (void *)executable);
+  if (!executables.count((Graph *)executable) || !((Graph *)executable)->is_live) FAIL(invalid_value, "a graph that is not there");
+  ((Graph *)executable)->is_live = false;
+  return (CUresult)success;
+}
+
+EXPORTED CUresult cuGraphDestroy(CUgraph graph) {
+  ENTER("cuGraphDestroy", "%p", (void *)graph);
+  if (!graphs.count((Graph *)graph) || !((Graph *)graph)->is_live) FAIL(invalid_value, "a graph that is not there");
+  ((Graph *)graph)->is_live = false;
   return (CUresult)success;
 }
 

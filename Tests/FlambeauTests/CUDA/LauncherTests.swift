@@ -238,4 +238,15 @@ import Testing
         == "NVRTC 13.0 makes code that NVIDIA's driver, for CUDA 12.4, does not load: `pip install nvidia-cuda-nvrtc-cu12` "
         + "brings one that fits, or renew the driver")
   }
+
+  private static let nvrtc = try? NVRTC.shared.get()
+
+  @Test(.enabled(if: nvrtc != nil, "no NVRTC")) func nvrtcCompilesForTheGPU() throws {
+    try FakeDriver.with { _, gpu in
+      let compiler = try KernelCompiler.nvrtc(Self.nvrtc!, for: gpu)
+      #expect(compiler.identity.contains("sm_90") && compiler.identity.hasPrefix("NVRTC 1"))
+      let code = try compiler.compile(Self.kernel(Self.store, 0).launches[0].source)
+      #expect(code.starts(with: [0x7f, 0x45, 0x4c, 0x46]))
+    }
+  }
 }

@@ -61,6 +61,14 @@ struct Driver: Sendable {
       ) -> Code
     >
 
+  // Graphs.
+  let beginCapture: DriverFunction<@convention(c) (Handle, Int32) -> Code>
+  let endCapture: DriverFunction<@convention(c) (Handle, UnsafeMutablePointer<Handle>) -> Code>
+  let instantiateGraph: DriverFunction<@convention(c) (UnsafeMutablePointer<Handle>, Handle, UInt64) -> Code>
+  let launchGraph: DriverFunction<@convention(c) (Handle, Handle) -> Code>
+  let destroyExecutable: DriverFunction<@convention(c) (Handle) -> Code>
+  let destroyGraph: DriverFunction<@convention(c) (Handle) -> Code>
+
   /// The installed one, initialised; why there is none, otherwise.
   static let shared: Result<Driver, TensorError> = Result { () throws(TensorError) in try Driver(.openDriver()) }
 
@@ -102,6 +110,12 @@ struct Driver: Sendable {
     moduleFunction = try DriverFunction("cuModuleGetFunction", in: library)
     setFunctionAttribute = try DriverFunction("cuFuncSetAttribute", in: library)
     launch = try DriverFunction("cuLaunchKernel", in: library)
+    beginCapture = try DriverFunction("cuStreamBeginCapture_v2", in: library)
+    endCapture = try DriverFunction("cuStreamEndCapture", in: library)
+    instantiateGraph = try DriverFunction("cuGraphInstantiateWithFlags", in: library)
+    launchGraph = try DriverFunction("cuGraphLaunch", in: library)
+    destroyExecutable = try DriverFunction("cuGraphExecDestroy", in: library)
+    destroyGraph = try DriverFunction("cuGraphDestroy", in: library)
 
     let words = errorText
     func check<F>(_ function: DriverFunction<F>, _ code: Code) throws(TensorError) {

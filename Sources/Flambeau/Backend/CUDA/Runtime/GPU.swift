@@ -61,7 +61,7 @@ final class GPU: Sendable {
   ) throws(TensorError) {
     recent.add(label)
     var (status, call) = (call(function.call, body), function.name)
-    if status == .success && isSynchronous {
+    if status == .success && isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
       (status, call) = (self.call(driver.synchronizeStream.call) { $0(stream.handle) }, driver.synchronizeStream.name)
     }
     if status != .success { throw error(status, call, of: label) }

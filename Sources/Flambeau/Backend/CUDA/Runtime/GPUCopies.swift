@@ -6,6 +6,7 @@ extension GPUStream {
     throws(TensorError)
   {
     if byteCount == 0 { return }
+    try refuseCapture("a copy to the GPU\(operation.isEmpty ? "" : " of \(operation)")")
     try gpu.enqueue(gpu.driver.upload, on: self, WorkLabel(work: "a copy to the GPU", operation: operation)) {
       $0(target, source, byteCount, handle)
     }
@@ -16,6 +17,7 @@ extension GPUStream {
     _ source: Driver.Address, to target: UnsafeMutableRawPointer, _ byteCount: Int, for operation: String = ""
   ) throws(TensorError) {
     if byteCount == 0 { return }
+    try refuseCapture("a copy from the GPU\(operation.isEmpty ? "" : " of \(operation)")")
     try gpu.enqueue(gpu.driver.download, on: self, WorkLabel(work: "a copy from the GPU", operation: operation)) {
       $0(target, source, byteCount, handle)
     }

@@ -1,7 +1,11 @@
+import Synchronization
+
 /// A queue of a GPU: what is in it runs in order, beside what is in others.
 final class GPUStream: Sendable {
   let gpu: GPU
   let handle: Driver.Handle
+  /// What is queued becomes a graph and is not run.
+  let isCapturing = Atomic(false)
 
   /// The stream that work goes to where none is chosen: the driver's own.
   fileprivate init(defaultOf gpu: GPU) {
@@ -21,11 +25,22 @@ final class GPUStream: Sendable {
   deinit { if handle != 0 { try? gpu.run(gpu.driver.destroyStream) { $0(handle) } } }
 
   /// Waits until all that is in the queue now is done.
-  func synchronize() throws(TensorError) { try gpu.run(gpu.driver.synchronizeStream) { $0(handle) } }
+  func synchronize() throws(TensorError) {
+    try refuseCapture("waiting for a stream")
+    try gpu.run(gpu.driver.synchronizeStream) { $0(handle) }
+  }
 
   /// Nothing is left to do.
   func isIdle() throws(TensorError) -> Bool {
     try gpu.status(gpu.driver.queryStream, accepting: .notReady) { $0(handle) } == .success
+  }
+
+  /// Throws where this stream is captured, which `what` cannot be.
+  func refuseCapture(_ what: String) throws(TensorError) {
+    if isCapturing.load(ordering: .relaxed) {
+      throw TensorError(
+        .device, "\(what) cannot be part of a CUDA graph: it happens once, while the graph is made; do it before or after")
+    }
   }
 
   /// What is queued from here on runs after what the event has recorded; the caller does not wait.

@@ -5,6 +5,9 @@
 /// others from their own; the smallest free block that fits is taken and split, free neighbours are joined. A block freed by the CPU may
 /// be handed out at once on the stream it was allocated on, since what is queued there later runs later; other streams that used it
 /// (``GPUMemory/record(on:)``) are waited for.
+///
+/// What is allocated on a stream while it is captured lies in segments that belong to the graph, and stay where they are as long as it
+/// may be replayed.
 final class GPUAllocator: Sendable {
   let gpu: GPU
   private let lock = Lock()
@@ -14,10 +17,17 @@ final class GPUAllocator: Sendable {
   private nonisolated(unsafe) var waits = StreamWaits<GPUBlock>()
   private nonisolated(unsafe) var counts = GPUMemoryFigures()
   private nonisolated(unsafe) var share = 1.0
+  /// Graphs that are being captured, by stream, and those that may be replayed.
+  private nonisolated(unsafe) var captures: [Driver.Handle: Int] = [:]
+  private nonisolated(unsafe) var graphs: Set<Int> = []
+  private nonisolated(unsafe) var graphCount = 0
+  /// Given back while a mark in a stream would have become part of a graph, with the streams that used it.
+  private nonisolated(unsafe) var deferred: [(block: GPUBlock, users: [GPUStream])] = []
 
   private struct PoolKey: Hashable {
     let stream: Driver.Handle
     let isSmall: Bool
+    let graph: Int
   }
 
   init(of gpu: GPU) { self.gpu = gpu }
@@ -56,9 +66,10 @@ final class GPUAllocator: Sendable {
   }
 
   private func pool(_ stream: GPUStream, isSmall: Bool) -> GPUPool {
-    let key = PoolKey(stream: stream.handle, isSmall: isSmall)
+    let graph = captures.isEmpty ? 0 : captures[stream.handle] ?? 0
+    let key = PoolKey(stream: stream.handle, isSmall: isSmall, graph: graph)
     if let pool = pools[key] { return pool }
-    let pool = GPUPool(stream, isSmall: isSmall)
+    let pool = GPUPool(stream, isSmall: isSmall, graph: graph)
     pools[key] = pool
     return pool
   }
@@ -85,13 +96,15 @@ final class GPUAllocator: Sendable {
     counts.requested.change(by: -block.requested)
     let users = block.users
     block.users = []
+    if users.isEmpty { return insert(block) }
+    block.state = .waiting
+    counts.waiting.change(by: block.byteCount)
+    if captures.isEmpty { wait(block, for: users) } else { deferred.append((block, users)) }
+  }
+
+  private func wait(_ block: GPUBlock, for users: [GPUStream]) {
     // Where nothing can be recorded the context is lost, and nobody will use the block.
-    if users.isEmpty || !waits.add(block, for: users) {
-      insert(block)
-    } else {
-      block.state = .waiting
-      counts.waiting.change(by: block.byteCount)
-    }
+    if !waits.add(block, for: users) { release(block) }
   }
 
   func record(_ block: GPUBlock, on stream: GPUStream) {
@@ -131,12 +144,42 @@ final class GPUAllocator: Sendable {
 
   private func releaseSegments() throws(TensorError) {
     for block in try waits.takeAll() { release(block) }
-    for segment in segments.values where segment.head!.state == .free && segment.head!.next == nil {
+    for segment in segments.values
+    where segment.head!.state == .free && segment.head!.next == nil && !graphs.contains(segment.pool.graph) {
       segment.pool.remove(segment.head!)
       segment.head = nil
       segments[segment.address] = nil
       counts.reserved.change(by: -segment.byteCount)
       try gpu.run(gpu.driver.free) { $0(segment.address) }
+    }
+  }
+
+  // MARK: Graphs
+
+  /// From here on memory on `stream` belongs to the graph that is returned, as a number.
+  func beginCapture(on stream: GPUStream) -> Int {
+    lock.withLock {
+      graphCount += 1
+      captures[stream.handle] = graphCount
+      graphs.insert(graphCount)
+      return graphCount
+    }
+  }
+
+  func endCapture(on stream: GPUStream) {
+    lock.withLock {
+      captures[stream.handle] = nil
+      if !captures.isEmpty { return }
+      for (block, users) in deferred { wait(block, for: users) }
+      deferred = []
+    }
+  }
+
+  /// The graph is not replayed any more: what nobody holds of its memory goes back to the driver with the next emptying.
+  func endReplays(of graph: Int) {
+    lock.withLock {
+      graphs.remove(graph)
+      pools = pools.filter { $0.key.graph != graph }
     }
   }
 

@@ -60,10 +60,12 @@ final class GPUSegment: @unchecked Sendable {
 final class GPUPool: @unchecked Sendable {
   let stream: GPUStream
   let isSmall: Bool
+  /// The graph whose replays use the memory; 0 for none.
+  let graph: Int
   /// By size, then by address.
   private(set) var free: [GPUBlock] = []
 
-  init(_ stream: GPUStream, isSmall: Bool) { (self.stream, self.isSmall) = (stream, isSmall) }
+  init(_ stream: GPUStream, isSmall: Bool, graph: Int) { (self.stream, self.isSmall, self.graph) = (stream, isSmall, graph) }
 
   func insert(_ block: GPUBlock) { free.insert(block, at: place(block.byteCount, block.address)) }
 
