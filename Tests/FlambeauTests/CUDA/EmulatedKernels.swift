@@ -22,29 +22,50 @@ final class EmulatedKernels {
   private var functions: [String: Function] = [:]
 
   init(_ sources: [KernelSource]) throws {
+    library = try EmulatedKernels.withFolder { folder in
+      let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
+      guard let library = dlopen(object.path, RTLD_NOW | RTLD_LOCAL) else {
+        throw Failure(description: String(cString: dlerror()))
+      }
+      return library
+    }
+    for source in sources {
+      functions[source.name] = unsafeBitCast(dlsym(library, "run_\(source.name)"), to: Function.self)
+    }
+  }
+
+  /// The shared object of a kernel, in the place of a GPU's machine code.
+  static func code(of source: KernelSource) throws -> [UInt8] {
+    try withFolder { folder in [UInt8](try Data(contentsOf: compile(text([source]), in: folder, "-O0", "-w"))) }
+  }
+
+  static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-kernels-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appendingPathComponent("kernels.cpp"), object = folder.appendingPathComponent("kernels.so")
-    try EmulatedKernels.text(sources).write(to: file, atomically: true, encoding: .utf8)
+    return try body(folder)
+  }
+
+  /// A shared object of C++.
+  static func compile(_ text: String, in folder: URL, _ options: String...) throws -> URL {
+    let file = folder.appendingPathComponent("source.cpp"), object = folder.appendingPathComponent("object.so")
+    try text.write(to: file, atomically: true, encoding: .utf8)
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: EmulatedKernels.compiler!)
-    process.arguments = [
-      "-std=c++17", "-O0", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-exceptions", "-I",
-      Torch.root + "/Tests/Emulation", file.path, "-o", object.path,
-    ]
+    process.executableURL = URL(fileURLWithPath: compiler!)
+    process.arguments =
+      [
+        "-std=c++17", "-shared", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off", "-fno-exceptions", "-I",
+        Torch.root + "/Tests/Emulation", file.path, "-o", object.path,
+      ] + options
     let errors = folder.appendingPathComponent("errors")
     _ = FileManager.default.createFile(atPath: errors.path, contents: nil)
     process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()
     process.waitUntilExit()
-    guard process.terminationStatus == 0, let library = dlopen(object.path, RTLD_NOW | RTLD_LOCAL) else {
+    guard process.terminationStatus == 0 else {
       throw Failure(description: "clang: \(try String(contentsOf: errors, encoding: .utf8).prefix(4000))")
     }
-    self.library = library
-    for source in sources {
-      functions[source.name] = unsafeBitCast(dlsym(library, "run_\(source.name)"), to: Function.self)
-    }
+    return object
   }
 
   deinit { dlclose(library) }
@@ -57,6 +78,7 @@ final class EmulatedKernels {
         namespace n\(i) {
         \(source.text)
         }
+        extern "C" __attribute__((visibility("default"))) const int64_t bytes_\(source.name) = sizeof(n\(i)::Arguments);
         extern "C" __attribute__((visibility("default"))) const char *run_\(source.name)(const emulated_launch *launch, const void *bytes, int64_t count) {
           if (count > sizeof(n\(i)::Arguments) || count + 8 <= sizeof(n\(i)::Arguments)) return "the arguments are not as long as their struct";
           n\(i)::Arguments a;

@@ -11,7 +11,8 @@ final class RecordedCall {
   private let blocks: [Block]
   private let outputs: [Elements]
   private var expected: [[UInt8]] = []
-  private let device: DeviceShape
+  /// The kernels of a call like this one.
+  private let plan: (KernelCall) -> KernelWork
 
   /// Memory that operands share.
   private struct Block {
@@ -25,23 +26,28 @@ final class RecordedCall {
     _ call: KernelCall, place: String, on device: DeviceShape, wide: Bool = false, longestHeld: Int = 8192
   ) {
     self.place = place
-    self.device = device
     let blocks = RecordedCall.blocks(call.operands)
     self.blocks = blocks
-    self.call = call.mapOperands { elements in
-      guard let span = elements.span,
-        let block = blocks.first(where: { $0.original <= span.start && span.start < $0.original + $0.byteCount })
-      else { return elements }
-      return Elements(block.copy + (elements.pointer - block.original), elements.layout, elements.dtype)
-    }
+    self.call = call.mapOperands { RecordedCall.place($0, in: blocks.map { ($0.original, $0.copy, $0.byteCount) }) }
     outputs = self.call.results
-    work = self.call.work(on: device, wide: wide, longestHeld: longestHeld)
+    plan = { $0.work(on: device, wide: wide, longestHeld: longestHeld) }
+    work = plan(self.call)
     originals = call.results
   }
 
   private let originals: [Elements]
 
   deinit { for block in blocks { block.memory.deallocate() } }
+
+  /// Elements in the copy of the memory they lie in.
+  private static func place(
+    _ elements: Elements, in blocks: [(from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, byteCount: Int)]
+  ) -> Elements {
+    guard let span = elements.span,
+      let block = blocks.first(where: { $0.from <= span.start && span.start < $0.from + $0.byteCount })
+    else { return elements }
+    return Elements(block.to + (elements.pointer - block.from), elements.layout, elements.dtype)
+  }
 
   /// To be called when the CPU has computed the original.
   func keepExpected() {
@@ -71,10 +77,29 @@ final class RecordedCall {
     }
   }
 
-  /// Runs the kernels on the copies; what differs from the CPU's results, or nil.
+  /// Runs the kernels on the copies by themselves; what differs from the CPU's results, or nil.
   func difference(_ kernels: EmulatedKernels) -> String? {
     let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
-    if let failure = kernels.run(work, memory: memory) { return failure }
+    return kernels.run(work, memory: memory) ?? difference()
+  }
+
+  /// The same through the runtime, on copies in a GPU's memory.
+  func difference(_ launcher: Launcher, on stream: GPUStream) throws -> String? {
+    var memory: [GPUMemory] = []
+    var places: [(from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, byteCount: Int)] = []
+    for block in blocks {
+      let shift = UInt(bitPattern: block.copy) % 16
+      memory.append(try launcher.memory.allocate(block.byteCount + 16, on: stream, for: place))
+      let start = UInt(memory.last!.address) + shift
+      try stream.copy(UnsafeRawPointer(block.copy), to: UInt64(start), block.byteCount)
+      places.append((block.copy, UnsafeMutableRawPointer(bitPattern: start)!, block.byteCount))
+    }
+    try launcher.run(plan(call.mapOperands { RecordedCall.place($0, in: places) }), on: stream, for: place)
+    for place in places { try stream.copy(UInt64(UInt(bitPattern: place.to)), to: place.from, place.byteCount) }
+    return withExtendedLifetime(memory) { difference() }
+  }
+
+  private func difference() -> String? {
     for (k, output) in outputs.enumerated() {
       guard let span = output.span else { continue }
       let mine = Array(UnsafeRawBufferPointer(start: span.start, count: span.byteCount))

@@ -16,6 +16,23 @@ struct NVIDIALibrary {
   ///   - package: The pip package that brings it.
   static func open(_ name: String, package: String) throws(TensorError) -> NVIDIALibrary {
     let files = ["lib\(name).so"] + (11...14).reversed().map { "lib\(name).so.\($0)" }
+    return try open(name, files: files, remedy: "`pip install \(package)` brings it")
+  }
+
+  /// The driver's library, which belongs to the system: it fits the kernel's module.
+  static func openDriver() throws(TensorError) -> NVIDIALibrary {
+    try open("cuda", files: ["libcuda.so.1"], remedy: "NVIDIA's driver for the GPU brings it")
+  }
+
+  /// The library of one file.
+  static func open(file: String) throws(TensorError) -> NVIDIALibrary {
+    guard let handle = dlopen(file, RTLD_NOW | RTLD_LOCAL) else {
+      throw TensorError(.device, "\(file) cannot be opened: \(dlerror().map { String(cString: $0) } ?? "no reason given")")
+    }
+    return NVIDIALibrary(name: file, handle: handle)
+  }
+
+  private static func open(_ name: String, files: [String], remedy: String) throws(TensorError) -> NVIDIALibrary {
     for file in files {
       for folder in folders(before: true) {
         if let handle = dlopen("\(folder)/\(file)", RTLD_NOW | RTLD_LOCAL) { return NVIDIALibrary(name: name, handle: handle) }
@@ -29,13 +46,12 @@ struct NVIDIALibrary {
         if let handle = dlopen("\(folder)/\(file)", RTLD_NOW | RTLD_LOCAL) { return NVIDIALibrary(name: name, handle: handle) }
       }
     }
-    throw .argument(
-      "lib\(name) is not here: `pip install \(package)` brings it, or FLAMBEAU_CUDA_PATH names the folder it is in")
+    throw TensorError(.device, "lib\(name) is not here: \(remedy), or FLAMBEAU_CUDA_PATH names the folder it is in")
   }
 
   /// A function by its C name; the caller knows its type.
   func function<Function>(_ symbol: String) throws(TensorError) -> Function {
-    guard let address = dlsym(handle, symbol) else { throw .argument("lib\(name) has no \(symbol): it is too old") }
+    guard let address = dlsym(handle, symbol) else { throw TensorError(.device, "lib\(name) has no \(symbol): it is too old") }
     return unsafeBitCast(address, to: Function.self)
   }
 

@@ -13,7 +13,7 @@ struct KernelSource: Sendable, Hashable {
   ///   - body: The function's statements; `parts` stand before it.
   init(_ kind: String, arguments: String, parts: String = "", body: String) {
     let content = "struct Arguments {\n\(arguments)};\n\n\(parts)KERNEL(const Arguments a) {\n\(body)}\n"
-    name = "\(kind)_\(KernelSource.digest(of: content))"
+    name = "\(kind)_\(KernelSource.digest(of: content.utf8))"
     text = content.replacing("KERNEL", with: "extern \"C\" __global__ void \(name)", maxReplacements: 1)
   }
 
@@ -30,10 +30,10 @@ struct KernelSource: Sendable, Hashable {
   /// The text that is compiled.
   var whole: String { KernelSource.prelude + "\n" + text }
 
-  /// 128 bits that differ where texts do: FNV-1a's 64, from two starts.
-  private static func digest(of text: String) -> String {
+  /// 128 bits that differ where bytes do: FNV-1a's 64, from two starts.
+  static func digest(of bytes: some Sequence<UInt8>) -> String {
     var (first, second) = (UInt64(0xcbf2_9ce4_8422_2325), UInt64(0x9e37_79b9_7f4a_7c15))
-    for byte in text.utf8 {
+    for byte in bytes {
       first = (first ^ UInt64(byte)) &* 0x100_0000_01b3
       second = (second ^ UInt64(byte)) &* 0x100_0000_01b3
       second ^= second >> 29

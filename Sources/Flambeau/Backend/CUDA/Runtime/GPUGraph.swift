@@ -1,0 +1,58 @@
+/// Work that was queued once and is replayed as a whole, for the cost of one launch.
+///
+/// Replays read and write the memory that the work was queued with: what lies in it is changed between them, and what was allocated
+/// meanwhile keeps its addresses as long as the graph is there.
+final class GPUGraph: Sendable {
+  private let gpu: GPU
+  private let memory: GPUAllocator
+  private let pool: Int
+  private let executable: Driver.Handle
+
+  /// Makes a graph of what `body` queues on `stream`, which is not the default one, and nothing of which is run. Waiting, and copies
+  /// between the CPU and the GPU, cannot be part of it.
+  static func capture(
+    on stream: GPUStream, memory: GPUAllocator, _ body: () throws(TensorError) -> Void
+  ) throws(TensorError) -> GPUGraph {
+    try stream.refuseCapture("making a graph")
+    let gpu = stream.gpu
+    // Others may go on with what does not concern this stream.
+    let relaxed: Int32 = 2
+    try gpu.run(gpu.driver.beginCapture) { $0(stream.handle, relaxed) }
+    stream.isCapturing.store(true, ordering: .relaxed)
+    let pool = memory.beginCapture(on: stream)
+    var failure: TensorError?
+    do throws(TensorError) { try body() } catch { failure = error }
+    var graph: Driver.Handle = 0
+    do throws(TensorError) { try gpu.run(gpu.driver.endCapture) { $0(stream.handle, &graph) } } catch {
+      failure = failure ?? error
+    }
+    stream.isCapturing.store(false, ordering: .relaxed)
+    memory.endCapture(on: stream)
+    defer { if graph != 0 { try? gpu.run(gpu.driver.destroyGraph) { $0(graph) } } }
+    do throws(TensorError) {
+      if let failure { throw failure }
+      var executable: Driver.Handle = 0
+      try gpu.run(gpu.driver.instantiateGraph) { $0(&executable, graph, 0) }
+      return GPUGraph(gpu, memory, pool, executable)
+    } catch {
+      memory.endReplays(of: pool)
+      throw error
+    }
+  }
+
+  private init(_ gpu: GPU, _ memory: GPUAllocator, _ pool: Int, _ executable: Driver.Handle) {
+    (self.gpu, self.memory, self.pool, self.executable) = (gpu, memory, pool, executable)
+  }
+
+  deinit {
+    try? gpu.run(gpu.driver.destroyExecutable) { $0(executable) }
+    memory.endReplays(of: pool)
+  }
+
+  /// Queues all of it on a stream.
+  func replay(on stream: GPUStream) throws(TensorError) {
+    try gpu.enqueue(gpu.driver.launchGraph, on: stream, WorkLabel(work: "a graph", operation: "")) {
+      $0(executable, stream.handle)
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/// Launches kernels on a GPU.
+struct Launcher: Sendable {
+  let memory: GPUAllocator
+  let kernels: KernelLibrary
+
+  private var gpu: GPU { kernels.gpu }
+
+  /// Queues all launches of `work`; `operation` names them in errors. The memory they share is free for the stream's next work.
+  func run(_ work: KernelWork, on stream: GPUStream, for operation: String = "") throws(TensorError) {
+    // Its beginning is left out of use, so a workspace of that size is none.
+    let needsWorkspace = work.workspaceByteCount > KernelWork().workspaceByteCount
+    let workspace = needsWorkspace ? try memory.allocate(work.workspaceByteCount, on: stream, for: operation) : nil
+    for launch in work.launches {
+      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0)
+      try run(launch, arguments, on: stream, WorkLabel(work: launch.source.name, operation: operation))
+    }
+    withExtendedLifetime(workspace) {}
+  }
+
+  private func run(
+    _ launch: KernelLaunch, _ arguments: [UInt8], on stream: GPUStream, _ label: WorkLabel
+  ) throws(TensorError) {
+    let kernel = try kernels.kernel(launch.source)
+    try kernel.allow(sharedByteCount: launch.sharedByteCount)
+    // The driver reads as many bytes as the struct has, padding included.
+    var bytes = arguments
+    while bytes.count % 8 != 0 { bytes.append(0) }
+    let (grid, block) = (launch.grid, launch.block)
+    try gpu.enqueue(gpu.driver.launch, on: stream, label) { call in
+      bytes.withUnsafeMutableBytes { bytes in
+        var parameters = bytes.baseAddress
+        return call(
+          kernel.function, UInt32(grid.x), UInt32(grid.y), 1, UInt32(block.x), UInt32(block.y), 1,
+          UInt32(launch.sharedByteCount), stream.handle, &parameters, nil)
+      }
+    }
+  }
+}
