@@ -92,11 +92,14 @@ typedef uint64_t (*fb_read_limit)(const void *from, ptrdiff_t bytes);
 typedef struct fb_index_walk {
   ptrdiff_t rows, columns;
   ptrdiff_t index_row, index_column, value_row, value_column, table_row, table_column, step;
+  /// Positions lie in 0 ..< limit.
+  int64_t limit;
 } fb_index_walk;
 
 /// Reads the table into the values, writes the values into the table, or joins them to it, row by row, column by column.
-/// Values and table do not overlap; positions have been checked.
-typedef void (*fb_index_move)(const fb_index_walk *walk, void *value, void *table, const int64_t *index);
+/// Values and table do not overlap. False as soon as a position does not lie within the limit: what belongs to it is left alone,
+/// what comes before it may be done.
+typedef bool (*fb_index_move)(const fb_index_walk *walk, void *value, void *table, const int64_t *index);
 /// Where the first index lies that is not in low ..< high; -1 if all are.
 typedef ptrdiff_t (*fb_index_check)(const int64_t *index, ptrdiff_t n, int64_t low, int64_t high);
 /// offsets[i] += index[i] · stride, negative ones counted from `size`.

@@ -35,7 +35,7 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
     /// Each is filled after the elements of the operands at its place were read.
     case fills(Plan, Fill)
     /// Changes some of the elements it is given, which are the first operand's own or a copy of them. It has refused before
-    /// it writes.
+    /// it writes to the operand's own.
     case edits(Edit)
   }
 

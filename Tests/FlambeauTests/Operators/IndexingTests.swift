@@ -201,6 +201,24 @@ import Testing
     #expect(x.sum().item() == 0)
   }
 
+  /// Whatever piece of the work meets a wild position first.
+  @Test func theFirstOfSeveralWildPositionsIsNamed() {
+    let before = threadCount
+    defer { threadCount = before }
+    let x = Tensor.ones([600, 700])
+    let index = Tensor.zeros([600, 700], dtype: .int64)
+    (index[100, 699], index[101, 0], index[599, 650]) = (Tensor(704), Tensor(-1), Tensor(705))
+    let named = "index 704 is out of bounds for dimension 1 with size 700"
+    for count in [1, 2, 5] {
+      threadCount = count
+      #expect(Direct.refusal { _ = x.gather(dim: 1, index: index) }.contains(named))
+      #expect(Direct.refusal { _ = x.scatterAdd(dim: 1, index: index, source: x) }.contains(named))
+      #expect(Direct.refusal { x.scatter_(dim: 1, index: index.to(.int32), 3) }.contains(named))
+      #expect(Direct.refusal { _ = x.to(.bfloat16).scatterAdd(dim: 1, index: index, source: x.to(.bfloat16)) }.contains(named))
+    }
+    #expect(x.sum().item() == 420_000)
+  }
+
   @Test func sumsHaveTheSameBitsAtAnyThreadCount() {
     let before = threadCount
     defer { threadCount = before }

@@ -22,10 +22,10 @@ struct Gathering: Sendable {
           "Size does not match at dimension \(i) expected index \(index.layout.shape) to be no larger than self "
             + "\(table.layout.shape) apart from dimension \(dim)")
       }
-      try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false)
-      withExtendedLifetime((table, positions.storage)) {
+      let isWithin = withExtendedLifetime((table, positions.storage)) {
         table.elements.read(along: dim, at: positions.elements, into: result.elements)
       }
+      if !isWithin { try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false) }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -79,9 +79,13 @@ struct Gathering: Sendable {
       edit: { (operands, dim, table) throws(TensorError) in
         let source = operands[1]!.body
         guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else { return }
-        try withExtendedLifetime(source) { () throws(TensorError) in
+        // A refused call leaves a tensor as it was; a copy of it is thrown away.
+        let isCopy = table.pointer != operands[0]!.body.storage.pointer
+        if !isCopy { try place.checkPositions() }
+        let isWithin = try withExtendedLifetime(source) { () throws(TensorError) in
           try place.put(place.source, joinedBy: accumulate ? .sum : nil)
         }
+        if !isWithin { try place.checkPositions() }
       },
       backward: { (call, gradient) throws(TensorError) in
         let index = try call.operand(2)
@@ -98,7 +102,7 @@ struct Gathering: Sendable {
   }
 }
 
-/// What is put into a table at positions along a dimension, checked.
+/// What is put into a table at positions along a dimension, all checked but the positions.
 struct ScatterPlace {
   let table: Elements
   /// As much of it as there are positions.
@@ -135,17 +139,23 @@ struct ScatterPlace {
       }
     }
     positions = try index.asPositions()
-    try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false)
     self.table = Elements(table.pointer, layout, table.dtype)
     self.source = Elements(source.storage.pointer, value.beginning(place), source.dtype)
     shape = place
     self.dim = dim
   }
 
-  /// Puts `value`, broadcast to the positions, into the table, or into another one of its shape.
-  func put(_ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?) throws(TensorError) {
+  /// Throws unless all positions lie within the table.
+  func checkPositions() throws(TensorError) {
+    try positions.checkPositions(table.layout.shape.at(dim), dim: dim, negative: false)
+  }
+
+  /// Puts `value`, broadcast to the positions, into the table, or into another one of its shape. False, and only a part is put, if not
+  /// all positions lie within it.
+  @discardableResult
+  func put(_ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?) throws(TensorError) -> Bool {
     let index = positions.layout.atLeastVector
-    try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind) {
+    return try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind) {
       IndexWalk(along: dim, table: $0, index: index, value: $1)
     }
   }

@@ -90,7 +90,7 @@ struct Indexing: Sendable {
         let place = try IndexedDimensions(layout, try at.dims.mapDimensions(layout), indices: indices.map(\.layout.shape))
         let offsets = try place.offsets(indices, in: layout, negative: negative)
         let result = try Value(Layout(place.shape), table.dtype)
-        withExtendedLifetime((table, offsets.storage)) {
+        _ = withExtendedLifetime((table, offsets.storage)) {
           place.walk(table: layout, value: result.layout).read(
             IndexWalk.Operands(
               value: result.elements.start, table: table.elements.start,

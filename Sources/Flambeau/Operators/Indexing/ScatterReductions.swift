@@ -44,11 +44,12 @@ struct ScatterReductions: Sendable {
     edit: { (operands, at, table) throws(TensorError) in
       let source = operands[1]!.body
       guard let place = try ScatterPlace(table, source, operands[2]!.body, at.dim) else { return }
+      try place.checkPositions()
       try withExtendedLifetime(source) { () throws(TensorError) in
         if !at.includeSelf {
           let identity = try Value(Layout([]), table.dtype)
           identity.elements.fill(at.reduction.identity(table.dtype))
-          try withExtendedLifetime(identity.storage) { () throws(TensorError) in
+          _ = try withExtendedLifetime(identity.storage) { () throws(TensorError) in
             try place.put(identity.elements.broadcast(to: place.shape), joinedBy: nil)
           }
         }

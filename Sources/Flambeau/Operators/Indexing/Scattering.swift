@@ -158,7 +158,7 @@ struct Scattering: Sendable {
               + "\(place.shape)")
         }
         let offsets = try place.offsets(indices, in: layout, negative: negative)
-        try withExtendedLifetime(value) { () throws(TensorError) in
+        _ = try withExtendedLifetime(value) { () throws(TensorError) in
           try table.put(value.elements, place.shape, at: offsets, joinedBy: accumulate ? .sum : nil, place.walk)
         }
       },

@@ -95,7 +95,7 @@ struct Extrema: Sendable {
         let places = try place(kind, x, at)
         let values = try Value(places.layout, x.dtype)
         let kept = Layout(reduction.kept(x.shape))
-        withExtendedLifetime((x, places.storage)) {
+        _ = withExtendedLifetime((x, places.storage)) {
           x.body.elements.read(
             along: at.dim!, at: Elements(places.storage.pointer, kept, .int64),
             into: Elements(values.storage.pointer, kept, x.dtype))

@@ -141,7 +141,7 @@ struct IndexedDimensions {
 extension IndexWalk {
   /// The pass over positions along one dimension of a table whose other dimensions they share.
   init(along dim: Int, table: Layout, index: Layout, value: Layout) {
-    self.init(step: table.strides.at(dim))
+    self.init(step: table.strides.at(dim), limit: table.shape.at(dim))
     for i in 0..<table.rank {
       append(
         size: index.shape.at(i), index: index.strides.at(i), value: value.strides.at(i),
@@ -151,41 +151,45 @@ extension IndexWalk {
 }
 
 extension Elements {
-  /// The elements at int64 positions `index` along `dim`, which lie within it; all three may be scalars.
-  func read(along dim: Int, at index: Elements, into value: Elements) {
+  /// The elements at int64 positions `index` along `dim`; all three may be scalars. False if not all positions lie within it.
+  func read(along dim: Int, at index: Elements, into value: Elements) -> Bool {
     let table = layout.atLeastVector
-    IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).read(
+    return IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).read(
       IndexWalk.Operands(
         value: value.start, table: start, index: UnsafePointer(index.start.assumingMemoryBound(to: Int64.self)),
         dtype: dtype))
   }
 
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
-  /// `kind`. `walk` is the pass for a layout of the table and one of the values.
+  /// `kind`. `walk` is the pass for a layout of the table and one of the values; false if it ended early.
+  @discardableResult
   func put(
     _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
     _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
-  ) throws(TensorError) {
+  ) throws(TensorError) -> Bool {
     let positions = UnsafePointer(index.elements.start.assumingMemoryBound(to: Int64.self))
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
       IndexWalk.Operands(value: value.start, table: table.start, index: positions, dtype: table.dtype)
     }
-    try withExtendedLifetime(index.storage) { () throws(TensorError) in
+    return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
       guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value)) }
       if dtype == dtype.computeClass.dtype {
-        walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
+        return walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
         // positions may be counted in its strides.
-        guard let reach = layout.bounds else { return }
+        guard let reach = layout.bounds else { return true }
         let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype)
         let terms = try Value(Layout(value.layout.shape), memory.dtype)
         let sums = Elements(memory.storage.pointer, layout.moved(to: layout.offset - reach.lowerBound), memory.dtype)
         copy(to: sums)
         value.copy(to: terms.elements)
-        withExtendedLifetime((memory.storage, terms.storage)) {
-          walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements))
+        return withExtendedLifetime((memory.storage, terms.storage)) {
+          guard walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements)) else {
+            return false
+          }
           sums.copy(to: self)
+          return true
         }
       }
     }

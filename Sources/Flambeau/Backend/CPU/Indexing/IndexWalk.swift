@@ -1,10 +1,13 @@
 import CKernels
+import Synchronization
 
 /// A pass over values that each belong to an element of a table, chosen by a position: gather, scatter, and indexing by
 /// tensors.
 ///
 /// Every dimension of the pass has a stride in the values, in the table and in the positions; a position stands for `step`
 /// elements of the table. Strides count elements.
+///
+/// A pass ends early and says false where a position does not lie in 0 ..< `limit`; what belongs to such positions is left alone.
 struct IndexWalk {
   fileprivate struct Dimension {
     var size: Int
@@ -17,9 +20,10 @@ struct IndexWalk {
 
   private var dims: [Dimension] = []
   private let step: Int
+  private let limit: Int
   private var isEmpty = false
 
-  init(step: Int) { self.step = step }
+  init(step: Int, limit: Int = .max) { (self.step, self.limit) = (step, limit) }
 
   /// The next dimension inwards. Those that nest are walked as one.
   mutating func append(size: Int, index: Int, value: Int, table: Int, isFree: Bool) {
@@ -43,19 +47,20 @@ struct IndexWalk {
   }
 
   /// The values become what the table holds.
-  func read(_ operands: Operands) {
+  @discardableResult
+  func read(_ operands: Operands) -> Bool {
     run(KernelAccess.indexRead[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: dims.indices.map { $0 })
   }
 
   /// The table takes the values. Of those that meet in one element the last stays.
-  func write(_ operands: Operands) {
+  func write(_ operands: Operands) -> Bool {
     run(KernelAccess.indexWrite[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: freeDimensions)
   }
 
   /// The values are joined to the table, in their order: sums, products, minima and maxima. float32, float64 and int64 only.
-  func reduce(_ kind: Reduction.Kind, _ operands: Operands) {
+  func reduce(_ kind: Reduction.Kind, _ operands: Operands) -> Bool {
     let row = Int(operands.dtype.computeClass.rawValue) * Int(fb_reduction_count.rawValue)
-    run(KernelAccess.indexReduce[row + Int(kind.kernel.rawValue)]!, operands, cutting: freeDimensions)
+    return run(KernelAccess.indexReduce[row + Int(kind.kernel.rawValue)]!, operands, cutting: freeDimensions)
   }
 
   private var freeDimensions: [Int] { dims.indices.filter { dims[$0].isFree } }
@@ -66,8 +71,8 @@ struct IndexWalk {
   private static let leastColumns = 64
 
   /// Runs the kernel over pieces of one of the dimensions `cutting`: the outermost that is long enough, else the longest.
-  private func run(_ kernel: fb_index_move, _ operands: Operands, cutting: [Int]) {
-    if isEmpty { return }
+  private func run(_ kernel: fb_index_move, _ operands: Operands, cutting: [Int]) -> Bool {
+    if isEmpty { return true }
     let count = dims.reduce(1) { $0 * $1.size }
     let wanted = Swift.min(count / IndexWalk.pieceElements, IndexWalk.mostPieces)
     let choice = cutting.first { dims[$0].size >= wanted } ?? cutting.max { dims[$0].size < dims[$1].size }
@@ -75,25 +80,27 @@ struct IndexWalk {
     let size = dims[choice].size
     var length = (size + wanted - 1) / wanted
     if choice == dims.count - 1 { length = Swift.max(length, IndexWalk.leastColumns) }
+    let isWithin = Atomic<Bool>(true)
     ThreadPool.run((size + length - 1) / length) { piece in
       var walk = self
       let start = piece * length
       walk.dims[choice].size = Swift.min(length, size - start)
-      walk.runPiece(kernel, operands.advanced(by: start, walk.dims[choice]))
+      if !walk.runPiece(kernel, operands.advanced(by: start, walk.dims[choice])) { isWithin.store(false, ordering: .relaxed) }
     }
+    return isWithin.load(ordering: .relaxed)
   }
 
-  private func runPiece(_ kernel: fb_index_move, _ operands: Operands) {
+  private func runPiece(_ kernel: fb_index_move, _ operands: Operands) -> Bool {
     let columns = dims.last ?? Dimension(size: 1, index: 0, value: 1, table: 1, isFree: true)
     let rows = dims.count > 1 ? dims[dims.count - 2] : Dimension(size: 1, index: 0, value: 0, table: 0, isFree: true)
     var plane = fb_index_walk(
       rows: rows.size, columns: columns.size, index_row: rows.index, index_column: columns.index, value_row: rows.value,
-      value_column: columns.value, table_row: rows.table, table_column: columns.table, step: step)
+      value_column: columns.value, table_row: rows.table, table_column: columns.table, step: step, limit: Int64(limit))
     let outer = Swift.max(dims.count - 2, 0)
     var place = [Int](repeating: 0, count: outer)
     var at = operands
     while true {
-      kernel(&plane, at.value, at.table, at.index)
+      if !kernel(&plane, at.value, at.table, at.index) { return false }
       var dim = outer - 1
       while dim >= 0 {
         place[dim] += 1
@@ -103,7 +110,7 @@ struct IndexWalk {
         place[dim] = 0
         dim -= 1
       }
-      if dim < 0 { return }
+      if dim < 0 { return true }
     }
   }
 }

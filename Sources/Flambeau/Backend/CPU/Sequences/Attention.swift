@@ -39,19 +39,24 @@ struct Attention {
   /// Multiplications and additions of the two products, as far as a mask by position leaves them.
   var operations: Double { (isCausal ? 1 : 2) * Double(work) }
 
-  /// Queries that share what is packed of the keys.
-  static let chunk = 8 * AttentionBlocks.queries
+  /// Queries that share what is packed of the keys: as many as leave enough chunks for threads to share, and as a core's caches hold.
+  private var chunk: Int {
+    let least = 8 * AttentionBlocks.queries
+    let most = Swift.max(least, (1 << 17) / Swift.max(depth + width, 1) / least * least)
+    return Swift.min(most, Swift.max(least, heads * queries / 32 / least * least))
+  }
 
   /// The result [heads …, queries, width] and log Σ exp(score) [heads …, queries], dense and of the class computed in; +∞ for
   /// a query that sees no key, whose result is 0.
   func forward(into result: Elements, logSums: UnsafeMutableRawPointer) {
     fb_count_operations(operations)
     if let single = SingleQueryAttention(self) { return single.forward(into: result, logSums: logSums) }
-    let chunks = (queries + Self.chunk - 1) / Self.chunk
+    let chunk = self.chunk
+    let chunks = (queries + chunk - 1) / chunk
     forEach(heads * chunks, parallel: isParallel) { i in
-      let (head, start) = (i / chunks, i % chunks * Self.chunk)
+      let (head, start) = (i / chunks, i % chunks * chunk)
       forward(
-        head, start..<Swift.min(start + Self.chunk, queries), into: result.matrix(head),
+        head, start..<Swift.min(start + chunk, queries), into: result.matrix(head),
         logSums + head * queries * blocks.bytes)
     }
   }
@@ -83,13 +88,13 @@ struct Attention {
         let here = Swift.min(most, keys - first)
         blocks.columns(
           k.advanced(rows: first), here, depth, lanes: most, into: keyColumns.start)
-        blocks.rows(v.advanced(rows: first), here, width, into: valueRows.start)
+        let values = blocks.rowsInPlace(v.advanced(rows: first), here, width, else: valueRows.start)
         for i in 0..<count where !isCausal || at(i) + size(i) > first {
           let block = block(
             at(i), size(i), first, here, queries: across[i * depth * lanes], keyColumns: keyColumns.start, bias, biases.start,
             scores: scores.start)
           var step = fb_attention_forward(
-            block: block, values: valueRows.start, maxima: maxima[i * lanes], sums: totals[i * lanes],
+            block: block, values: values, maxima: maxima[i * lanes], sums: totals[i * lanes],
             result: sums[i * lanes * columns], is_first: first == 0)
           blocks.kernels.forward(&step)
         }

@@ -34,6 +34,17 @@ struct AttentionBlocks {
     }
   }
 
+  /// The same where they lie, if they lie so, or in `room`.
+  func rowsInPlace(
+    _ from: MatrixOperand, _ count: Int, _ features: Int, else room: UnsafeMutableRawPointer
+  ) -> UnsafeRawPointer {
+    if from.dtype == computeClass.dtype, from.columnStride == 1, from.rowStride == features, padded(features) == features {
+      return from.data
+    }
+    rows(from, count, features, into: room)
+    return UnsafeRawPointer(room)
+  }
+
   /// [features][lanes], zeros past the rows, all times `scale`.
   func columns(
     _ from: MatrixOperand, _ count: Int, _ features: Int, lanes: Int, scale: Double = 1,
@@ -57,10 +68,11 @@ struct AttentionBlocks {
     _ from: UnsafeMutableRawPointer, _ count: Int, _ features: Int, into to: MatrixOperand, scale: (Int) -> Double
   ) {
     let (store, width) = (computeClass.store(to.dtype), padded(features))
+    let isDirect = to.dtype == computeClass.dtype && to.columnStride == 1
     for i in 0..<count {
-      let row = from + i * width * bytes
-      self.scale(row, by: scale(i), features)
-      store(UnsafeMutableRawPointer(mutating: to.advanced(rows: i).data), to.columnStride, row, features)
+      let (row, target) = (from + i * width * bytes, UnsafeMutableRawPointer(mutating: to.advanced(rows: i).data))
+      self.scale(row, by: scale(i), features, into: isDirect ? target : row)
+      if !isDirect { store(target, to.columnStride, row, features) }
     }
   }
 
@@ -90,13 +102,14 @@ struct AttentionBlocks {
     sum(to, to, from, nil, count, 0)
   }
 
-  func scale(_ at: UnsafeMutableRawPointer, by factor: Double, _ count: Int) {
-    if factor == 1 { return }
+  func scale(_ at: UnsafeMutableRawPointer, by factor: Double, _ count: Int, into to: UnsafeMutableRawPointer? = nil) {
+    let to = to ?? at
+    if factor == 1 && to == at { return }
     var (wide, narrow) = (factor, Float(factor))
     if computeClass == fb_f64 {
-      multiply(at, at, &wide, nil, count, 0b10)
+      multiply(to, at, &wide, nil, count, 0b10)
     } else {
-      multiply(at, at, &narrow, nil, count, 0b10)
+      multiply(to, at, &narrow, nil, count, 0b10)
     }
   }
 }

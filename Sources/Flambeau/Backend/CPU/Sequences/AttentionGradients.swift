@@ -55,7 +55,7 @@ extension Attention {
         let here = Swift.min(most, keys - first)
         blocks.columns(k.advanced(rows: first), here, depth, lanes: most, into: keyColumns.start)
         blocks.columns(v.advanced(rows: first), here, width, lanes: most, into: valueColumns.start)
-        blocks.rows(k.advanced(rows: first), here, depth, into: keyRows.start)
+        let keyRows = blocks.rowsInPlace(k.advanced(rows: first), here, depth, else: keyRows.start)
         blocks.clear(keyGradient.start, most * deep)
         blocks.clear(valueGradient.start, most * wide)
         for i in 0..<count where !isCausal || at(i) + size(i) > first {
@@ -65,7 +65,7 @@ extension Attention {
           var step = fb_attention_backward(
             block: block, width: width, value_columns: valueColumns.start,
             gradient_columns: gradientAcross[i * width * lanes], query_rows: rows[i * lanes * deep],
-            key_rows: keyRows.start, gradient_rows: gradientRows[i * lanes * wide], log_sums: logs[i * lanes],
+            key_rows: keyRows, gradient_rows: gradientRows[i * lanes * wide], log_sums: logs[i * lanes],
             along: along[i * lanes], slopes: slopes.start, query_gradient: sums[i * lanes * deep],
             key_gradient: keyGradient.start, value_gradient: valueGradient.start)
           blocks.kernels.backward(&step)
