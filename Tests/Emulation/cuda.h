@@ -2,6 +2,7 @@
 // it has to wait; what no GPU would do (barriers that not all threads reach, memory outside of the operands) is reported.
 #pragma once
 #include <math.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,19 +50,29 @@ static char failure[256];
 static const emulated_launch *launch;
 static void (*kernel)(const void *);
 static const void *arguments;
+static bool on_fibers;
+static jmp_buf outside;
 
 inline void fail(const char *what) {
   if (!failure[0]) snprintf(failure, sizeof failure, "%s (block %u %u, thread %u %u)", what, blockIdx.x, blockIdx.y, threadIdx.x, threadIdx.y);
 }
 
+/// Ends the thread before it does what it should not.
+inline void abandon(const char *what) {
+  fail(what);
+  if (!on_fibers) longjmp(outside, 1);
+  fibers[current].state = finished;
+  setcontext(&scheduler);
+}
+
 inline void touch(const void *address, size_t bytes) {
   uint64_t from = (uint64_t)address, end = from + bytes;
-  if (from % (bytes < 16 ? bytes : 16) != 0) fail("an access that is not aligned");
+  if (from % (bytes < 16 ? bytes : 16) != 0) abandon("an access that is not aligned");
   if (from >= (uint64_t)shared && end <= (uint64_t)shared + launch->shared_bytes) return;
   for (int64_t i = 0; i < launch->range_count; i++) {
     if (from >= launch->ranges[2 * i] && end <= launch->ranges[2 * i + 1]) return;
   }
-  fail("memory outside of the operands");
+  abandon("memory outside of the operands");
 }
 
 inline void give_way(State state) {
@@ -139,6 +150,7 @@ inline void run_block_of_fibers() {
 }
 
 inline void run_block_directly() {
+  if (setjmp(outside)) return;
   for (int t = 0; t < thread_count; t++) {
     threadIdx = {unsigned(t % blockDim.x), unsigned(t / blockDim.x), 0};
     kernel(arguments);
@@ -162,6 +174,7 @@ inline const char *run(const emulated_launch *l, void (*function)(const void *),
     for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {
       // Shared memory begins as anything.
       memset(shared, 0xf7, l->shared_bytes + canary_bytes);
+      on_fibers = waits;
       if (waits) run_block_of_fibers();
       else run_block_directly();
       for (int i = 0; i < canary_bytes; i++) {

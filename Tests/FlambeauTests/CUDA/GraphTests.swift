@@ -162,20 +162,21 @@ import Testing
     }
   }
 
-  @Test func memoryThatOthersUseIsMarkedAfterTheCapture() throws {
+  @Test func memoryThatTheCapturedStreamUsesIsMarkedAfterTheCapture() throws {
     try with { fake, allocator, stream, other in
-      var used: GPUMemory? = try allocator.allocate(512, on: stream)
+      var used: GPUMemory? = try allocator.allocate(512, on: other)
       let address = used!.address
-      used!.record(on: other)
-      try other.fill(address, with: 1, 512)
+      try stream.fill(address, with: 1, 512)
+      used!.record(on: stream)
       let graph = try GPUGraph.capture(on: stream, memory: allocator) { () throws(TensorError) in
         used = nil
-        #expect(allocator.figures.waiting.now == 512)
+        #expect(allocator.figures.waiting.now == 512 && fake.count("cuEventRecord") == 0)
       }
+      // The mark is in the stream, not in the graph.
       #expect(fake.count("cuEventRecord") == 1)
-      #expect(try allocator.allocate(512, on: stream).address != address)
-      try other.synchronize()
-      #expect(try allocator.allocate(512, on: stream).address == address)
+      #expect(try allocator.allocate(512, on: other).address != address)
+      try stream.synchronize()
+      #expect(try allocator.allocate(512, on: other).address == address)
       withExtendedLifetime(graph) {}
     }
   }

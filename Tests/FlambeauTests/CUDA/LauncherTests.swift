@@ -70,7 +70,7 @@ import Testing
     let gpu = try GPU(0, of: fake.driver, isSynchronous: false)
     let (launcher, stream) = (Self.launcher(gpu), try GPUStreams(of: gpu).next())
     let memory = try launcher.memory.allocate(512, on: stream)
-    let bad = Self.kernel("  FB_TOUCHES((char *)a.p + (1ull << 40), 4);\n", memory.address)
+    let bad = Self.kernel("  element<int32_t, int32_t>(a.p, 1ll << 40);\n", memory.address)
     // Queueing finds nothing.
     try launcher.run(bad, on: stream, for: "gather")
     try stream.fill(memory.address, with: 0, 512, for: "zeros")
