@@ -134,7 +134,7 @@ extension Tensor {
         let empty = Shape(shape.dropLast(rank) + output)
         return [.zeros(empty, dtype: dtype), .zeros(empty, dtype: .int64)]
       }
-      return try maxima(VolumeWindows(eachPlane: spans), rank: rank)
+      return maxima(VolumeWindows(eachPlane: spans), rank: rank)
     }
   }
 

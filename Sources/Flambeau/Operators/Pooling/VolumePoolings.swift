@@ -75,7 +75,7 @@ extension Tensor {
     checkedPair("max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype != .bool else { throw .dtype("\"max_pool3d\" not implemented for 'Bool'") }
       let spans = try layout.volumeSpans(kernelSize, stride ?? kernelSize, padding, dilation, ceilMode)
-      return try maxima(VolumeWindows(spans), rank: 3)
+      return maxima(VolumeWindows(spans), rank: 3)
     }
   }
 
@@ -99,7 +99,7 @@ extension Tensor {
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_max_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
       }
-      return try maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
+      return maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
     }
   }
 
@@ -158,7 +158,7 @@ extension Tensor {
   }
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
-  func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
+  func maxima(_ windows: VolumeWindows, rank: Int) -> [Tensor] {
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))
