@@ -172,6 +172,7 @@ extension KernelCall {
     case .map(_, _, let inputs, _, let outputs), .rows(_, _, let inputs, _, let outputs): inputs + outputs
     case .reduction(_, _, let inputs, _, _, _, _, let output): inputs + [output]
     case .arg(_, _, let input, _, let output), .scan(_, _, let input, _, _, let output): [input, output]
+    case .task(let task): task.operands
     }
   }
 
@@ -179,6 +180,7 @@ extension KernelCall {
     switch self {
     case .map(_, _, _, _, let outputs), .rows(_, _, _, _, let outputs): outputs
     case .reduction(_, _, _, _, _, _, _, let output), .arg(_, _, _, _, let output), .scan(_, _, _, _, _, let output): [output]
+    case .task(let task): task.results
     }
   }
 
@@ -193,6 +195,7 @@ extension KernelCall {
     case .arg(let kind, let c, let input, let dim, let output): .arg(kind, c, f(input), dim: dim, into: f(output))
     case .scan(let kind, let c, let input, let dim, let isReversed, let output):
       .scan(kind, c, f(input), dim: dim, isReversed: isReversed, into: f(output))
+    case .task(let task): .task(task.mapOperands(f))
     }
   }
 }

@@ -1,5 +1,16 @@
 import Synchronization
 
+/// A call of a backend function that is neither a program nor a reduction, such as gathering, with its operands and arguments.
+protocol KernelTask {
+  /// What is read, and what is written, ``results`` among them.
+  var operands: [Elements] { get }
+  var results: [Elements] { get }
+  /// The same with other operands, which are laid out as these.
+  func mapOperands(_ f: (Elements) -> Elements) -> Self
+  /// Appends the launches that do it on a GPU. `wide`: as if positions needed 64 bits.
+  func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool)
+}
+
 /// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.
 enum KernelCall {
   case map(Program, ComputeClass, [Elements], Scalars, into: [Elements])
@@ -8,6 +19,7 @@ enum KernelCall {
     Reduction.Kind, ComputeClass, [Elements], map: Program?, dims: [Int], Scalars, finish: Program?, into: Elements)
   case arg(Reduction.Kind, ComputeClass, Elements, dim: Int?, into: Elements)
   case scan(Reduction.Kind, ComputeClass, Elements, dim: Int, isReversed: Bool, into: Elements)
+  case task(any KernelTask)
 
   /// Sees a call, and runs it.
   typealias Observer = @Sendable (KernelCall, () -> Void) -> Void
