@@ -605,6 +605,14 @@ EXPORTED CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent
 
 EXPORTED CUresult cuModuleLoadData(CUmodule *handle, const void *image) {
   ENTER("cuModuleLoadData", "%s", "");
+  // Code may stand in a file, of which the image is the path.
+  if (*(const char *)image == '/') {
+    void *library = dlopen((const char *)image, RTLD_NOW | RTLD_LOCAL);
+    if (!library) return (CUresult)invalid_image;
+    Module *module = new Module{current->device, library};
+    modules.insert(module);
+    return *handle = (CUmodule)module, (CUresult)success;
+  }
   const Elf64_Ehdr *header = (const Elf64_Ehdr *)image;
   if (memcmp(image, ELFMAG, SELFMAG) != 0) return (CUresult)invalid_image;
   // The table of sections is the last of a file.

@@ -15,8 +15,8 @@ extension Few where Element == Tensor {
     let (layout, dtype) = (first!.body.layout, first!.dtype)
     let plan = ResultPlan(layout: layout, dtype: dtype, compute: dtype)
     if layout.isDense, !saved.contains(0), let storage = solelyHeld(0, as: plan) { return Value(storage, layout, dtype) }
-    let copy = try Value(layout.dense, dtype)
-    first!.body.elements.copy(to: copy.elements)
+    let copy = try Value(layout.dense, dtype, on: first!.device)
+    try first!.body.elements.copy(to: copy.elements)
     return copy
   }
 

@@ -166,16 +166,6 @@ extension Elements {
 }
 
 extension KernelCall {
-  /// Inputs and outputs.
-  var operands: [Elements] {
-    switch self {
-    case .map(_, _, let inputs, _, let outputs), .rows(_, _, let inputs, _, let outputs): inputs + outputs
-    case .reduction(_, _, let inputs, _, _, _, _, let output): inputs + [output]
-    case .arg(_, _, let input, _, let output), .scan(_, _, let input, _, _, let output): [input, output]
-    case .task(let task): task.operands
-    }
-  }
-
   var results: [Elements] {
     switch self {
     case .map(_, _, _, _, let outputs), .rows(_, _, _, _, let outputs): outputs

@@ -21,6 +21,16 @@ enum KernelCall {
   case scan(Reduction.Kind, ComputeClass, Elements, dim: Int, isReversed: Bool, into: Elements)
   case task(any KernelTask)
 
+  /// Inputs and outputs.
+  var operands: [Elements] {
+    switch self {
+    case .map(_, _, let inputs, _, let outputs), .rows(_, _, let inputs, _, let outputs): inputs + outputs
+    case .reduction(_, _, let inputs, _, _, _, _, let output): inputs + [output]
+    case .arg(_, _, let input, _, let output), .scan(_, _, let input, _, _, let output): [input, output]
+    case .task(let task): task.operands
+    }
+  }
+
   /// Sees a call, and runs it.
   typealias Observer = @Sendable (KernelCall, () -> Void) -> Void
 

@@ -122,7 +122,7 @@ extension Convolutions {
   ) throws(TensorError) -> Value {
     let wide = { (body: TensorBody) throws(TensorError) -> Value in
       let value = try Value(Layout(body.layout.shape), .int64)
-      body.elements.copy(to: value.elements)
+      try body.elements.copy(to: value.elements)
       return value
     }
     let (input, weight, added) = (try wide(x), try wide(w), try bias.map(wide))
@@ -135,7 +135,7 @@ extension Convolutions {
     }
     if x.dtype == .int64 { return sums }
     let result = try Value(Layout(shape), x.dtype)
-    sums.elements.copy(to: result.elements)
+    try sums.elements.copy(to: result.elements)
     return result
   }
 
@@ -154,7 +154,7 @@ extension TensorBody {
   func contiguousBody() throws(TensorError) -> TensorBody {
     if layout.isContiguous { return self }
     let copy = try Value(Layout(layout.shape), dtype)
-    elements.copy(to: copy.elements)
+    try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }
 }

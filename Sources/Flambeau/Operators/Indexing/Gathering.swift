@@ -29,7 +29,7 @@ struct Gathering: Sendable {
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
-      let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+      let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
       return Few(ops.gathering.scatterAdd(zeros, gradient, try call.operand(1), call.attributes))
     },
     samples: [
@@ -139,8 +139,8 @@ struct ScatterPlace {
       }
     }
     positions = try index.asPositions()
-    self.table = Elements(table.pointer, layout, table.dtype)
-    self.source = Elements(source.storage.pointer, value.beginning(place), source.dtype)
+    self.table = table.laid(layout)
+    self.source = source.elements(value.beginning(place))
     shape = place
     self.dim = dim
   }
@@ -170,7 +170,7 @@ extension Tensor {
   /// Zeros of `shape` with these elements at the positions `index` of `dim`, distinct on each line: the gradient of picking
   /// elements.
   func placed(in shape: Shape, dim: Int, at index: Tensor) -> Tensor {
-    ops.gathering.scatter(.zeros(shape, dtype: dtype), self, index, dim)
+    ops.gathering.scatter(.zeros(shape, dtype: dtype, device: device), self, index, dim)
   }
 
   /// The element at position `index[i, j, …]` of dimension `dim`, for every place of `index`, whose other positions it

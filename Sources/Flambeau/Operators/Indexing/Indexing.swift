@@ -99,7 +99,7 @@ struct Indexing: Sendable {
         return result
       },
       backward: { (call, gradient) throws(TensorError) in
-        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
         var shares = gradient
         if call.attributes.scalesByFrequency {
           let chosen = try call.operand(1)

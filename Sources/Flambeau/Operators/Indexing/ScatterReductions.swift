@@ -48,7 +48,7 @@ struct ScatterReductions: Sendable {
       try withExtendedLifetime(source) { () throws(TensorError) in
         if !at.includeSelf {
           let identity = try Value(Layout([]), table.dtype)
-          identity.elements.fill(at.reduction.identity(table.dtype))
+          try identity.elements.fill(at.reduction.identity(table.dtype))
           _ = try withExtendedLifetime(identity.storage) { () throws(TensorError) in
             try place.put(identity.elements.broadcast(to: place.shape), joinedBy: nil)
           }
@@ -95,12 +95,13 @@ struct ScatterReductions: Sendable {
     let (table, computeClass) = (place.table, place.table.dtype.computeClass)
     let counts = try Value(Layout(table.layout.shape), computeClass.dtype)
     let one = try Value(Layout([]), computeClass.dtype)
-    counts.elements.fill(Number(includeSelf ? 1 : 0))
-    one.elements.fill(Number(1))
+    try counts.elements.fill(Number(includeSelf ? 1 : 0))
+    try one.elements.fill(Number(1))
     try withExtendedLifetime((counts.storage, one.storage)) { () throws(TensorError) in
       try place.put(one.elements.broadcast(to: place.shape), into: counts.elements, joinedBy: .sum)
-      Interpreter.run(
-        table.dtype.isFloatingPoint ? quotient : flooredQuotient, in: computeClass, table, counts.elements, into: table)
+      try Backend.map(
+        table.dtype.isFloatingPoint ? quotient : flooredQuotient, in: computeClass, inputs: [table, counts.elements],
+        into: [table])
     }
   }
 

@@ -166,7 +166,7 @@ struct Sorting: Sendable {
           guard x.dtype.isFloatingPoint else {
             throw .shape("\(name)(): no elements have no middle but NaN, which \(x.dtype) lacks")
           }
-          value.elements.fill(Number(.nan))
+          try value.elements.fill(Number(.nan))
         } else {
           withExtendedLifetime(x) { Sort.select(x.elements, dim: nil, rank, values: value.elements, indices: nil) }
         }

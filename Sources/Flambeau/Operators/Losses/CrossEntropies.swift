@@ -142,9 +142,9 @@ private struct ClassRows {
     var inputs = [x.elements.along(classDimension), perRow(targets.classes)] + numbers.map(perRow)
     let row = try weights.map { (list) throws(TensorError) in try Value(list, statistics) }
     if let row { inputs.append(row.elements.broadcast(to: inputs[0].layout.shape)) }
-    let result = Elements(losses.storage.pointer, Layout(rowShape.inserting(1, at: rowShape.count)), losses.dtype)
-    withExtendedLifetime((numbers, row)) {
-      RowInterpreter.run(
+    let result = losses.elements(Layout(rowShape.inserting(1, at: rowShape.count)))
+    try withExtendedLifetime((numbers, row)) { () throws(TensorError) in
+      try Backend.rows(
         .crossEntropy(gradient: slope != nil, smoothing: smoothing), in: computeClass, inputs: inputs,
         into: [result] + (slope.map { [$0.elements.along(classDimension)] } ?? []))
     }
@@ -153,7 +153,7 @@ private struct ClassRows {
       loss = Value(losses.storage, Layout(targets.shape.count == rowShape.count ? targets.shape : rowShape), losses.dtype)
     } else if at.reduction == .mean && targets.total == 0 {
       loss = try Value(Layout([]), x.dtype)
-      loss.elements.fill(Number(Double.nan))
+      try loss.elements.fill(Number(Double.nan))
     } else {
       loss = try ReductionArguments(dims: Array(0..<rowShape.count), keepDim: false).reduce(
         .sum, in: computeClass, [losses.elements], as: x.dtype)
@@ -165,7 +165,7 @@ private struct ClassRows {
   /// Values for each row, as an operand of a row program.
   private func perRow(_ value: Value) -> Elements {
     let rows = Layout(rowShape.inserting(1, at: rowShape.count))
-    return Elements(value.storage.pointer, rows.broadcast(to: rowShape.inserting(classCount, at: rowShape.count))!, value.dtype)
+    return value.elements(rows.broadcast(to: rowShape.inserting(classCount, at: rowShape.count))!)
   }
 
   /// The softmax p that a stored gradient A p − K was made of, with A for each row and K.
@@ -173,7 +173,7 @@ private struct ClassRows {
     let whole = weights?.reduce(0, +) ?? Double(classCount)
     let factors = peaks.indices.map { peaks[$0] + spreads[$0] * whole }
     let (p, constant) = (try Value(Layout(shape), .float64), try Value(Layout(shape), .float64))
-    slope.elements.copy(to: p.elements)
+    try slope.elements.copy(to: p.elements)
     let values = p.storage.pointer.assumingMemoryBound(to: Double.self)
     let constants = constant.storage.pointer.assumingMemoryBound(to: Double.self)
     let inner = shape.count == 1 ? 1 : shape.dropFirst(2).reduce(1, *)
@@ -187,7 +187,7 @@ private struct ClassRows {
       }
     }
     let softmax = try Value(Layout(shape), dtype)
-    p.elements.copy(to: softmax.elements)
+    try p.elements.copy(to: softmax.elements)
     let factor = try Value(factors, .float64)
     let each = rowShape.inserting(1, at: classDimension)
     return (

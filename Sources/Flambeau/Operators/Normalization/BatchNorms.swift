@@ -66,14 +66,14 @@ struct BatchNorms: Sendable {
       let layout = x.layout.isContiguous ? Layout(x.layout.shape) : x.layout.dense
       return ResultPlan(layout: layout, dtype: x.dtype, compute: x.dtype)
     },
-    fill: { (operands, _, plan, result) in
+    fill: { (operands, _, plan, result) throws(TensorError) in
       switch (operands[1], operands[2]) {
       case (let scale?, let shift?):
-        Pointwise.run(BatchNorms.affine, Few(operands[0], scale, shift), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.affine, Few(operands[0], scale, shift), Scalars(), in: plan.compute, into: result)
       case (let scale?, nil):
-        Pointwise.run(BatchNorms.scaled, Few(operands[0], scale), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.scaled, Few(operands[0], scale), Scalars(), in: plan.compute, into: result)
       case (nil, let shift):
-        Pointwise.run(BatchNorms.shifted, Few(operands[0], shift), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.shifted, Few(operands[0], shift), Scalars(), in: plan.compute, into: result)
       }
     },
     backward: { (call, gradient) throws(TensorError) in

@@ -162,13 +162,13 @@ extension Poolings {
       return result
     }
     let wide = try Value(Layout(x.layout.shape), .int64)
-    x.elements.copy(to: wide.elements)
+    try x.elements.copy(to: wide.elements)
     let pooled = try Value(Layout(shape), .int64)
     withExtendedLifetime(wide) {
       integers(
         wide.storage.pointer.assumingMemoryBound(to: Int64.self), pooled.storage.pointer.assumingMemoryBound(to: Int64.self))
     }
-    pooled.elements.copy(to: result.elements)
+    try pooled.elements.copy(to: result.elements)
     return result
   }
 }

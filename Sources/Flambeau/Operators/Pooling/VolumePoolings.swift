@@ -7,7 +7,7 @@ struct VolumePoolings: Sendable {
       let x = operands[0]!.body
       let dtype = x.dtype.computeClass.dtype
       let wide = x.dtype == dtype ? try x.contiguousBody() : TensorBody(try Value(Layout(x.layout.shape), dtype))
-      if x.dtype != dtype { x.elements.copy(to: wide.elements) }
+      if x.dtype != dtype { try x.elements.copy(to: wide.elements) }
       let planes = x.layout.shape.at(0)
       let result = try Value(Layout(Shape([planes] + windows.counts)), .int64)
       withExtendedLifetime(wide) {

@@ -89,10 +89,10 @@ struct Products: Sendable {
             + "\(n) and \(m) elements respectively")
       }
       try Products.checkMultiplies(a.dtype, "dot")
-      let result = try Value(Layout([]), a.dtype)
-      let cell = Elements(result.storage.pointer, Layout([1]), a.dtype)
-      withExtendedLifetime((a, b)) {
-        Reduction.run(
+      let result = try Value(Layout([]), a.dtype, on: a.device)
+      let cell = result.elements(Layout([1]))
+      try withExtendedLifetime((a, b)) { () throws(TensorError) in
+        try Backend.reduce(
           .sum, in: a.dtype.computeClass, [a.elements, b.elements], map: Products.multiply, dims: [0], into: cell)
       }
       return result
@@ -223,7 +223,7 @@ extension Products {
     let column = { (body: TensorBody) in body.layout.rank == 0 ? body.layout.inserted(0).inserted(1) : body.layout.inserted(1) }
     let plus = input.map { TensorBody(Value($0.storage, column($0), $0.dtype)) }
     let value = try MatrixProduct.value(
-      a.elements, Elements(x.storage.pointer, column(x), x.dtype), [m, 1], plus: plus, alpha: alpha, beta: beta)
+      a.elements, x.elements(column(x)), [m, 1], plus: plus, alpha: alpha, beta: beta)
     return Value(value.storage, Layout([m]), value.dtype)
   }
 }

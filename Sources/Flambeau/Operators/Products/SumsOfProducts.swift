@@ -104,8 +104,8 @@ struct SumsOfProducts: Sendable {
       let shape = x.layout.shape
       let outputs = w.layout.shape.at(0)
       let value = try MatrixProduct.value(
-        Elements(x.storage.pointer, x.layout.rowsInOneRun!, x.dtype),
-        Elements(w.storage.pointer, w.layout.swapped(0, 1), w.dtype), [shape.rowCount, outputs], plus: bias)
+        x.elements(x.layout.rowsInOneRun!),
+        w.elements(w.layout.swapped(0, 1)), [shape.rowCount, outputs], plus: bias)
       withExtendedLifetime((x, operands)) {}
       return Value(value.storage, Layout(shape.replacing(shape.count - 1, with: outputs)), value.dtype)
     },
@@ -183,8 +183,8 @@ extension TensorBody {
   /// The elements, copied only if all dimensions but the last are no single one in memory.
   fileprivate func withRowsInOneRun() throws(TensorError) -> TensorBody {
     if layout.rowsInOneRun != nil { return self }
-    let copy = try Value(Layout(layout.shape), dtype)
-    elements.copy(to: copy.elements)
+    let copy = try Value(Layout(layout.shape), dtype, on: device)
+    try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }
 }

@@ -133,7 +133,7 @@ private struct AttentionHeads {
   }
 
   private func seen(_ body: TensorBody, _ layout: Layout) -> Elements {
-    Elements(body.storage.pointer, layout, body.dtype)
+    body.elements(layout)
   }
 
   private var kernel: Attention {
@@ -172,14 +172,14 @@ private struct AttentionHeads {
     let dv = try Value(AttentionHeads.nested(as: v, sharedShape([length(v), features(v)])), q.dtype)
     func perGroup(_ value: Value) -> Elements {
       let layout = value.layout.rank == 2 ? value.layout.inserted(0) : value.layout
-      return Elements(value.storage.pointer, layout, value.dtype)
+      return value.elements(layout)
     }
     if lead.elementCount > 0 && length(q) > 0 && length(k) > 0 {
       kernel.backward(
         result: seen(result, grouped(result.layout)), gradient: seen(gradient, grouped(gradient.layout)),
         logSums: logSums.storage.pointer, dq: seen(TensorBody(dq), grouped(dq.layout)), dk: perGroup(dk), dv: perGroup(dv))
     } else {
-      for value in [dq, dk, dv] { value.fillZero() }
+      for value in [dq, dk, dv] { try value.fillZero() }
     }
     withExtendedLifetime((q, k, v, bias)) {}
     return (Tensor(TensorBody(dq)), Tensor(TensorBody(dk)), Tensor(TensorBody(dv)))

@@ -182,7 +182,7 @@ extension Tensor {
   private static func triangle(
     _ rows: Int, _ columns: Int, _ dtype: DType, _ name: String, _ site: CallSite, _ kept: (_ row: Int) -> Range<Int>
   ) -> Tensor {
-    let places = create(name, at: site) { () throws(TensorError) in
+    let places = create(name, at: site) { (_) throws(TensorError) in
       guard rows >= 0 else { throw .argument("row must be non-negative, got\(rows)") }
       guard columns >= 0 else { throw .argument("col must be non-negative, got\(columns)") }
       let count = (0..<rows).reduce(0) { $0 + kept($1).count }

@@ -1,17 +1,23 @@
 import CKernels
 
-/// Elements in memory as a kernel's operand. `pointer` is the storage's first byte; the layout's offset is counted from it.
+/// Elements in a device's memory as a kernel's operand. `pointer` is the storage's first byte; the layout's offset is counted from it.
 struct Elements {
   let pointer: UnsafeMutableRawPointer
   let layout: Layout
   let dtype: DType
+  let device: Device
 
   @inline(__always)
-  init(_ pointer: UnsafeMutableRawPointer, _ layout: Layout, _ dtype: DType) {
+  init(_ pointer: UnsafeMutableRawPointer, _ layout: Layout, _ dtype: DType, on device: Device = .cpu) {
     self.pointer = pointer
     self.layout = layout
     self.dtype = dtype
+    self.device = device
   }
+
+  /// What another layout shows of the same memory.
+  @inline(__always)
+  func laid(_ layout: Layout) -> Elements { Elements(pointer, layout, dtype, on: device) }
 
   /// The first element.
   @inline(__always)

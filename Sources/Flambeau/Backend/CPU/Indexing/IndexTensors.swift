@@ -12,7 +12,7 @@ extension TensorBody {
   func asPositions() throws(TensorError) -> Value {
     if dtype == .int64 { return value }
     let converted = try Value(Layout(layout.shape), .int64)
-    elements.copy(to: converted.elements)
+    try elements.copy(to: converted.elements)
     return converted
   }
 }
@@ -56,7 +56,7 @@ extension Value {
     let place = Layout(shape: shape, strides: layout.strides, offset: layout.offset)
     if place.isContiguous { return Value(storage, place, dtype) }
     let copy = try Value(Layout(shape), dtype)
-    Elements(storage.pointer, place, dtype).copy(to: copy.elements)
+    try elements(place).copy(to: copy.elements)
     return copy
   }
 }
@@ -97,7 +97,7 @@ struct IndexedDimensions {
   /// For every place of the positions, how far its element lies from the table's first.
   func offsets(_ indices: [TensorBody], in table: Layout, negative: Bool) throws(TensorError) -> Value {
     let offsets = try Value(Layout(indexShape), .int64)
-    offsets.fillZero()
+    try offsets.fillZero()
     for (index, dim) in zip(indices, dims) {
       let positions = try index.asPositions()
       if offsets.layout.elementCount > 0 {
@@ -106,7 +106,7 @@ struct IndexedDimensions {
       var wide = Value(positions.storage, positions.layout.broadcast(to: indexShape)!, .int64)
       if !wide.layout.isContiguous {
         let copy = try Value(Layout(indexShape), .int64)
-        wide.elements.copy(to: copy.elements)
+        try wide.elements.copy(to: copy.elements)
         wide = copy
       }
       withExtendedLifetime(wide.storage) {
@@ -181,14 +181,14 @@ extension Elements {
         guard let reach = layout.bounds else { return true }
         let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype)
         let terms = try Value(Layout(value.layout.shape), memory.dtype)
-        let sums = Elements(memory.storage.pointer, layout.moved(to: layout.offset - reach.lowerBound), memory.dtype)
-        copy(to: sums)
-        value.copy(to: terms.elements)
-        return withExtendedLifetime((memory.storage, terms.storage)) {
+        let sums = memory.elements(layout.moved(to: layout.offset - reach.lowerBound))
+        try copy(to: sums)
+        try value.copy(to: terms.elements)
+        return try withExtendedLifetime((memory.storage, terms.storage)) { () throws(TensorError) in
           guard walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements)) else {
             return false
           }
-          sums.copy(to: self)
+          try sums.copy(to: self)
           return true
         }
       }
@@ -199,7 +199,7 @@ extension Elements {
   /// its memory more than once.
   func add(to target: Elements) throws(TensorError) {
     let nowhere = try Value(Layout([]), .int64)
-    nowhere.fillZero()
+    try nowhere.fillZero()
     try target.put(self, layout.shape, at: nowhere, joinedBy: .sum) { table, value in
       var walk = IndexWalk(step: 0)
       for dim in 0..<table.rank {

@@ -39,7 +39,7 @@ enum Nonzero {
   private static func booleans(_ body: TensorBody) throws(TensorError) -> Value {
     if body.dtype == .bool && body.layout.isContiguous { return body.value }
     let mask = try Value(Layout(body.layout.shape), .bool)
-    body.elements.copy(to: mask.elements)
+    body.elements.copyOnProcessor(to: mask.elements)
     return mask
   }
 

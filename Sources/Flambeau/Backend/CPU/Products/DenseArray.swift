@@ -20,7 +20,7 @@ struct DenseArray {
       origin = nil
     } else {
       let copy = try Value(Layout(body.layout.shape), body.dtype)
-      body.elements.copy(to: copy.elements)
+      body.elements.copyOnProcessor(to: copy.elements)
       storage = copy.storage
       start = copy.storage.pointer
       origin = body
@@ -31,7 +31,7 @@ struct DenseArray {
 
   /// After a kernel has written the elements.
   func finish() {
-    if let origin { Elements(start, Layout(origin.layout.shape), dtype).copy(to: origin.elements) }
+    if let origin { Elements(start, Layout(origin.layout.shape), dtype).copyOnProcessor(to: origin.elements) }
     (origin?.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
   }
 }

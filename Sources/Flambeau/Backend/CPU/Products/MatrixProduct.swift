@@ -88,7 +88,7 @@ extension MatrixProduct {
         product.epilogue.columnBias = UnsafeRawPointer(input.elements.start)
       } else {
         product.beta = beta
-        Elements(input.storage.pointer, stretched, input.dtype).copy(to: result.elements)
+        input.elements(stretched).copyOnProcessor(to: result.elements)
       }
     }
     withExtendedLifetime(input) { product.run() }

@@ -60,7 +60,7 @@ struct ChannelNorm {
     try withNumbers([means, scale, shift]) { numbers in
       Interpreter.run(
         ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers,
-        into: [Elements(result.storage.pointer, Layout(shape), dtype)])
+        into: [result.elements(Layout(shape))])
     }
   }
 
@@ -70,7 +70,7 @@ struct ChannelNorm {
     try withNumbers([a, b, c]) { numbers in
       Interpreter.run(
         ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers,
-        into: [Elements(result.storage.pointer, Layout(shape), dtype)])
+        into: [result.elements(Layout(shape))])
     }
   }
 
@@ -83,7 +83,7 @@ struct ChannelNorm {
 
   /// [rows, c, width]
   private func rows(_ elements: Elements) -> Elements {
-    isAcross ? Elements(elements.pointer, elements.layout.swapped(0, 2), elements.dtype) : elements
+    isAcross ? elements.laid(elements.layout.swapped(0, 2)) : elements
   }
 
   private func perChannel(_ numbers: [Double]) -> [Double] {
