@@ -109,7 +109,7 @@ extension Elements {
     }
   }
 
-  private var gpuAddress: Driver.Address { Driver.Address(UInt(bitPattern: start)) }
+  private var gpuAddress: Driver.Address { Driver.Address(UInt(bitPattern: address)) }
 
   /// Every element becomes `number`.
   func fill(_ number: Number) throws(TensorError) {

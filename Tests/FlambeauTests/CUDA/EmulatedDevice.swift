@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Flambeau
@@ -15,6 +16,7 @@ enum EmulatedDevice {
     do {
       let driver = try FakeDriver(gpus: 2)
       let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
+        if let ready = ready.withLock({ $0 }), ready.contains(source) { return Array(ready.path.utf8) + [0] }
         do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
       }
       let backends = try (0..<2).map { index in
@@ -28,6 +30,12 @@ enum EmulatedDevice {
       return nil
     }
   }()
+
+  /// Kernels that need not be compiled one by one.
+  private static let ready = Mutex<EmulatedKernels?>(nil)
+
+  /// From now on kernels are looked for among these first.
+  static func use(_ kernels: EmulatedKernels) { ready.withLock { $0 = kernels } }
 
   /// They are there. The first who asks starts them.
   static var isThere: Bool { machine != nil }

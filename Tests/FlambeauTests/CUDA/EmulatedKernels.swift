@@ -3,7 +3,7 @@ import Foundation
 @testable import Flambeau
 
 /// Kernels compiled for this machine by clang and Tests/Emulation/cuda.h, in one shared object.
-final class EmulatedKernels {
+final class EmulatedKernels: @unchecked Sendable {
   /// The toolchain's clang; nil, with a printed reason, where there is none.
   static let compiler: String? = {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
@@ -21,14 +21,15 @@ final class EmulatedKernels {
   private let library: UnsafeMutableRawPointer
   private var functions: [String: Function] = [:]
 
+  /// The shared object.
+  let path: String
+
   init(_ sources: [KernelSource]) throws {
-    library = try EmulatedKernels.withFolder { folder in
-      let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
-      guard let library = dlopen(object.path, RTLD_NOW | RTLD_LOCAL) else {
-        throw Failure(description: String(cString: dlerror()))
-      }
-      return library
-    }
+    let folder = try EmulatedKernels.newFolder()
+    let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
+    path = object.path
+    guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else { throw Failure(description: String(cString: dlerror())) }
+    self.library = library
     for source in sources {
       functions[source.name] = unsafeBitCast(dlsym(library, "run_\(source.name)"), to: Function.self)
     }
@@ -39,9 +40,14 @@ final class EmulatedKernels {
     try withFolder { folder in [UInt8](try Data(contentsOf: compile(text([source]), in: folder, "-O0", "-w"))) }
   }
 
-  static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
+  private static func newFolder() throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-kernels-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
+    let folder = try newFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     return try body(folder)
   }
@@ -68,7 +74,12 @@ final class EmulatedKernels {
     return object
   }
 
-  deinit { dlclose(library) }
+  deinit {
+    dlclose(library)
+    try? FileManager.default.removeItem(at: URL(fileURLWithPath: path).deletingLastPathComponent())
+  }
+
+  func contains(_ source: KernelSource) -> Bool { functions[source.name] != nil }
 
   private static func text(_ sources: [KernelSource]) -> String {
     var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"

@@ -24,6 +24,9 @@ import Testing
     return recorder
   }()
 
+  /// Of all recorded calls.
+  static let kernels = Result { try EmulatedKernels(recorder.sources) }
+
   private static func run(_ sample: SampleCase) {
     _ = try? withTensorErrors {
       let leaves = zip(sample.operands, sample.requiresGrad).map { $0.detach().requiresGrad_($1) }
@@ -41,7 +44,7 @@ import Testing
     let places = Set(recorder.calls.map(\.place))
     #expect(places.count > 1000 && LargeCall.all.allSatisfy { places.contains($0.name) })
     var start = Date()
-    let kernels = try EmulatedKernels(recorder.sources)
+    let kernels = try Self.kernels.get()
     print("clang: \(Date().timeIntervalSince(start)) s")
     start = Date()
     var differences: [String] = []

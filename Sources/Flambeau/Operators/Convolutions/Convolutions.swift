@@ -153,7 +153,7 @@ extension TensorBody {
   /// The elements row-major, copied only if they are not.
   func contiguousBody() throws(TensorError) -> TensorBody {
     if layout.isContiguous { return self }
-    let copy = try Value(Layout(layout.shape), dtype)
+    let copy = try Value(Layout(layout.shape), dtype, on: device)
     try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }

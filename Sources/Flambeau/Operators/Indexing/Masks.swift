@@ -231,7 +231,7 @@ extension Tensor {
         throw .argument("Class values must be smaller than num_classes.")
       }
       let count = classCount == -1 ? needed : classCount
-      return Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64).scatter(dim: -1, index: unsqueeze(-1), 1)
+      return Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64, device: device).scatter(dim: -1, index: unsqueeze(-1), 1)
     }
   }
 }

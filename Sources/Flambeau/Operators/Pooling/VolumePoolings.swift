@@ -169,7 +169,7 @@ extension Tensor {
     // Dilated windows may lie between all elements.
     let empty = positions .< 0
     let hasEmpty = positions.count > 0 && empty.any().item() != 0
-    let used = hasEmpty ? Tensor.where(empty, .zeros([], dtype: .int64), positions) : positions
+    let used = hasEmpty ? Tensor.where(empty, .zeros([], dtype: .int64, device: device), positions) : positions
     var found = flat.gather(dim: 1, index: used)
     if hasEmpty && dtype.isFloatingPoint { found = found.maskedFill(empty, -.infinity) }
     return [found.reshape(result), positions.reshape(result)]

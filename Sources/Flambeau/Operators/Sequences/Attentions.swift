@@ -193,7 +193,7 @@ extension Attentions {
     var scores = q.matmul(k.matricesTransposed) * scale
     if let mask { scores = scores + mask.asAttentionBias(scores.dtype) }
     if isCausal {
-      let seen = Tensor.ones([q.shape[-2], k.shape[-2]], dtype: .bool).tril()
+      let seen = Tensor.ones([q.shape[-2], k.shape[-2]], dtype: .bool, device: q.device).tril()
       scores = scores + seen.asAttentionBias(scores.dtype)
     }
     if mask == nil { return scores.softmax(dim: -1) }

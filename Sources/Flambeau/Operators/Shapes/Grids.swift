@@ -127,7 +127,7 @@ extension Tensor {
       let columns = columns ?? layout.elementCount
       guard columns >= 0 else { throw .argument("N must be non-negative.") }
       let dtype = dtype.total
-      let ones = Tensor.ones([layout.elementCount, Swift.min(columns, 1)], dtype: dtype)
+      let ones = Tensor.ones([layout.elementCount, Swift.min(columns, 1)], dtype: dtype, device: device)
       if columns < 2 { return ones }
       let powers = to(dtype).unsqueeze(1).expand([-1, columns - 1]).cumprod(dim: 1)
       let rising = Tensor.cat([ones, powers], dim: 1)

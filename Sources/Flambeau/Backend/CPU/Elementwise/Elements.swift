@@ -19,9 +19,16 @@ struct Elements {
   @inline(__always)
   func laid(_ layout: Layout) -> Elements { Elements(pointer, layout, dtype, on: device) }
 
-  /// The first element.
+  /// The first element, for the processor.
   @inline(__always)
-  var start: UnsafeMutableRawPointer { pointer + layout.offset * dtype.byteCount }
+  var start: UnsafeMutableRawPointer {
+    assert(device.isCPU, "the processor cannot read the memory of a GPU")
+    return address
+  }
+
+  /// Where the first element lies in the device's memory.
+  @inline(__always)
+  var address: UnsafeMutableRawPointer { pointer + layout.offset * dtype.byteCount }
 
   /// The step between elements when the whole is read in order as one row; nil if no one step does it.
   @inline(__always)

@@ -74,7 +74,7 @@ struct RowKernel {
     var pack = Swift.min(8, 16 / (dense.map(\.dtype.byteCount).min() ?? 16))
     func fits(_ operand: Elements) -> Bool {
       let bytes = Swift.min(16, pack * operand.dtype.byteCount)
-      return UInt(bitPattern: operand.start) % UInt(bytes) == 0
+      return UInt(bitPattern: operand.address) % UInt(bytes) == 0
         && (0..<operand.layout.rank - 1).allSatisfy {
           operand.layout.shape.at($0) == 1 || operand.layout.strides.at($0) % pack == 0
         }
