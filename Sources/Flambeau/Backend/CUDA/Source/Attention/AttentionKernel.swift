@@ -12,27 +12,99 @@ struct AttentionKernel {
   init(_ inputs: AttentionInputs, _ others: [Elements], wide: Bool) {
     (self.inputs, computeClass) = (inputs, inputs.q.dtype.computeClass)
     isWide = wide || KernelAxes.needsWide(inputs.heads * inputs.queries, inputs.operands + others)
-    let side = computeClass == fb_f32 ? 64 : 32
-    tile = TileShape(rows: side, columns: side, depth: 16, high: side / 16, wide: side / 16)
+    if let halves = TileShape.halves(inputs.q.dtype) {
+      tile = TileShape(rows: 64, columns: 64, depth: 32, means: .tensorCores(halves, down: 4, over: 1))
+    } else {
+      let side = computeClass == fb_f32 ? 64 : 32
+      tile = TileShape(rows: side, columns: side, depth: 16, means: .threads(high: side / 16, wide: side / 16))
+    }
   }
 
-  func forward(into result: Elements, logSums: Elements) -> KernelLaunch {
+  /// Where there are few queries of many keys, the keys are shared out to blocks, whose results another launch joins.
+  func appendForward(to work: inout KernelWork, into result: Elements, logSums: Elements, _ device: DeviceShape) {
+    let tiles = (inputs.queries + tile.rows - 1) / tile.rows * inputs.heads
+    let pieces = DepthPieces(of: inputs.keys, blocks: tiles, step: tile.columns, least: 4 * tile.columns, device)
+    if pieces.count == 1 {
+      work.launches.append(forward(pieces, into: result, logSums: logSums, partials: nil))
+      return
+    }
+    let rows = pieces.count * inputs.heads * inputs.queries
+    let partials = (
+      results: work.reserve(rows * inputs.width * computeClass.byteCount), logSums: work.reserve(rows * computeClass.byteCount)
+    )
+    work.launches.append(forward(pieces, into: result, logSums: logSums, partials: partials))
+    work.launches.append(join(pieces.count, partials, into: result, logSums: logSums, device))
+  }
+
+  private func forward(
+    _ pieces: DepthPieces, into result: Elements, logSums: Elements, partials: (results: Int, logSums: Int)?
+  ) -> KernelLaunch {
     var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.start)
+    if let partials {
+      arguments.workspace("log_sums", at: partials.logSums)
+      arguments.workspace("partials", at: partials.results)
+    } else {
+      arguments.address("log_sums", logSums.start)
+    }
+    arguments.integer("heads", inputs.heads)
+    arguments.integer("pieces", pieces.count)
+    arguments.integer("chunk", pieces.chunk)
     let axes = declare(in: &arguments, [("result", result)], dims: headCount)
-    let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads)
+    let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads * pieces.count)
     let (chunks, groups) = shares(of: inputs.width)
+    let partial =
+      "Matrix{(const C *)a.partials + log_row * a.width, (Position)a.width, 1, (Position)a.queries, (Position)a.width}"
+    let (type, to) = partials == nil ? ("S", matrix("result")) : ("C", partial)
     let body = """
         FB_SHARED(shared);
         for (int64_t job = blockIdx.x; job < a.jobs; job += gridDim.x) {
-          const int64_t head = job / a.blocks;
+          const int64_t piece = job % a.pieces, block = job / a.pieces, head = block / a.blocks, log_row = (piece * a.heads + head) * a.queries;
+          const Position begin = (Position)(piece * a.chunk), end = least(begin + (Position)a.chunk, (Position)a.keys);
       \(positions(axes, ["result"], "head"))
-          attend(a, (C *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("result")), bias_at, \(lastFirst), head);
+          attend<\(type)>(a, (Cell *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(to), bias_at, \(lastFirst("block")), begin, end, log_row);
         }
 
       """
-    let text = parts([inputs.q, inputs.k, inputs.v], result, chunks) + KernelSource.attention
+    let text = parts([inputs.q, inputs.k, inputs.v], partials == nil ? result : nil, chunks) + KernelSource.attention
     return launch("attention", arguments, text, body, grid: (blocks, groups))
+  }
+
+  /// Results of pieces of the keys, weighted by their shares of Σ exp(score).
+  private func join(
+    _ pieces: Int, _ partials: (results: Int, logSums: Int), into result: Elements, logSums: Elements, _ device: DeviceShape
+  ) -> KernelLaunch {
+    var arguments = KernelArguments()
+    arguments.workspace("partials", at: partials.results)
+    arguments.workspace("partial_sums", at: partials.logSums)
+    arguments.address("log_sums", logSums.start)
+    arguments.integer("pieces", pieces)
+    let axes = declare(in: &arguments, [("result", result)], dims: headCount)
+    let rows = inputs.heads * inputs.queries
+    arguments.integer("rows", rows)
+    let body = """
+        for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < a.rows * a.width; i += (int64_t)gridDim.x * blockDim.x) {
+          const int64_t row = i / a.width, column = i % a.width, head = row / a.queries, query = row % a.queries;
+          // A piece that no query sees has +∞, and no share.
+          V largest = V(lowest<C>), total = V(C(0)), sum = V(C(0));
+          for (int64_t piece = 0; piece < a.pieces; piece++) {
+            const V x = V(((const C *)a.partial_sums)[piece * a.rows + row]);
+            largest = op_max::of(largest, pick<V>(x == V(highest<C>), V(lowest<C>), x));
+          }
+          for (int64_t piece = 0; piece < a.pieces; piece++) {
+            const V x = V(((const C *)a.partial_sums)[piece * a.rows + row]);
+            const V share = pick<V>(x == V(highest<C>), V(C(0)), op_exp::of(x - largest));
+            total = total + share;
+            sum = mad<V>(share, V(((const C *)a.partials)[(piece * a.rows + row) * a.width + column]), sum);
+          }
+          const bool is_blind = any_lane(total == V(C(0)));
+      \(positions(axes, ["result"], "head"))
+          put<C, S>(a.result, result_at + (Position)query * (Position)a.result_row + (Position)column * (Position)a.result_column, is_blind ? V(C(0)) : sum / total);
+          if (column == 0) put<C, C>(a.log_sums, row, is_blind ? V(highest<C>) : largest + op_log::of(total));
+        }
+
+      """
+    let source = KernelSource("attention_join", arguments: arguments.declaration, parts: types, body: body)
+    return KernelLaunch(source, grid: (device.blocks((rows * inputs.width + 255) / 256), 1), arguments)
   }
 
   /// Σ result · gradient for every query.
@@ -74,8 +146,8 @@ struct AttentionKernel {
         for (int64_t job = blockIdx.x; job < a.jobs; job += gridDim.x) {
           const int64_t head = job / a.blocks;
       \(positions(axes, ["gradient", "result"], "head"))
-          slope_queries(a, (C *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), \(matrix("result", columns: "depth")),
-                        bias_at, \(lastFirst), head);
+          slope_queries(a, (Cell *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), \(matrix("result", columns: "depth")),
+                        bias_at, \(lastFirst("job")), head);
         }
 
       """
@@ -91,7 +163,7 @@ struct AttentionKernel {
     let ownAxes = declareOperands([("dk", dk), ("dv", dv)], axes: "own", dims: headCount - 1, in: &arguments)
     arguments.integer("group", inputs.group)
     let blocks = declareBlocks(in: &arguments, inputs.keys, times: inputs.heads / inputs.group)
-    let (chunks, groups) = shares(of: Swift.max(inputs.depth, inputs.width))
+    let (chunks, groups) = shares(of: Swift.max(inputs.depth, inputs.width), sums: 2)
     let body = """
         FB_SHARED(shared);
         for (int64_t job = blockIdx.x; job < a.jobs; job += gridDim.x) {
@@ -102,7 +174,7 @@ struct AttentionKernel {
           for (int c = 0; c < chunks; c++) clear(key_sums[c]), clear(value_sums[c]);
           for (int64_t head = own * a.group; head < (own + 1) * a.group; head++) {
       \(positions(axes, ["gradient"], "head"))
-            slope_keys(a, (C *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), bias_at, key0, head,
+            slope_keys(a, (Cell *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), bias_at, key0, head,
                        key_sums, value_sums);
           }
           Position dk_at = 0, dv_at = 0;
@@ -113,8 +185,8 @@ struct AttentionKernel {
       #pragma unroll
           for (int c = 0; c < chunks; c++) {
             const Position first = ((Position)blockIdx.y * chunks + c) * T::columns;
-            put_rows<result_together>(\(matrix("dk")), key0, first, key_sums[c], scales);
-            put_rows<result_together>(\(matrix("dv")), key0, first, value_sums[c], ones);
+            put_rows<S, result_together>(\(matrix("dk")), key0, first, key_sums[c], scales);
+            put_rows<S, result_together>(\(matrix("dv")), key0, first, value_sums[c], ones);
           }
         }
 
@@ -166,24 +238,23 @@ struct AttentionKernel {
     let blocks = (rows + tile.rows - 1) / tile.rows
     arguments.integer("blocks", blocks)
     arguments.integer("jobs", blocks * times)
-    return Swift.max(1, Swift.min(blocks * times, 1 << 30))
+    return Swift.max(1, Swift.min(blocks * times, KernelLaunch.mostBlocks))
   }
 
-  /// Tiles of columns that a block sums up, and how many blocks share them.
-  private func shares(of columns: Int) -> (Int, Int) {
+  /// Tiles of columns that a block sums up, and how many blocks share them. `sums`: how many it sums up at a time.
+  private func shares(of columns: Int, sums: Int = 1) -> (Int, Int) {
     let all = Swift.max(1, (columns + tile.columns - 1) / tile.columns)
-    let most = 256 / tile.columns
+    // As many as registers hold: half the threads have to hold twice as much.
+    let most = (tile.threads < 256 && sums > 1 ? 128 : 256) / tile.columns
     return (Swift.min(all, most), (all + most - 1) / most)
   }
 
   private func launch(
     _ name: String, _ arguments: KernelArguments, _ parts: String, _ body: String, grid: (Int, Int)
   ) -> KernelLaunch {
-    let room = 16 / computeClass.byteCount
-    let cells = tile.columns * (tile.rows + room) * computeClass.byteCount
     return KernelLaunch(
       KernelSource(name, arguments: arguments.declaration, parts: parts, body: body), grid: grid, block: (tile.threads, 1),
-      sharedByteCount: cells + tile.sharedByteCount(computeClass), arguments)
+      sharedByteCount: tile.residentByteCount(computeClass) + tile.sharedByteCount(computeClass), arguments)
   }
 
   // MARK: Text
@@ -214,7 +285,7 @@ struct AttentionKernel {
 
   /// A thread's neighbours in a row of a result may be written in one access.
   private func isWrittenTogether(_ elements: Elements) -> Bool {
-    let count = Swift.min(tile.wide, 16 / computeClass.byteCount)
+    let count = tile.broad(computeClass)
     let (layout, rank) = (elements.layout, elements.layout.rank)
     return layout.strides.at(rank - 1) == 1
       && UInt(bitPattern: elements.start) % UInt(count * elements.dtype.byteCount) == 0
@@ -237,7 +308,7 @@ struct AttentionKernel {
   }
 
   /// The first query of a block: those with the most keys begin first, where later queries see more.
-  private var lastFirst: String {
-    "(Position)(\(inputs.isCausal ? "a.blocks - 1 - job % a.blocks" : "job % a.blocks")) * T::rows"
+  private func lastFirst(_ number: String) -> String {
+    "(Position)(\(inputs.isCausal ? "a.blocks - 1 - \(number) % a.blocks" : "\(number) % a.blocks")) * T::rows"
   }
 }

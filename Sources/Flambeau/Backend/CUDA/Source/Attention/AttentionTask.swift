@@ -22,6 +22,24 @@ struct AttentionInputs {
   var width: Int { v.layout.shape.at(rank - 1) }
   var group: Int { q.layout.shape.at(rank - 3) }
   var heads: Int { Shape(q.layout.shape.prefix(rank - 2)).elementCount }
+
+  /// Single queries of a group see the same keys: they are as good as several queries of one head.
+  private var folds: Bool {
+    queries == 1 && group > 1 && !isCausal && k.layout.strides.at(rank - 3) == 0 && v.layout.strides.at(rank - 3) == 0
+  }
+
+  /// Something of a query each, seen so.
+  func fold(_ elements: Elements) -> Elements {
+    folds ? Elements(elements.pointer, elements.layout.swapped(rank - 3, rank - 2), elements.dtype) : elements
+  }
+
+  var folded: AttentionInputs {
+    if !folds { return self }
+    func first(_ elements: Elements) -> Elements {
+      Elements(elements.pointer, elements.layout.sliced(rank - 3, start: 0, count: 1), elements.dtype)
+    }
+    return AttentionInputs(q: fold(q), k: first(k), v: first(v), bias: bias.map(fold), isCausal: false, scale: scale)
+  }
 }
 
 /// softmax(q kᵀ · scale + bias) v for every head.
@@ -40,7 +58,8 @@ struct AttentionTask: KernelTask {
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if result.layout.elementCount == 0 { return }
-    work.launches.append(AttentionKernel(inputs, [result, logSums], wide: wide).forward(into: result, logSums: logSums))
+    AttentionKernel(inputs.folded, [result, logSums], wide: wide).appendForward(
+      to: &work, into: inputs.fold(result), logSums: logSums, device)
   }
 }
 
@@ -66,7 +85,8 @@ struct AttentionGradientTask: KernelTask {
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
-    let kernel = AttentionKernel(inputs, [result, gradient, logSums, dq, dk, dv], wide: wide)
+    let kernel = AttentionKernel(inputs.folded, [result, gradient, logSums, dq, dk, dv], wide: wide)
+    let (result, gradient, dq) = (inputs.fold(result), inputs.fold(gradient), inputs.fold(dq))
     let along = work.reserve(inputs.heads * inputs.queries * kernel.computeClass.byteCount)
     work.launches.append(kernel.dots(result, gradient, into: along, device))
     if dq.layout.elementCount > 0 {

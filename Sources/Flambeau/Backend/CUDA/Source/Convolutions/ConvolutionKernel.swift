@@ -23,7 +23,9 @@ struct ConvolutionKernel {
   }
 
   func append(to work: inout KernelWork, _ device: DeviceShape) {
-    let tile = TileShape.fitting(m, n, times: g.groups, text.computeClass, device)
+    let tile = TileShape.fitting(
+      m, n, times: g.groups, text.computeClass,
+      halves: TileShape.halves(task.input.dtype, task.weight.dtype, task.output.dtype), device)
     let tiles = tile.count(m, n) * g.groups
     let pieces = DepthPieces(of: k, blocks: tiles, step: tile.depth, device)
     if pieces.count == 1 {
@@ -66,7 +68,7 @@ struct ConvolutionKernel {
       "convolution", arguments: arguments.declaration,
       parts: text.parts + KernelSource.tiles + "\ntypedef \(tile.text) T;\n\n" + sources, body: body(type))
     return KernelLaunch(
-      source, grid: (Swift.min(tile.count(m, n) * g.groups, 1 << 30), pieces.count), block: (tile.threads, 1),
+      source, grid: (Swift.min(tile.count(m, n) * g.groups, KernelLaunch.mostBlocks), pieces.count), block: (tile.threads, 1),
       sharedByteCount: tile.sharedByteCount(text.computeClass), arguments)
   }
 
@@ -171,10 +173,10 @@ struct ConvolutionKernel {
         for (int64_t job = blockIdx.x; job < a.tiles * a.groups; job += gridDim.x) {
           const Position group = (Position)(job / a.tiles), tile = (Position)(job % a.tiles);
           const Position row0 = tile / (Position)a.tiles_beside * T::rows, column0 = tile % (Position)a.tiles_beside * T::columns;
-          GatherFeed<C, Rows, Position, T::rows, T::depth, T::threads, true> left(Rows{a, group, end}, row0);
-          GatherFeed<C, Columns, Position, T::columns, T::depth, T::threads, \(task.direction == .weightGradient)> right(Columns{a, group, end}, column0);
+          GatherFeed<T, Rows, Position, T::rows, true> left(Rows{a, group, end}, row0);
+          GatherFeed<T, Columns, Position, T::columns, \(task.direction == .weightGradient)> right(Columns{a, group, end}, column0);
           C sums[T::high][T::wide] = {};
-          multiply<T>(left, right, begin, end, (C *)shared, sums);
+          multiply<T>(left, right, begin, end, (T::Cell *)shared, sums);
           const Position piece = (Position)blockIdx.y * (Position)a.result_piece;
       #pragma unroll
           for (int j = 0; j < T::wide; j++) {

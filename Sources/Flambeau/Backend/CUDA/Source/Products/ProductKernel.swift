@@ -1,43 +1,5 @@
 import CKernels
 
-/// How the result of a product is cut into tiles; see tiles.inc.
-struct TileShape: Hashable {
-  let rows: Int
-  let columns: Int
-  let depth: Int
-  /// Sums of a thread.
-  let high: Int
-  let wide: Int
-
-  var threads: Int { rows / high * (columns / wide) }
-
-  /// Its type in a kernel.
-  var text: String { "Tile<C, \(rows), \(columns), \(depth), \(high), \(wide)>" }
-
-  /// Shared memory of two slices of both operands.
-  func sharedByteCount(_ computeClass: ComputeClass) -> Int {
-    let room = 16 / computeClass.byteCount
-    return 2 * depth * (rows + columns + 2 * room) * computeClass.byteCount
-  }
-
-  func count(_ m: Int, _ n: Int) -> Int { ((m + rows - 1) / rows) * ((n + columns - 1) / columns) }
-
-  /// The largest tiles first.
-  static func all(_ computeClass: ComputeClass) -> [TileShape] {
-    let middle = TileShape(rows: 64, columns: 64, depth: 16, high: 4, wide: 4)
-    let small = TileShape(rows: 32, columns: 32, depth: 16, high: 2, wide: 2)
-    return computeClass == fb_f32
-      ? [TileShape(rows: 128, columns: 128, depth: 8, high: 8, wide: 8), middle, small] : [middle, small]
-  }
-
-  /// The largest whose tiles keep every multiprocessor busy, or else the smallest.
-  static func fitting(_ m: Int, _ n: Int, times: Int, _ computeClass: ComputeClass, _ device: DeviceShape) -> TileShape {
-    let shapes = all(computeClass)
-    return shapes.first { $0.count(m, n) * times >= device.multiprocessorCount && m * 2 > $0.rows && n * 2 > $0.columns }
-      ?? shapes.last!
-  }
-}
-
 /// How a depth is shared out to blocks where the result alone gives too few of them.
 struct DepthPieces {
   let count: Int
@@ -47,8 +9,10 @@ struct DepthPieces {
   /// - Parameters:
   ///   - blocks: What there is without.
   ///   - step: Pieces are multiples of it.
-  init(of depth: Int, blocks: Int, step: Int, least: Int = 512, _ device: DeviceShape) {
-    let wanted = Swift.min((2 * device.multiprocessorCount + blocks - 1) / blocks, depth / least, ProductOutput.mostPieces)
+  ///   - isWhole: There is one piece, whatever it takes.
+  init(of depth: Int, blocks: Int, step: Int, isWhole: Bool = false, least: Int = 512, _ device: DeviceShape) {
+    let wanted =
+      isWhole ? 1 : Swift.min((2 * device.multiprocessorCount + blocks - 1) / blocks, depth / least, ProductOutput.mostPieces)
     let each = (depth + Swift.max(wanted, 1) - 1) / Swift.max(wanted, 1)
     chunk = Swift.max(step, (each + step - 1) / step * step)
     count = Swift.max(1, (depth + chunk - 1) / chunk)
@@ -65,7 +29,9 @@ struct ProductKernel {
 
   init(_ task: ProductTask, _ matrices: ProductMatrices, _ output: ProductOutput, _ device: DeviceShape) {
     (self.matrices, self.output) = (matrices, output)
-    tile = TileShape.fitting(matrices.m, matrices.n, times: matrices.batchCount, output.computeClass, device)
+    tile = TileShape.fitting(
+      matrices.m, matrices.n, times: matrices.batchCount, output.computeClass,
+      halves: TileShape.halves(task.a.dtype, task.b.dtype), device)
     left = ProductOperand(
       task.a, line: matrices.a.row, depth: matrices.a.depth, lines: matrices.m, depths: matrices.k,
       steps: matrices.batches.map { $0.strides[0] }, most: 8)
@@ -76,7 +42,7 @@ struct ProductKernel {
 
   func append(to work: inout KernelWork, _ device: DeviceShape) {
     let tiles = tile.count(matrices.m, matrices.n) * matrices.batchCount
-    let pieces = DepthPieces(of: matrices.k, blocks: tiles, step: tile.depth, device)
+    let pieces = DepthPieces(of: matrices.k, blocks: tiles, step: tile.depth, isWhole: output.keepsDepthWhole, device)
     if pieces.count == 1 {
       work.launches.append(launch(pieces, partials: nil))
       return
@@ -102,13 +68,12 @@ struct ProductKernel {
       "product", arguments: arguments.declaration, parts: output.parts(isPartial: isPartial) + "typedef \(tile.text) T;\n\n",
       body: body(isPartial: isPartial))
     return KernelLaunch(
-      source, grid: (Swift.min(tiles * matrices.batchCount, 1 << 30), pieces.count), block: (tile.threads, 1),
+      source, grid: (Swift.min(tiles * matrices.batchCount, KernelLaunch.mostBlocks), pieces.count), block: (tile.threads, 1),
       sharedByteCount: tile.sharedByteCount(output.computeClass), arguments)
   }
 
   private func feed(_ name: String, _ operand: ProductOperand, _ extent: String) -> String {
-    "MatrixFeed<C, \(operand.elements.dtype.deviceName), Position, \(extent), T::depth, T::threads, \(operand.width), "
-      + "\(operand.isAlongDepth)> \(name)"
+    "MatrixFeed<T, \(operand.elements.dtype.deviceName), Position, \(extent), \(operand.width), \(operand.isAlongDepth)> \(name)"
   }
 
   /// Tiles are taken in bands of eight rows, so that those at work at a time share what they read.
@@ -132,7 +97,7 @@ struct ProductKernel {
         right.line_stride = (Position)a.b_line, right.depth_stride = (Position)a.b_depth;
         right.first = column0, right.lines = (Position)a.n, right.end = end;
         C sums[T::high][T::wide] = {};
-        multiply<T>(left, right, begin, end, (C *)shared, sums);
+        multiply<T>(left, right, begin, end, (T::Cell *)shared, sums);
     #pragma unroll
         for (int i = 0; i < T::high; i++) {
           const Position row = row0 + T::row(i);

@@ -33,6 +33,8 @@ struct ProductOutput {
   static let mostPieces = 64
 
   var isWide: Bool { axes.isWide }
+  /// Sums go to the workspace, which no reduction writes to.
+  var keepsDepthWhole: Bool { task.resultIsWorkspace }
   var position: String { axes.position }
   private var hasAddend: Bool { task.added != nil && task.beta != 0 }
 
@@ -40,6 +42,8 @@ struct ProductOutput {
   func declare(in arguments: inout KernelArguments, partials: Int?) {
     if let partials {
       arguments.workspace("p0", at: partials)
+    } else if task.resultIsWorkspace {
+      arguments.workspace("p0", at: Int(bitPattern: task.c.start))
     } else {
       arguments.address("p0", task.c.start)
     }

@@ -13,12 +13,16 @@ struct ProductTask: KernelTask {
   var beta = 1.0
   /// What is done to a sum before it is rounded: a program of one input and no scalars.
   var finish: Program?
+  /// c is a position in the launches' workspace instead of an address.
+  var resultIsWorkspace = false
 
   var operands: [Elements] { [a, b, c] + (added.map { [$0] } ?? []) }
   var results: [Elements] { [c] }
 
   func mapOperands(_ f: (Elements) -> Elements) -> ProductTask {
-    ProductTask(a: f(a), b: f(b), c: f(c), added: added.map(f), alpha: alpha, beta: beta, finish: finish)
+    ProductTask(
+      a: f(a), b: f(b), c: resultIsWorkspace ? c : f(c), added: added.map(f), alpha: alpha, beta: beta, finish: finish,
+      resultIsWorkspace: resultIsWorkspace)
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {

@@ -38,7 +38,7 @@ struct ThinProductKernel {
     let perBlock = long.isAlongDepth ? 8 : 32 * width
     let blocksOfLines = (length + perBlock - 1) / perBlock
     let blocks = blocksOfLines * matrices.batchCount
-    let pieces = DepthPieces(of: matrices.k, blocks: blocks, step: 32 * 8, device)
+    let pieces = DepthPieces(of: matrices.k, blocks: blocks, step: 32 * 8, isWhole: output.keepsDepthWhole, device)
     let partials = pieces.count == 1 ? nil : output.reserve(pieces.count, in: &work)
     work.launches.append(launch(pieces, blocksOfLines, blocks, partials: partials))
     if let partials { output.join(pieces.count, at: partials, into: &work, device) }
@@ -59,7 +59,8 @@ struct ThinProductKernel {
       body: body(isPartial: isPartial))
     let shared = long.isAlongDepth ? 0 : 8 * lines * 32 * width * output.computeClass.byteCount
     return KernelLaunch(
-      source, grid: (Swift.min(blocks, 1 << 30), pieces.count), block: (32, 8), sharedByteCount: shared, arguments)
+      source, grid: (Swift.min(blocks, KernelLaunch.mostBlocks), pieces.count), block: (32, 8), sharedByteCount: shared, arguments
+    )
   }
 
   // MARK: Text
