@@ -194,6 +194,7 @@ inline void __syncthreads() { emulation::give_way(emulation::at_barrier); }
 inline int __shfl_xor_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 ^ distance);
 }
+inline int __shfl_sync(unsigned, int value, int lane) { return emulation::exchange(value, lane); }
 inline int __shfl_up_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 - distance);
 }

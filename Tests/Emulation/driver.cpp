@@ -690,6 +690,14 @@ EXPORTED CUresult cuLaunchKernel(
   return (CUresult)success;
 }
 
+/// Work of another library on emulated streams; `data` stays its own.
+EXPORTED CUresult fake_enqueue(CUstream stream_handle, void (*run)(void *), void *data) {
+  ENTER("fake_enqueue", "%p", data);
+  STREAM("fake_enqueue", stream_handle);
+  enqueue(stream, [=] { run(data); });
+  return (CUresult)success;
+}
+
 // Graphs.
 
 EXPORTED CUresult cuStreamBeginCapture_v2(CUstream handle, CUstreamCaptureMode mode) {

@@ -27,13 +27,26 @@ final class CallRecorder: @unchecked Sendable {
     CallRecorder.$current.withValue(self, operation: body)
   }
 
-  /// All recorders hear of their calls while `body` runs.
+  private static let lock = Lock()
+  /// Tests that listen at this time; guarded by the lock.
+  nonisolated(unsafe) private static var listenerCount = 0
+
+  /// All recorders hear of their calls while `body` runs, whatever other tests begin or end.
   static func listening<R>(_ body: () throws -> R) rethrows -> R {
-    KernelCall.observe { call, run in
-      guard let recorder = CallRecorder.current else { return run() }
-      recorder.hear(call, run)
+    lock.withLock {
+      listenerCount += 1
+      if listenerCount > 1 { return }
+      KernelCall.observe { call, run in
+        guard let recorder = CallRecorder.current else { return run() }
+        recorder.hear(call, run)
+      }
     }
-    defer { KernelCall.observe(nil) }
+    defer {
+      lock.withLock {
+        listenerCount -= 1
+        if listenerCount == 0 { KernelCall.observe(nil) }
+      }
+    }
     return try body()
   }
 

@@ -37,5 +37,44 @@ struct LargeCall: Sendable {
     LargeCall("cumsum", [2100, 7]) { $0[0].cumsum(dim: 0) },
     LargeCall("gelu", [100_003]) { $0[0].gelu() },
     LargeCall("product", [300, 250], [250, 300]) { $0[0] * $0[1].T },
+    LargeCall("mm", [130, 70], [70, 150]) { $0[0].mm($0[1]) },
+    LargeCall("mm", [64, 132], [72, 132]) { $0[0].mm($0[1].T) },
+    LargeCall("mm", [70, 136], [72, 70], of: .bfloat16) { $0[0].T.mm($0[1].T) },
+    LargeCall("mm", [140, 96], [96, 135], of: .float16) { $0[0].mm($0[1]) },
+    LargeCall("mm", [67, 40], [40, 70], of: .float64) { $0[0].mm($0[1]) },
+    LargeCall("mm", [40, 2500], [2500, 34], of: .float16) { $0[0].mm($0[1]) },
+    LargeCall("mm", [4, 1500], [1500, 300]) { $0[0].mm($0[1] / 40) },
+    LargeCall("linear", [1, 1024], [72, 1024], [72], of: .bfloat16) { $0[0].linear($0[1], $0[2]) },
+    LargeCall("linear", [2, 25, 64], [90, 64], [90]) { $0[0].linear($0[1], $0[2]) },
+    LargeCall("baddbmm", [3, 1, 40], [3, 48, 30], [3, 30, 40]) { $0[0].baddbmm($0[1], $0[2], beta: 0.5, alpha: -2) },
+    LargeCall("conv2d", [2, 16, 12, 12], [24, 16, 3, 3], [24]) { $0[0].conv2d($0[1] / 12, bias: $0[2], padding: 1) },
+    LargeCall("conv2d", [3, 8, 27, 31], [16, 4, 3, 5], of: .bfloat16) {
+      $0[0].conv2d($0[1], stride: [2, 3], padding: [1, 2], dilation: [2, 1], groups: 2)
+    },
+    LargeCall("conv2d", [2, 40, 17, 9], [80, 1, 3, 3], [80]) {
+      $0[0].conv2d($0[1], bias: $0[2], stride: 2, padding: 1, groups: 40)
+    },
+    LargeCall("lstm", [25, 132], [9, 33], [9, 33], [132, 33], [132]) {
+      let run = RecurrentRun(batchSizes: [9, 9, 5, 2], isReversed: true)
+      return $0[0].recurrence(.lstm, run, hidden: $0[1], cellState: $0[2], $0[3], $0[4]).output
+    },
+    LargeCall("gru", [25, 99], [9, 33], [99, 33], [99]) {
+      let run = RecurrentRun(batchSizes: [9, 9, 5, 2], isReversed: false)
+      return $0[0].recurrence(.gru, run, hidden: $0[1], cellState: nil, $0[2], $0[3]).output
+    },
+    LargeCall("attention", [2, 70, 24], [2, 100, 24], [2, 100, 40]) { $0[0].scaledDotProductAttention($0[1], $0[2]) },
+    LargeCall("attention", [1, 4, 80, 64], [1, 2, 80, 64], [1, 2, 80, 64], of: .bfloat16) {
+      $0[0].scaledDotProductAttention($0[1], $0[2], isCausal: true, enableGQA: true)
+    },
+    LargeCall("attention", [2, 80, 72], [2, 90, 72], [2, 90, 136], of: .float16) {
+      $0[0].scaledDotProductAttention($0[1], $0[2])
+    },
+    LargeCall("attention", [2, 40, 70], [2, 50, 70], [2, 50, 40], of: .float64) { $0[0].scaledDotProductAttention($0[1], $0[2]) },
+    LargeCall("attention", [1, 4, 1, 16], [1, 2, 600, 16], [1, 2, 600, 24]) {
+      $0[0].scaledDotProductAttention($0[1], $0[2], enableGQA: true)
+    },
+    LargeCall("attention", [1, 9, 8], [1, 70, 8], [1, 70, 300]) {
+      $0[0].scaledDotProductAttention($0[1], $0[2], attnMask: Tensor.ones([9, 70]).tril(2) .> 0)
+    },
   ]
 }

@@ -94,7 +94,12 @@ final class RecordedCall {
       try stream.copy(UnsafeRawPointer(block.copy), to: UInt64(start), block.byteCount)
       places.append((block.copy, UnsafeMutableRawPointer(bitPattern: start)!, block.byteCount))
     }
-    try launcher.run(plan(call.mapOperands { RecordedCall.place($0, in: places) }), on: stream, for: place)
+    let placed = call.mapOperands { RecordedCall.place($0, in: places) }
+    if case .task(let task) = placed {
+      try launcher.run(task, on: stream, for: place)
+    } else {
+      try launcher.run(plan(placed), on: stream, for: place)
+    }
     for place in places { try stream.copy(UInt64(UInt(bitPattern: place.to)), to: place.from, place.byteCount) }
     return withExtendedLifetime(memory) { difference() }
   }

@@ -18,6 +18,26 @@ struct MatrixProduct {
   /// c = alpha · a b + beta · c
   func run() {
     if c.layout.elementCount == 0 { return }
+    if KernelCall.isObserved, let task {
+      KernelCall.observed(.task(task)) { compute() }
+    } else {
+      compute()
+    }
+  }
+
+  /// The same for a GPU; nil with what only a CPU does to rows.
+  private var task: ProductTask? {
+    if epilogue.rows != nil || epilogue.rowBias != nil { return nil }
+    var task = ProductTask(a: a, b: b, c: c, alpha: alpha)
+    if beta != 0 { (task.added, task.beta) = (c, beta) }
+    if let bias = epilogue.columnBias {
+      let row = Layout([c.layout.shape.at(c.layout.rank - 1)]).broadcast(to: c.layout.shape)!
+      task.added = Elements(UnsafeMutableRawPointer(mutating: bias), row, c.dtype)
+    }
+    return task
+  }
+
+  private func compute() {
     fb_count_operations(2 * Double(work))
     let rank = c.layout.rank
     let (m, n) = (c.layout.shape.at(rank - 2), c.layout.shape.at(rank - 1))

@@ -49,6 +49,14 @@ struct Recurrence {
   }
 
   func forward(_ at: Forward) {
+    if KernelCall.isObserved {
+      KernelCall.observed(.task(task(at))) { compute(at) }
+    } else {
+      compute(at)
+    }
+  }
+
+  private func compute(_ at: Forward) {
     fb_count_operations(operations)
     let (row, state) = (size * bytes, run.rows * size * bytes)
     let hidden = at.result + state
@@ -104,6 +112,14 @@ struct Recurrence {
   }
 
   func backward(_ at: Backward) {
+    if KernelCall.isObserved {
+      KernelCall.observed(.task(task(at))) { compute(at) }
+    } else {
+      compute(at)
+    }
+  }
+
+  private func compute(_ at: Backward) {
     fb_count_operations(operations)
     let (row, depth) = (size * bytes, gates * size)
     let order = Array(run.order.reversed())
@@ -143,6 +159,31 @@ struct Recurrence {
         }
       }
     }
+  }
+
+  // MARK: The same on a GPU
+
+  private func task(_ at: Forward) -> RecurrenceTask {
+    RecurrenceTask(
+      cell: cell, run: run, input: matrix(at.input, run.rows, gates), weight: matrix(at.weight, gates * size, 1),
+      bias: at.bias.map { Elements(UnsafeMutableRawPointer(mutating: $0), Layout([gates * size]), dtype) },
+      result: matrix(at.result, run.rows + run.sequences * (cell.hasCell ? 2 : 1), 1),
+      kept: at.kept.map { matrix($0, run.rows, keptCount) }, cells: at.cells.map { matrix($0, run.rows, 1) })
+  }
+
+  private func task(_ at: Backward) -> RecurrenceGradientTask {
+    func rows(_ pointer: UnsafeRawPointer) -> Elements { matrix(pointer, run.rows, 1) }
+    return RecurrenceGradientTask(
+      cell: cell, run: run, weight: matrix(at.weight, gates * size, 1), gradient: rows(at.gradient), output: rows(at.output),
+      kept: keptCount == 0 ? nil : at.kept.map { matrix($0, run.rows, keptCount) },
+      cells: cell.hasCell ? at.cells.map(rows) : nil, lastHidden: rows(at.lastHidden), lastCells: at.lastCells.map(rows),
+      hidden: matrix(at.hidden, run.sequences, 1), state: at.cell.map { matrix($0, run.sequences, 1) },
+      inputSlopes: matrix(at.inputSlopes, run.rows, gates), productSlopes: matrix(at.productSlopes, run.rows, gates))
+  }
+
+  /// [rows, parts · units], dense.
+  private func matrix(_ pointer: UnsafeRawPointer, _ rows: Int, _ parts: Int) -> Elements {
+    Elements(UnsafeMutableRawPointer(mutating: pointer), Layout([rows, parts * size]), dtype)
   }
 
   // MARK: Products

@@ -67,6 +67,25 @@ final class GPU: Sendable {
     if status != .success { throw error(status, call, of: label) }
   }
 
+  /// The same for another library's function, which `body` calls and whose outcome it throws.
+  func enqueue(
+    on stream: GPUStream, _ label: WorkLabel, _ body: () throws(TensorError) -> Void
+  ) throws(TensorError) {
+    recent.add(label)
+    try makeCurrent()
+    try body()
+    if isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
+      let status = call(driver.synchronizeStream.call) { $0(stream.handle) }
+      if status != .success { throw error(status, driver.synchronizeStream.name, of: label) }
+    }
+  }
+
+  /// Libraries that know the context of their thread find this GPU's.
+  func makeCurrent() throws(TensorError) {
+    let status = DriverStatus(code: driver.setContext.call(context))
+    if status != .success { throw error(status, driver.setContext.name) }
+  }
+
   /// Waits until all that was queued on any stream is done.
   func synchronize() throws(TensorError) {
     try run(driver.synchronizeContext) { $0() }
