@@ -9,14 +9,18 @@ final class GPUBackend: Sendable {
   /// The operator whose work is queued, for errors and reports of memory.
   @TaskLocal private static var operation = ""
 
-  /// - Parameter compiler: Why there is none, otherwise: memory can be used without.
-  init(_ gpu: GPU, compiler: Result<KernelCompiler, TensorError>, files: KernelFiles) {
+  /// - Parameters:
+  ///   - compiler: Why there is none, otherwise: memory can be used without.
+  ///   - products: NVIDIA's library of them, where it is installed.
+  init(
+    _ gpu: GPU, compiler: Result<KernelCompiler, TensorError>, files: KernelFiles, products: ProductLibrary? = nil
+  ) {
     self.gpu = gpu
     streams = GPUStreams(of: gpu)
     let memory = GPUAllocator(of: gpu)
     self.memory = memory
     launcher = compiler.map {
-      Launcher(memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files))
+      Launcher(memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files), products: products)
     }
   }
 
@@ -37,8 +41,12 @@ final class GPUBackend: Sendable {
   static func run(_ call: KernelCall, on device: Device) throws(TensorError) {
     precondition(call.operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")
     let backend = try of(device)
-    try backend.launcher.get().run(
-      call.work(on: backend.gpu.properties.shape), on: backend.stream, for: GPUBackend.operation)
+    let launcher = try backend.launcher.get()
+    if case .task(let task) = call {
+      try launcher.run(task, on: backend.stream, for: GPUBackend.operation)
+    } else {
+      try launcher.run(call.work(on: backend.gpu.properties.shape), on: backend.stream, for: GPUBackend.operation)
+    }
   }
 
   /// Runs `body`, whose work is that of the operator `name`.
@@ -65,7 +73,9 @@ final class GPUBackend: Sendable {
     }
     let gpu = try GPU(device.index, of: Driver.shared.get())
     let compiler = Result { () throws(TensorError) in try KernelCompiler.nvrtc(NVRTC.shared.get(), for: gpu) }
-    let backend = GPUBackend(gpu, compiler: compiler, files: .standard)
+    // Without it our own kernels compute products.
+    let products = try? ProductLibrary(of: gpu, CUBLASLt.shared.get())
+    let backend = GPUBackend(gpu, compiler: compiler, files: .standard, products: products)
     opened[device.index] = backend
     return backend
   }

@@ -100,7 +100,13 @@ extension MatrixProduct {
   static func value(
     _ a: Elements, _ b: Elements, _ shape: Shape, plus input: TensorBody? = nil, alpha: Double = 1, beta: Double = 1
   ) throws(TensorError) -> Value {
-    let result = try Value(Layout(shape), a.dtype)
+    let result = try Value(Layout(shape), a.dtype, on: a.device)
+    if !a.device.isCPU {
+      var task = ProductTask(a: a, b: b, c: result.elements, alpha: alpha)
+      if let input, beta != 0 { (task.added, task.beta) = (input.elements(input.layout.broadcast(to: shape)!), beta) }
+      try GPUBackend.run(.task(task), on: a.device)
+      return result
+    }
     var product = MatrixProduct(a, b, into: result.elements, alpha: alpha)
     if let input, beta != 0 {
       let stretched = input.layout.broadcast(to: shape)!

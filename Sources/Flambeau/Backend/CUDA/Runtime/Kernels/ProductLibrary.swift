@@ -101,7 +101,7 @@ private final class ProductPlan: Sendable {
 
   /// Lets the library choose; false if it has no way.
   func choose(_ handle: CUBLASLt.Handle, bias: Elements?) throws(TensorError) -> Bool {
-    if let bias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: bias.start))) }
+    if let bias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: bias.address))) }
     var preference: CUBLASLt.Handle = 0
     try library.check(library.createPreference(&preference), "cublasLtMatmulPreferenceCreate")
     defer { _ = library.destroyPreference(preference) }
@@ -136,10 +136,10 @@ private final class ProductPlan: Sendable {
     lock.lock()
     defer { lock.unlock() }
     let hasAddend = task.added != nil && task.beta != 0
-    if product.hasBias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: task.added!.start))) }
+    if product.hasBias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: task.added!.address))) }
     let beta = hasAddend && !product.hasBias ? task.beta : 0
     let (wide, narrow) = ([task.alpha, beta], [Float(task.alpha), Float(beta)])
-    func address(_ elements: Elements) -> Driver.Address { UInt64(UInt(bitPattern: elements.start)) }
+    func address(_ elements: Elements) -> Driver.Address { UInt64(UInt(bitPattern: elements.address)) }
     func multiply(_ factors: UnsafeRawBufferPointer) -> CUBLASLt.Status {
       let (alpha, beta) = (factors.baseAddress!, factors.baseAddress! + factors.count / 2)
       let added = hasAddend && !product.hasBias ? task.added! : task.c

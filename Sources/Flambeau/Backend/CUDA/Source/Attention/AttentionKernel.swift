@@ -44,7 +44,7 @@ struct AttentionKernel {
       arguments.workspace("log_sums", at: partials.logSums)
       arguments.workspace("partials", at: partials.results)
     } else {
-      arguments.address("log_sums", logSums.start)
+      arguments.address("log_sums", logSums.address)
     }
     arguments.integer("heads", inputs.heads)
     arguments.integer("pieces", pieces.count)
@@ -76,7 +76,7 @@ struct AttentionKernel {
     var arguments = KernelArguments()
     arguments.workspace("partials", at: partials.results)
     arguments.workspace("partial_sums", at: partials.logSums)
-    arguments.address("log_sums", logSums.start)
+    arguments.address("log_sums", logSums.address)
     arguments.integer("pieces", pieces)
     let axes = declare(in: &arguments, [("result", result)], dims: headCount)
     let rows = inputs.heads * inputs.queries
@@ -136,7 +136,7 @@ struct AttentionKernel {
 
   func queryGradient(_ gradient: Elements, logSums: Elements, along: Int, into dq: Elements) -> KernelLaunch {
     var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.start)
+    arguments.address("log_sums", logSums.address)
     arguments.workspace("along", at: along)
     let axes = declare(in: &arguments, [("gradient", gradient), ("result", dq)], dims: headCount)
     let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads)
@@ -157,7 +157,7 @@ struct AttentionKernel {
 
   func keyGradients(_ gradient: Elements, logSums: Elements, along: Int, into dk: Elements, _ dv: Elements) -> KernelLaunch {
     var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.start)
+    arguments.address("log_sums", logSums.address)
     arguments.workspace("along", at: along)
     let axes = declare(in: &arguments, [("gradient", gradient)], dims: headCount)
     let ownAxes = declareOperands([("dk", dk), ("dv", dv)], axes: "own", dims: headCount - 1, in: &arguments)
@@ -219,7 +219,7 @@ struct AttentionKernel {
     _ operands: [(name: String, elements: Elements)], axes name: String, dims: Int, in arguments: inout KernelArguments
   ) -> KernelAxes {
     for (name, elements) in operands {
-      arguments.address(name, elements.start)
+      arguments.address(name, elements.address)
       let last = elements.layout.rank - 1
       arguments.integer("\(name)_row", elements.layout.strides.at(last - 1))
       arguments.integer("\(name)_column", elements.layout.strides.at(last))
@@ -288,7 +288,7 @@ struct AttentionKernel {
     let count = tile.broad(computeClass)
     let (layout, rank) = (elements.layout, elements.layout.rank)
     return layout.strides.at(rank - 1) == 1
-      && UInt(bitPattern: elements.start) % UInt(count * elements.dtype.byteCount) == 0
+      && UInt(bitPattern: elements.address) % UInt(count * elements.dtype.byteCount) == 0
       && (0..<rank - 1).allSatisfy { layout.shape.at($0) == 1 || layout.strides.at($0) % count == 0 }
   }
 

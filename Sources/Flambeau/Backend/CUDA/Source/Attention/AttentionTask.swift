@@ -30,13 +30,13 @@ struct AttentionInputs {
 
   /// Something of a query each, seen so.
   func fold(_ elements: Elements) -> Elements {
-    folds ? Elements(elements.pointer, elements.layout.swapped(rank - 3, rank - 2), elements.dtype) : elements
+    folds ? elements.laid(elements.layout.swapped(rank - 3, rank - 2)) : elements
   }
 
   var folded: AttentionInputs {
     if !folds { return self }
     func first(_ elements: Elements) -> Elements {
-      Elements(elements.pointer, elements.layout.sliced(rank - 3, start: 0, count: 1), elements.dtype)
+      elements.laid(elements.layout.sliced(rank - 3, start: 0, count: 1))
     }
     return AttentionInputs(q: fold(q), k: first(k), v: first(v), bias: bias.map(fold), isCausal: false, scale: scale)
   }

@@ -50,7 +50,7 @@ struct ConvolutionKernel {
     if let partials {
       arguments.workspace("result", at: partials)
     } else {
-      arguments.address("result", task.result.start)
+      arguments.address("result", task.result.address)
     }
     let strides = partials == nil ? task.result.layout.strides : Layout(task.result.layout.shape).strides
     // The result's [a, b, height, width] in terms of rows and what columns are taken apart to.

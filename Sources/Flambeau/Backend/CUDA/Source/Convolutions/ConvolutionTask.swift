@@ -102,10 +102,10 @@ struct ConvolutionText {
   func declare(in arguments: inout KernelArguments) {
     let g = task.geometry
     for (name, operand) in [("x", task.input), ("w", task.weight), ("y", task.output)] {
-      arguments.address(name, operand.start)
+      arguments.address(name, operand.address)
       for d in 0..<4 { arguments.integer("\(name)\(d)", operand.layout.strides.at(d)) }
     }
-    arguments.address("bias", task.bias?.start)
+    arguments.address("bias", task.bias?.address)
     arguments.integer("bias_stride", task.bias?.layout.strides.at(0) ?? 0)
     let sizes = [("in", g.input), ("out", g.output), ("kernel", g.kernel), ("stride", g.stride)]
     for (name, size) in sizes {

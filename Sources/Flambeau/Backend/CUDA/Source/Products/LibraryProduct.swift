@@ -35,7 +35,7 @@ struct LibraryProduct: Hashable {
     else { return nil }
     let steps = matrices.batches.first?.strides ?? [0, 0, 0, 0]
     func matrix(_ elements: Elements, _ rows: Int, _ columns: Int, _ strides: (Int, Int), _ step: Int, turns: Bool) -> Matrix? {
-      let alignment = Swift.min(256, 1 << UInt(bitPattern: elements.start).trailingZeroBitCount)
+      let alignment = Swift.min(256, 1 << UInt(bitPattern: elements.address).trailingZeroBitCount)
       let (down, across) = (rows == 1 ? 1 : strides.0, columns == 1 ? Swift.max(rows, 1) : strides.1)
       if down == 1 && across >= rows {
         return Matrix(rows: rows, columns: columns, leading: across, isTransposed: false, step: step, alignment: alignment)
@@ -57,7 +57,7 @@ struct LibraryProduct: Hashable {
     }
     guard added.dtype == dtype else { return nil }
     if task.beta == 1, matrices.added.row == 0, matrices.added.column == 1, steps[3] == 0 {
-      (c, biasAlignment) = (d, Swift.min(256, 1 << UInt(bitPattern: added.start).trailingZeroBitCount))
+      (c, biasAlignment) = (d, Swift.min(256, 1 << UInt(bitPattern: added.address).trailingZeroBitCount))
       return
     }
     guard let c = matrix(added, n, m, (matrices.added.column, matrices.added.row), steps[3], turns: false) else { return nil }

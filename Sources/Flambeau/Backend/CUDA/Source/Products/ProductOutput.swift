@@ -21,7 +21,7 @@ struct ProductOutput {
     let bytes = task.c.dtype.byteCount
     var width = 16 / bytes
     func fits() -> Bool {
-      UInt(bitPattern: task.c.start) % UInt(width * bytes) == 0
+      UInt(bitPattern: task.c.address) % UInt(width * bytes) == 0
         && ([matrices.c.row] + matrices.batches.map { $0.strides[2] }).allSatisfy { $0 % width == 0 }
     }
     if matrices.c.column != 1 { width = 1 }
@@ -43,13 +43,13 @@ struct ProductOutput {
     if let partials {
       arguments.workspace("p0", at: partials)
     } else if task.resultIsWorkspace {
-      arguments.workspace("p0", at: Int(bitPattern: task.c.start))
+      arguments.workspace("p0", at: Int(bitPattern: task.c.address))
     } else {
-      arguments.address("p0", task.c.start)
+      arguments.address("p0", task.c.address)
     }
-    arguments.address("p1", task.a.start)
-    arguments.address("p2", task.b.start)
-    arguments.address("p3", hasAddend ? task.added!.start : nil)
+    arguments.address("p1", task.a.address)
+    arguments.address("p2", task.b.address)
+    arguments.address("p3", hasAddend ? task.added!.address : nil)
     for (name, value) in [
       ("m", matrices.m), ("n", matrices.n), ("c_row", matrices.c.row), ("c_column", matrices.c.column),
       ("added_row", matrices.added.row), ("added_column", matrices.added.column), ("batches", matrices.batchCount),

@@ -118,7 +118,7 @@ struct ProductOperand {
     let width = Swift.min(16 / elements.dtype.byteCount, most)
     let isAligned =
       near == 1 && (isAlongDepth ? depths : lines) >= width
-      && UInt(bitPattern: elements.start) % UInt(width * elements.dtype.byteCount) == 0
+      && UInt(bitPattern: elements.address) % UInt(width * elements.dtype.byteCount) == 0
       && (steps + [far]).allSatisfy { $0 % width == 0 }
     self.width = isAligned ? width : 1
   }

@@ -22,7 +22,7 @@ struct RecurrenceKernel {
       ("input", input), ("bias", bias), ("hidden", hidden), ("state", state), ("output", output), ("kept", kept),
       ("cells", cells),
     ]
-    for (name, operand) in operands { arguments.address(name, operand?.start) }
+    for (name, operand) in operands { arguments.address(name, operand?.address) }
     return launch("recurrent_step", &arguments, rows, stepText(hasBias: bias != nil, keeps: kept != nil), device)
   }
 
@@ -31,11 +31,11 @@ struct RecurrenceKernel {
     productSlopes: Elements, _ device: DeviceShape
   ) -> KernelLaunch {
     var arguments = KernelArguments()
-    for (name, operand) in operands { arguments.address(name, operand?.start) }
+    for (name, operand) in operands { arguments.address(name, operand?.address) }
     for (name, operand) in [
       ("hidden", hidden), ("state", state), ("input_slopes", inputSlopes), ("product_slopes", productSlopes),
     ] {
-      arguments.address(name, operand?.start)
+      arguments.address(name, operand?.address)
     }
     return launch("recurrent_slope", &arguments, rows, slopeText, device)
   }

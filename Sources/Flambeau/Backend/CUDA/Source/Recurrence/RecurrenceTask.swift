@@ -36,7 +36,7 @@ struct RecurrenceTask: KernelTask {
       let product = Elements(
         UnsafeMutableRawPointer(bitPattern: sums)!, Layout([count, cell.gates * size]), weight.dtype)
       ProductTask(
-        a: hidden.rows(from: 0, count), b: Elements(weight.pointer, weight.layout.swapped(0, 1), weight.dtype), c: product,
+        a: hidden.rows(from: 0, count), b: weight.laid(weight.layout.swapped(0, 1)), c: product,
         resultIsWorkspace: true
       ).append(to: &work, on: device, wide: wide)
       func rows(_ elements: Elements?) -> Elements? { elements?.rows(from: start, count) }
