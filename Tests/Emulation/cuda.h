@@ -13,6 +13,7 @@
 #define __global__
 #define FB_SHARED(name) unsigned char *name = emulation::shared
 #define FB_TOUCHES(address, bytes) emulation::touch(address, bytes)
+#define FB_WARP_WORDS(own) emulation::gathered(own)
 
 struct emulated_launch {
   int64_t grid_x, grid_y, block_x, block_y, shared_bytes;
@@ -46,6 +47,7 @@ static ucontext_t scheduler;
 static int current, thread_count;
 static unsigned char *shared;
 static int slots[2][most_threads];
+static uint32_t words[2][most_threads][6];
 static char failure[256];
 static const emulated_launch *launch;
 static void (*kernel)(const void *);
@@ -93,6 +95,15 @@ inline int exchange(int value, int source_lane) {
     return value;
   }
   return slots[turn][source];
+}
+
+/// What all lanes of the warp have brought, lane by lane.
+inline const uint32_t (*gathered(const uint32_t (&own)[6]))[6] {
+  int thread = current;
+  unsigned turn = fibers[thread].exchanges++ & 1;
+  memcpy(words[turn][thread], own, sizeof own);
+  give_way(at_warp);
+  return words[turn] + thread / 32 * 32;
 }
 
 inline void entry() {
@@ -194,7 +205,6 @@ inline void __syncthreads() { emulation::give_way(emulation::at_barrier); }
 inline int __shfl_xor_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 ^ distance);
 }
-inline int __shfl_sync(unsigned, int value, int lane) { return emulation::exchange(value, lane); }
 inline int __shfl_up_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 - distance);
 }

@@ -51,7 +51,8 @@ import Testing
     for call in recorder.calls {
       if let difference = call.difference(kernels) { differences.append("\(call.place): \(difference)") }
     }
-    print("\(recorder.calls.count) calls on emulated threads: \(Date().timeIntervalSince(start)) s")
+    let tasks = recorder.calls.count { if case .task = $0.call { true } else { false } }
+    print("\(recorder.calls.count) calls, \(tasks) of them tasks, on emulated threads: \(Date().timeIntervalSince(start)) s")
     #expect(differences.isEmpty, "\(differences.count) differ:\n\(differences.prefix(40).joined(separator: "\n"))")
   }
 }

@@ -48,6 +48,7 @@ struct LargeCall: Sendable {
     LargeCall("linear", [2, 25, 64], [90, 64], [90]) { $0[0].linear($0[1], $0[2]) },
     LargeCall("baddbmm", [3, 1, 40], [3, 48, 30], [3, 30, 40]) { $0[0].baddbmm($0[1], $0[2], beta: 0.5, alpha: -2) },
     LargeCall("conv2d", [2, 16, 12, 12], [24, 16, 3, 3], [24]) { $0[0].conv2d($0[1] / 12, bias: $0[2], padding: 1) },
+    LargeCall("conv2d", [3, 40, 9, 8], [48, 40, 1, 1], [48], of: .bfloat16) { $0[0].conv2d($0[1] / 6, bias: $0[2]) },
     LargeCall("conv2d", [3, 8, 27, 31], [16, 4, 3, 5], of: .bfloat16) {
       $0[0].conv2d($0[1], stride: [2, 3], padding: [1, 2], dilation: [2, 1], groups: 2)
     },

@@ -45,4 +45,30 @@ extension KernelSourceTests {
       #expect(text.contains("st.global.v"), "\(dtype) stores:\n\(text)")
     }
   }
+
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func halvesAreMultipliedByTensorCores() throws {
+    let device = DeviceShape(multiprocessorCount: 132, sharedByteCount: 48 << 10)
+    for (dtype, name) in [(DType.float16, "f16"), (.bfloat16, "bf16")] {
+      func zeros(_ shape: Shape) -> Elements { Tensor.zeros(shape, dtype: dtype).body.elements }
+      let geometry = ConvolutionGeometry(
+        batch: 2, inChannels: 64, outChannels: 64, input: Size2D(16, 16), kernel: Size2D(3, 3), padding: Size2D(1, 1))
+      let (q, heads) = (zeros([2, 4, 128, 64]), zeros([2, 4, 128, 64]))
+      let tasks: [any KernelTask] = [
+        ProductTask(a: zeros([256, 256]), b: zeros([256, 256]), c: zeros([256, 256])),
+        ConvolutionTask(
+          direction: .forward, geometry: geometry, input: zeros([2, 64, 16, 16]), weight: zeros([64, 64, 3, 3]),
+          output: zeros([2, 64, 16, 16]), bias: nil),
+        AttentionTask(
+          inputs: AttentionInputs(q: q, k: heads, v: heads, bias: nil, isCausal: true, scale: 0.125),
+          result: zeros([2, 4, 128, 64]), logSums: Tensor.zeros([2, 4, 128]).body.elements),
+      ]
+      for task in tasks {
+        let source = KernelCall.task(task).work(on: device).launches[0].source
+        let ptx = try Self.compiler!.compile(
+          source.whole, name: source.name, options: KernelSource.options(architecture: "compute_80"))
+        let text = String(decoding: ptx, as: UTF8.self)
+        #expect(text.contains("mma.sync.aligned.m16n8k16.row.col.f32.\(name).\(name).f32"), "\(source.name) of \(dtype)")
+      }
+    }
+  }
 }

@@ -65,6 +65,7 @@ import Testing
             _ = Self.random([5, 6], dtype).addmm(Self.random([5, 7], dtype), Self.random([7, 6], dtype), beta: 0.5, alpha: -2)
           }
         ),
+        ("convolution of one tap", { _ = Self.random([2, 4, 3, 5], dtype).conv2d(Self.random([6, 4, 1, 1], dtype)) }),
         ("column", { _ = Self.mm([5, 1], [1, 6], dtype) }),
       ]
       for (name, body) in cases {

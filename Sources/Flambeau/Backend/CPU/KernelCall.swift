@@ -9,6 +9,12 @@ protocol KernelTask {
   func mapOperands(_ f: (Elements) -> Elements) -> Self
   /// Appends the launches that do it on a GPU. `wide`: as if positions needed 64 bits.
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool)
+  /// The product of matrices that it is, if it is one.
+  var product: ProductTask? { get }
+}
+
+extension KernelTask {
+  var product: ProductTask? { nil }
 }
 
 /// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.

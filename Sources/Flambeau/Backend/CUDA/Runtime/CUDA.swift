@@ -33,7 +33,7 @@ public enum CUDA {
 
   /// Products of float32 may round their factors to TF32, with 10 bits of fraction instead of 23, which is several times as fast; false
   /// by default. Torch's `torch.backends.cuda.matmul.allow_tf32`.
-  public static var allowsTF32: Bool {
+  public static var allowTF32: Bool {
     get { tf32.load(ordering: .relaxed) }
     set { tf32.store(newValue, ordering: .relaxed) }
   }

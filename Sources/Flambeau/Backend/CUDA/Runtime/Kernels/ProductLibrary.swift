@@ -26,7 +26,7 @@ final class ProductLibrary: Sendable {
   func run(
     _ task: ProductTask, memory: GPUAllocator, on stream: GPUStream, for operation: String
   ) throws(TensorError) -> Bool {
-    guard let product = LibraryProduct(task, allowsTF32: CUDA.allowsTF32), let plan = try plan(product, task) else {
+    guard let product = LibraryProduct(task, allowsTF32: CUDA.allowTF32), let plan = try plan(product, task) else {
       return false
     }
     let workspace = try memory.allocate(plan.workspaceByteCount, on: stream, for: operation)

@@ -4,7 +4,7 @@ import CKernels
 /// 256 columns of what it sums up, in registers.
 struct AttentionKernel {
   let computeClass: ComputeClass
-  private let inputs: AttentionInputs
+  let inputs: AttentionInputs
   private let isWide: Bool
   private let tile: TileShape
 
@@ -107,102 +107,12 @@ struct AttentionKernel {
     return KernelLaunch(source, grid: (device.blocks((rows * inputs.width + 255) / 256), 1), arguments)
   }
 
-  /// Σ result · gradient for every query.
-  func dots(_ result: Elements, _ gradient: Elements, into along: Int, _ device: DeviceShape) -> KernelLaunch {
-    var arguments = KernelArguments()
-    arguments.workspace("along", at: along)
-    let axes = declare(in: &arguments, [("result", result), ("gradient", gradient)], dims: headCount)
-    let rows = inputs.heads * inputs.queries
-    arguments.integer("rows", rows)
-    let body = """
-        for (int64_t row = (int64_t)blockIdx.x * 8 + threadIdx.y; row < a.rows; row += (int64_t)gridDim.x * 8) {
-          const int64_t head = row / a.queries;
-          const Position query = (Position)(row % a.queries);
-      \(positions(axes, ["result", "gradient"], "head"))
-          C sum = 0;
-          for (Position i = threadIdx.x; i < (Position)a.width; i += 32) {
-            sum = added_product(sum, element<C, S>(a.result, result_at + query * (Position)a.result_row + i * (Position)a.result_column).v,
-                                element<C, S>(a.gradient, gradient_at + query * (Position)a.gradient_row + i * (Position)a.gradient_column).v);
-          }
-          const V total = joined_in_warp<FoldSum>(V(sum));
-          if (threadIdx.x == 0) put<C, C>(a.along, row, total);
-        }
-
-      """
-    let source = KernelSource(
-      "attention_dots", arguments: arguments.declaration, parts: types + KernelSource.tiles, body: body)
-    return KernelLaunch(source, grid: (device.blocks((rows + 7) / 8, perMultiprocessor: 16), 1), block: (32, 8), arguments)
-  }
-
-  func queryGradient(_ gradient: Elements, logSums: Elements, along: Int, into dq: Elements) -> KernelLaunch {
-    var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.address)
-    arguments.workspace("along", at: along)
-    let axes = declare(in: &arguments, [("gradient", gradient), ("result", dq)], dims: headCount)
-    let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads)
-    let (chunks, groups) = shares(of: inputs.depth)
-    let body = """
-        FB_SHARED(shared);
-        for (int64_t job = blockIdx.x; job < a.jobs; job += gridDim.x) {
-          const int64_t head = job / a.blocks;
-      \(positions(axes, ["gradient", "result"], "head"))
-          slope_queries(a, (Cell *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), \(matrix("result", columns: "depth")),
-                        bias_at, \(lastFirst("job")), head);
-        }
-
-      """
-    let text = parts([inputs.q, inputs.k, inputs.v, gradient], dq, chunks) + KernelSource.attentionGradients
-    return launch("attention_queries", arguments, text, body, grid: (blocks, groups))
-  }
-
-  func keyGradients(_ gradient: Elements, logSums: Elements, along: Int, into dk: Elements, _ dv: Elements) -> KernelLaunch {
-    var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.address)
-    arguments.workspace("along", at: along)
-    let axes = declare(in: &arguments, [("gradient", gradient)], dims: headCount)
-    let ownAxes = declareOperands([("dk", dk), ("dv", dv)], axes: "own", dims: headCount - 1, in: &arguments)
-    arguments.integer("group", inputs.group)
-    let blocks = declareBlocks(in: &arguments, inputs.keys, times: inputs.heads / inputs.group)
-    let (chunks, groups) = shares(of: Swift.max(inputs.depth, inputs.width), sums: 2)
-    let body = """
-        FB_SHARED(shared);
-        for (int64_t job = blockIdx.x; job < a.jobs; job += gridDim.x) {
-          const int64_t own = job / a.blocks;
-          const Position key0 = (Position)(job % a.blocks) * T::rows;
-          Sums key_sums[chunks], value_sums[chunks];
-      #pragma unroll
-          for (int c = 0; c < chunks; c++) clear(key_sums[c]), clear(value_sums[c]);
-          for (int64_t head = own * a.group; head < (own + 1) * a.group; head++) {
-      \(positions(axes, ["gradient"], "head"))
-            slope_keys(a, (Cell *)shared, \(matrix("q")), \(matrix("k")), \(matrix("v")), \(matrix("gradient")), bias_at, key0, head,
-                       key_sums, value_sums);
-          }
-          Position dk_at = 0, dv_at = 0;
-      \(ownAxes.text("(\(ownAxes.counter))own", ["dk_at", "dv_at"]))
-          V scales[T::high], ones[T::high];
-      #pragma unroll
-          for (int i = 0; i < T::high; i++) scales[i] = V(a.scale), ones[i] = V(C(1));
-      #pragma unroll
-          for (int c = 0; c < chunks; c++) {
-            const Position first = ((Position)blockIdx.y * chunks + c) * T::columns;
-            put_rows<S, result_together>(\(matrix("dk")), key0, first, key_sums[c], scales);
-            put_rows<S, result_together>(\(matrix("dv")), key0, first, value_sums[c], ones);
-          }
-        }
-
-      """
-    let isTogether = isWrittenTogether(dk) && isWrittenTogether(dv)
-    let text =
-      parts([inputs.q, inputs.k, inputs.v, gradient], isTogether ? dk : nil, chunks) + KernelSource.attentionGradients
-    return launch("attention_keys", arguments, text, body, grid: (blocks, groups))
-  }
-
   // MARK: Arguments
 
-  private var headCount: Int { inputs.q.layout.rank - 2 }
+  var headCount: Int { inputs.q.layout.rank - 2 }
 
   /// The inputs and others; returns how a head's number is taken apart.
-  private func declare(in arguments: inout KernelArguments, _ others: [(String, Elements)], dims: Int) -> KernelAxes {
+  func declare(in arguments: inout KernelArguments, _ others: [(String, Elements)], dims: Int) -> KernelAxes {
     for (name, value) in [
       ("queries", inputs.queries), ("keys", inputs.keys), ("depth", inputs.depth), ("width", inputs.width),
     ] {
@@ -215,7 +125,7 @@ struct AttentionKernel {
     return declareOperands(operands + others, axes: "head", dims: dims, in: &arguments)
   }
 
-  private func declareOperands(
+  func declareOperands(
     _ operands: [(name: String, elements: Elements)], axes name: String, dims: Int, in arguments: inout KernelArguments
   ) -> KernelAxes {
     for (name, elements) in operands {
@@ -234,7 +144,7 @@ struct AttentionKernel {
   }
 
   /// Tiles of rows; returns blocks for them.
-  private func declareBlocks(in arguments: inout KernelArguments, _ rows: Int, times: Int) -> Int {
+  func declareBlocks(in arguments: inout KernelArguments, _ rows: Int, times: Int) -> Int {
     let blocks = (rows + tile.rows - 1) / tile.rows
     arguments.integer("blocks", blocks)
     arguments.integer("jobs", blocks * times)
@@ -242,14 +152,14 @@ struct AttentionKernel {
   }
 
   /// Tiles of columns that a block sums up, and how many blocks share them. `sums`: how many it sums up at a time.
-  private func shares(of columns: Int, sums: Int = 1) -> (Int, Int) {
+  func shares(of columns: Int, sums: Int = 1) -> (Int, Int) {
     let all = Swift.max(1, (columns + tile.columns - 1) / tile.columns)
     // As many as registers hold: half the threads have to hold twice as much.
     let most = (tile.threads < 256 && sums > 1 ? 128 : 256) / tile.columns
     return (Swift.min(all, most), (all + most - 1) / most)
   }
 
-  private func launch(
+  func launch(
     _ name: String, _ arguments: KernelArguments, _ parts: String, _ body: String, grid: (Int, Int)
   ) -> KernelLaunch {
     return KernelLaunch(
@@ -261,12 +171,12 @@ struct AttentionKernel {
 
   private var position: String { isWide ? "int64_t" : "int32_t" }
 
-  private var types: String {
+  var types: String {
     computeClass.deviceTypes + "typedef \(position) Position;\ntypedef \(inputs.q.dtype.deviceName) S;\n"
   }
 
   /// `feeds`: q, k, v and maybe the result's gradient. `result`: nil where rows are not written together.
-  private func parts(_ feeds: [Elements], _ result: Elements?, _ chunks: Int) -> String {
+  func parts(_ feeds: [Elements], _ result: Elements?, _ chunks: Int) -> String {
     var text = types + KernelSource.tiles + "\ntypedef \(tile.text) T;\nconstexpr int chunks = \(chunks);\n"
     for (name, feed) in zip(["q", "k", "v", "g"], feeds) { text += "constexpr int \(name)_width = \(width(feed));\n" }
     text += "constexpr bool is_causal = \(inputs.isCausal), has_bias = \(inputs.bias != nil);\n"
@@ -284,7 +194,7 @@ struct AttentionKernel {
   }
 
   /// A thread's neighbours in a row of a result may be written in one access.
-  private func isWrittenTogether(_ elements: Elements) -> Bool {
+  func isWrittenTogether(_ elements: Elements) -> Bool {
     let count = tile.broad(computeClass)
     let (layout, rank) = (elements.layout, elements.layout.rank)
     return layout.strides.at(rank - 1) == 1
@@ -293,14 +203,14 @@ struct AttentionKernel {
   }
 
   /// Positions of a head's matrices: q_at, …
-  private func positions(_ axes: KernelAxes, _ others: [String], _ number: String) -> String {
+  func positions(_ axes: KernelAxes, _ others: [String], _ number: String) -> String {
     let names = ["q", "k", "v"] + (inputs.bias == nil ? [] : ["bias"]) + others
     let own = names.map { "\($0)_at" }
     return "    Position bias_at = 0, " + own.filter { $0 != "bias_at" }.map { "\($0) = 0" }.joined(separator: ", ") + ";\n"
       + axes.text("(\(axes.counter))\(number)", own)
   }
 
-  private func matrix(_ name: String, columns: String? = nil) -> String {
+  func matrix(_ name: String, columns: String? = nil) -> String {
     let rows = ["k", "v", "dk", "dv"].contains(name) ? "keys" : "queries"
     let columns = columns ?? (["q", "k", "dk"].contains(name) ? "depth" : "width")
     return "Matrix{(const Bits<S> *)a.\(name) + \(name)_at, (Position)a.\(name)_row, (Position)a.\(name)_column, "
@@ -308,7 +218,7 @@ struct AttentionKernel {
   }
 
   /// The first query of a block: those with the most keys begin first, where later queries see more.
-  private func lastFirst(_ number: String) -> String {
+  func lastFirst(_ number: String) -> String {
     "(Position)(\(inputs.isCausal ? "a.blocks - 1 - \(number) % a.blocks" : "\(number) % a.blocks")) * T::rows"
   }
 }

@@ -87,8 +87,8 @@ struct ConvolutionKernel {
       Position group, end;
       FB_INLINE Outer outer(Position line) const { \(outer) }
       FB_INLINE Inner inner(Position depth) const { \(inner) }
-      FB_INLINE C value(const Outer &o, const Inner &i) const {
-        if (!o.is_there || !i.is_there) return C(0);
+      FB_INLINE T::Cell value(const Outer &o, const Inner &i) const {
+        if (!o.is_there || !i.is_there) return T::Cell(0);
         \(value)
       }
     };
@@ -101,8 +101,8 @@ struct ConvolutionKernel {
   private var inputValue: String {
     """
     const Position y = o.y + i.y, x = o.x + i.x;
-        if (y < 0 || y >= (Position)a.in_h.size || x < 0 || x >= (Position)a.in_w.size) return C(0);
-        return element<C, \(text.inputType)>(a.x, o.at + i.at + y * (Position)a.x2 + x * (Position)a.x3).v;
+        if (y < 0 || y >= (Position)a.in_h.size || x < 0 || x >= (Position)a.in_w.size) return T::Cell(0);
+        return T::cell<\(text.inputType)>(bits_at<\(text.inputType)>(a.x, o.at + i.at + y * (Position)a.x2 + x * (Position)a.x3));
     """
   }
 
@@ -114,7 +114,7 @@ struct ConvolutionKernel {
       return source(
         "Rows", outer: "return {(group * (Position)a.m + line) * (Position)a.w0, 0, 0, line < (Position)a.m};",
         inner: "\(tap) return {t.of * (Position)a.w1 + t.y * (Position)a.w2 + t.x * (Position)a.w3, 0, 0, depth < end};",
-        value: "return element<C, \(text.weightType)>(a.w, o.at + i.at).v;")
+        value: "return T::cell<\(text.weightType)>(bits_at<\(text.weightType)>(a.w, o.at + i.at));")
         + source(
           "Columns",
           outer: "const Place p = place(line, \(output)); return {p.of * (Position)a.x0 + group * (Position)(a.group_in * a.x1), "
@@ -128,7 +128,7 @@ struct ConvolutionKernel {
         inner:
           "\(tap) return {(group * (Position)a.group_out + t.of) * (Position)a.w0 + t.y * (Position)a.w2 + t.x * (Position)a.w3, "
           + "0, 0, depth < end};",
-        value: "return element<C, \(text.weightType)>(a.w, o.at + i.at).v;")
+        value: "return T::cell<\(text.weightType)>(bits_at<\(text.weightType)>(a.w, o.at + i.at));")
         + source(
           "Columns",
           outer:
@@ -138,15 +138,15 @@ struct ConvolutionKernel {
             "\(tap) return {t.of * (Position)a.y1, t.y * (Position)a.dilation_h, t.x * (Position)a.dilation_w, depth < end};",
           value: """
             const Position y = met(o.y - i.y, a.stride_h, a.out_h), x = met(o.x - i.x, a.stride_w, a.out_w);
-                if (y < 0 || x < 0) return C(0);
-                return element<C, \(text.outputType)>(a.y, o.at + i.at + y * (Position)a.y2 + x * (Position)a.y3).v;
+                if (y < 0 || x < 0) return T::Cell(0);
+                return T::cell<\(text.outputType)>(bits_at<\(text.outputType)>(a.y, o.at + i.at + y * (Position)a.y2 + x * (Position)a.y3));
             """)
     case .weightGradient:
       let pixel = "const Place p = place(depth, \(output));"
       return source(
         "Rows", outer: "return {(group * (Position)a.m + line) * (Position)a.y1, 0, 0, line < (Position)a.m};",
         inner: "\(pixel) return {p.of * (Position)a.y0 + p.y * (Position)a.y2 + p.x * (Position)a.y3, 0, 0, depth < end};",
-        value: "return element<C, \(text.outputType)>(a.y, o.at + i.at).v;")
+        value: "return T::cell<\(text.outputType)>(bits_at<\(text.outputType)>(a.y, o.at + i.at));")
         + source(
           "Columns",
           outer:

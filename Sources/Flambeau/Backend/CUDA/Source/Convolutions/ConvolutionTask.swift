@@ -70,12 +70,47 @@ struct ConvolutionTask: KernelTask {
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if result.layout.elementCount == 0 { return }
+    if let product { return product.append(to: &work, on: device, wide: wide) }
     let text = ConvolutionText(self, wide: wide)
     if geometry.isDepthwise && output.layout.elementCount > 0 {
       work.launches.append(DepthwiseKernel(self, text).launch(device))
     } else {
       ConvolutionKernel(self, text).append(to: &work, device)
     }
+  }
+}
+
+extension ConvolutionTask {
+  /// With a kernel of one tap, an image's result is a product of the weight and the image's channels, pixel by pixel.
+  var product: ProductTask? {
+    let g = geometry
+    guard direction != .weightGradient, g.kernel.area == 1, g.stride.area == 1, g.padding == 0, g.groups == 1,
+      let (pixels, c) = direction == .forward ? pair(input, output) : pair(output, input)
+    else { return nil }
+    let strides = weight.layout.strides
+    let matrix = Layout(
+      shape: [g.outChannels, g.inChannels], strides: [strides.at(0), strides.at(1)], offset: weight.layout.offset)
+    let a = Elements(weight.pointer, direction == .forward ? matrix : matrix.swapped(0, 1), weight.dtype)
+    let added = bias.map { bias in
+      let layout = Layout(shape: c.layout.shape, strides: [0, bias.layout.strides.at(0), 0], offset: bias.layout.offset)
+      return Elements(bias.pointer, layout, bias.dtype)
+    }
+    return ProductTask(a: a, b: pixels, c: c, added: added)
+  }
+
+  /// Images as matrices [channels, pixels]; nil where their pixels are not in one run.
+  private func pair(_ x: Elements, _ y: Elements) -> (Elements, Elements)? {
+    func matrices(_ images: Elements) -> Elements? {
+      let (shape, strides) = (images.layout.shape, images.layout.strides)
+      let (height, width) = (shape.at(2), shape.at(3))
+      guard height <= 1 || width <= 1 || strides.at(2) == width * strides.at(3) else { return nil }
+      let layout = Layout(
+        shape: [shape.at(0), shape.at(1), height * width],
+        strides: [strides.at(0), strides.at(1), width == 1 ? strides.at(2) : strides.at(3)], offset: images.layout.offset)
+      return Elements(images.pointer, layout, images.dtype)
+    }
+    guard let a = matrices(x), let b = matrices(y) else { return nil }
+    return (a, b)
   }
 }
 

@@ -18,6 +18,7 @@ struct ProductTask: KernelTask {
 
   var operands: [Elements] { [a, b, c] + (added.map { [$0] } ?? []) }
   var results: [Elements] { [c] }
+  var product: ProductTask? { self }
 
   func mapOperands(_ f: (Elements) -> Elements) -> ProductTask {
     ProductTask(
