@@ -106,6 +106,15 @@ inline const uint32_t (*gathered(const uint32_t (&own)[6]))[6] {
   return words[turn] + thread / 32 * 32;
 }
 
+/// The lanes of the warp that have the same value; all of them ask.
+inline uint32_t alike(int value) {
+  exchange(value, current % 32);
+  int warp = current / 32 * 32, turn = (fibers[current].exchanges - 1) & 1;
+  uint32_t lanes = 0;
+  for (int lane = 0; lane < 32 && warp + lane < thread_count; lane++) lanes |= uint32_t(slots[turn][warp + lane] == value) << lane;
+  return lanes;
+}
+
 inline void entry() {
   kernel(arguments);
   fibers[current].state = finished;
@@ -208,6 +217,22 @@ inline int __shfl_xor_sync(unsigned, int value, int distance) {
 inline int __shfl_up_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 - distance);
 }
+inline void __syncwarp() { emulation::give_way(emulation::at_warp); }
+inline uint32_t __match_any_sync(unsigned, uint32_t value) { return emulation::alike(int(value)); }
+inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
+
+// Threads give way nowhere else, so that what they do in between is atomic.
+template <class T> inline T atomicAdd(T *cell, T value) {
+  T old = *cell;
+  *cell = old + value;
+  return old;
+}
+template <class T> inline T atomicCAS(T *cell, T expected, T value) {
+  T old = *cell;
+  if (old == expected) *cell = value;
+  return old;
+}
+
 inline uint32_t __umulhi(uint32_t a, uint32_t b) { return uint32_t(uint64_t(a) * b >> 32); }
 
 inline float float_of_half_bits(uint16_t h) {

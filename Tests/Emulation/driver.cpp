@@ -683,6 +683,8 @@ EXPORTED CUresult cuLaunchKernel(
     for (auto &entry : memory) {
       if (entry.second.device == stream->device) ranges.insert(ranges.end(), {entry.first, entry.first + entry.second.bytes});
     }
+    // Pinned memory is everybody's.
+    for (auto &entry : pinned) ranges.insert(ranges.end(), {entry.first, entry.first + entry.second.bytes});
     emulated_launch launch = {grid_x, grid_y, block_x, block_y, shared, ranges.data(), int64_t(ranges.size() / 2)};
     const char *failure = function->run(&launch, arguments.data(), int64_t(arguments.size()));
     if (failure) fault(stream->device, failure, function);

@@ -7,6 +7,8 @@ extern "C" {
 
 /// Parts in the order of inclusion, after which every primitive `p` is `op_p::of`, for `Lanes<float>`, `Lanes<double>` and `Lanes<int64_t>`.
 enum { fb_device_part_count = 13 };
+/// The part that steps of optimizers need besides.
+enum { fb_device_steps = fb_device_part_count };
 
 /// The text of a part, ended by 0.
 const char *fb_device_part(int part);

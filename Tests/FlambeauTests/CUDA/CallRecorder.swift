@@ -57,7 +57,9 @@ final class CallRecorder: @unchecked Sendable {
     let isWanted = keepsAll || kept[key, default: 0] < perKernel
     var variants: [RecordedCall] = []
     // Positions of 64 bits, and rows walked from end to end: what only operands too large for a test would ask for.
-    if isWanted && kept.count % CallRecorder.variantInterval == 0 {
+    var isLargeTask = false
+    if case .task = call { isLargeTask = keepsAll }
+    if isWanted && (isLargeTask || kept.count % CallRecorder.variantInterval == 0) {
       variants.append(RecordedCall(call, place: place + ", as if large", on: device, wide: true, longestHeld: 1))
     }
     // What runs inside belongs to this call.

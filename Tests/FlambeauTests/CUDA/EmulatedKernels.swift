@@ -84,7 +84,9 @@ final class EmulatedKernels: @unchecked Sendable {
   private static func text(_ sources: [KernelSource]) -> String {
     var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"
     for (i, source) in sources.enumerated() {
-      let waits = ["joined", "__sync", "from_below"].contains { source.text.contains($0) }
+      let waits = ["joined(", "joined<", "joined_in_warp", "__sync", "from_below", "from_lane", "lanes_alike"].contains {
+        source.text.contains($0)
+      }
       text += """
         namespace n\(i) {
         \(source.text)
@@ -110,12 +112,17 @@ final class EmulatedKernels: @unchecked Sendable {
     workspace.initializeMemory(as: UInt8.self, repeating: 0xf7)
     var ranges = memory
     if work.workspaceByteCount > 256 { ranges.append(UnsafeRawBufferPointer(rebasing: workspace[256...])) }
+    let cell = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 8)
+    defer { cell.deallocate() }
+    cell.storeBytes(of: 0, as: Int64.self)
+    ranges.append(UnsafeRawBufferPointer(cell))
+    let fault = KernelFaults.Cell(address: UInt64(UInt(bitPattern: cell.baseAddress!)), number: 1)
     let bounds = ranges.filter { $0.baseAddress != nil }.flatMap { range -> [UInt64] in
       let start = UInt64(UInt(bitPattern: range.baseAddress!))
       return [start, start + UInt64(range.count)]
     }
     for launch in work.launches {
-      let arguments = launch.arguments.bytes(workspace: UInt64(UInt(bitPattern: workspace.baseAddress!)))
+      let arguments = launch.arguments.bytes(workspace: UInt64(UInt(bitPattern: workspace.baseAddress!)), fault: fault)
       let words = [launch.grid.x, launch.grid.y, launch.block.x, launch.block.y, launch.sharedByteCount]
       let failure = bounds.withUnsafeBufferPointer { bounds in
         let head = words.map(Int64.init) + [Int64(Int(bitPattern: bounds.baseAddress)), Int64(bounds.count / 2)]
@@ -126,6 +133,7 @@ final class EmulatedKernels: @unchecked Sendable {
         }
       }
       if let failure { return "\(launch.source.name): \(failure)" }
+      if cell.load(as: Int64.self) != 0 { return "\(launch.source.name) reports a fault" }
     }
     return nil
   }

@@ -19,6 +19,7 @@ import Testing
         }
       }
       for large in LargeCall.all { recorder.record(large.name, all: true, large.run) }
+      for call in TrainingCalls.all() { recorder.record("training", all: true, call) }
     }
     print("\(recorder.seen) calls of the backend, \(recorder.sources.count) kernels, \(Date().timeIntervalSince(start)) s")
     return recorder

@@ -5,6 +5,8 @@ protocol KernelTask {
   /// What is read, and what is written, ``results`` among them.
   var operands: [Elements] { get }
   var results: [Elements] { get }
+  /// The results are right in any order.
+  var isUnordered: Bool { get }
   /// The same with other operands, which are laid out as these.
   func mapOperands(_ f: (Elements) -> Elements) -> Self
   /// Appends the launches that do it on a GPU. `wide`: as if positions needed 64 bits.
@@ -15,6 +17,10 @@ protocol KernelTask {
 
 extension KernelTask {
   var product: ProductTask? { nil }
+}
+
+extension KernelTask {
+  var isUnordered: Bool { false }
 }
 
 /// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.
@@ -59,6 +65,12 @@ enum KernelCall {
   static func observe(_ new: Observer?) {
     lock.withLock { observer = new }
     observes.store(new != nil, ordering: .releasing)
+  }
+
+  /// Does a task on the CPU by `run`, before an observer's eyes if there is one.
+  @inline(__always)
+  static func task(_ task: @autoclosure () -> some KernelTask, _ run: () -> Void) {
+    if isObserved { observed(.task(task()), run) } else { run() }
   }
 
   /// Runs a call before the observer's eyes.

@@ -91,10 +91,8 @@ struct Indexing: Sendable {
         let offsets = try place.offsets(indices, in: layout, negative: negative)
         let result = try Value(Layout(place.shape), table.dtype)
         _ = withExtendedLifetime((table, offsets.storage)) {
-          place.walk(table: layout, value: result.layout).read(
-            IndexWalk.Operands(
-              value: result.elements.start, table: table.elements.start,
-              index: UnsafePointer(offsets.elements.start.assumingMemoryBound(to: Int64.self)), dtype: table.dtype))
+          place.walk(table: layout, value: result.layout).run(
+            .read, IndexWalk.Operands(value: result.elements, table: table.elements, index: offsets.elements))
         }
         return result
       },

@@ -33,17 +33,19 @@ struct Lookups: Sendable {
       let width = lines.at(lines.count - 1)
       let perLine = lines.count == 1 ? places.elementCount : places.at(places.count - 1)
       withExtendedLifetime((boundaries, values, operands)) {
-        Lookups.withRows(boundaries.elements, in: computeClass) { edges in
-          Lookups.withRows(values.elements, in: computeClass) { sought in
-            DenseRows.write(result.elements, Swift.max(places.count - 1, 0), as: .int64, in: fb_i64) { found in
-              let search = Search(
-                edges: edges, sought: sought, found: found.assumingMemoryBound(to: Int64.self), width: width,
-                perLine: perLine, right: at.right)
-              DenseRows.parallel(places.elementCount, 16) { range in
-                switch computeClass {
-                case fb_f32: search.run(range, Float.self)
-                case fb_f64: search.run(range, Double.self)
-                default: search.run(range, Int64.self)
+        KernelCall.task(SearchTask(values.elements, among: boundaries.elements, right: at.right, into: result.elements)) {
+          Lookups.withRows(boundaries.elements, in: computeClass) { edges in
+            Lookups.withRows(values.elements, in: computeClass) { sought in
+              DenseRows.write(result.elements, Swift.max(places.count - 1, 0), as: .int64, in: fb_i64) { found in
+                let search = Search(
+                  edges: edges, sought: sought, found: found.assumingMemoryBound(to: Int64.self), width: width,
+                  perLine: perLine, right: at.right)
+                DenseRows.parallel(places.elementCount, 16) { range in
+                  switch computeClass {
+                  case fb_f32: search.run(range, Float.self)
+                  case fb_f64: search.run(range, Double.self)
+                  default: search.run(range, Int64.self)
+                  }
                 }
               }
             }

@@ -109,19 +109,18 @@ struct IndexedDimensions {
         try wide.elements.copy(to: copy.elements)
         wide = copy
       }
-      withExtendedLifetime(wide.storage) {
-        Kernels.table.pointee.index_offsets(
-          offsets.elements.start.assumingMemoryBound(to: Int64.self),
-          wide.elements.start.assumingMemoryBound(to: Int64.self), offsets.layout.elementCount,
-          Int64(table.shape.at(dim)), Int64(table.strides.at(dim)))
-      }
+      let step = IndexOffsets(
+        size: table.shape.at(dim), stride: table.strides.at(dim), negative: negative, positions: wide.elements,
+        offsets: offsets.elements)
+      withExtendedLifetime(wide.storage) { step.run() }
     }
     return offsets
   }
 
   /// The pass over the table and values of `shape` that ``offsets(_:in:negative:)`` leads.
   func walk(table: Layout, value: Layout) -> IndexWalk {
-    var walk = IndexWalk(step: 1)
+    // Offsets are sums of multiples of the dimensions' strides.
+    var walk = IndexWalk(step: 1, grain: dims.reduce(0) { IndexedDimensions.divisor($0, table.strides.at($1)) })
     let offsetStrides = Layout(indexShape).strides
     var other = others.makeIterator()
     for dim in 0..<shape.count {
@@ -135,6 +134,29 @@ struct IndexedDimensions {
       }
     }
     return walk
+  }
+}
+
+extension IndexedDimensions {
+  /// The greatest common one.
+  private static func divisor(_ a: Int, _ b: Int) -> Int { b == 0 ? abs(a) : divisor(b, a % b) }
+}
+
+/// Offsets that grow by what the positions along one dimension say: by `stride` for each, negative ones counted from `size`.
+struct IndexOffsets {
+  let size: Int
+  let stride: Int
+  let negative: Bool
+  /// Both int64, of one shape; on the CPU row-major, with all positions checked.
+  var positions: Elements
+  var offsets: Elements
+
+  func run() {
+    KernelCall.task(self) {
+      Kernels.table.pointee.index_offsets(
+        offsets.start.assumingMemoryBound(to: Int64.self), positions.start.assumingMemoryBound(to: Int64.self),
+        offsets.layout.elementCount, Int64(size), Int64(stride))
+    }
   }
 }
 
@@ -154,10 +176,8 @@ extension Elements {
   /// The elements at int64 positions `index` along `dim`; all three may be scalars. False if not all positions lie within it.
   func read(along dim: Int, at index: Elements, into value: Elements) -> Bool {
     let table = layout.atLeastVector
-    return IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).read(
-      IndexWalk.Operands(
-        value: value.start, table: start, index: UnsafePointer(index.start.assumingMemoryBound(to: Int64.self)),
-        dtype: dtype))
+    return IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).run(
+      .read, IndexWalk.Operands(value: value, table: self, index: index))
   }
 
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
@@ -167,14 +187,13 @@ extension Elements {
     _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
     _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
   ) throws(TensorError) -> Bool {
-    let positions = UnsafePointer(index.elements.start.assumingMemoryBound(to: Int64.self))
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
-      IndexWalk.Operands(value: value.start, table: table.start, index: positions, dtype: table.dtype)
+      IndexWalk.Operands(value: value, table: table, index: index.elements)
     }
     return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
-      guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value)) }
+      guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).run(.write, operands(self, value)) }
       if dtype == dtype.computeClass.dtype {
-        return walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
+        return walk(layout, value.layout.broadcast(to: shape)!).run(.join(kind), operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
         // positions may be counted in its strides.
@@ -185,7 +204,7 @@ extension Elements {
         try copy(to: sums)
         try value.copy(to: terms.elements)
         return try withExtendedLifetime((memory.storage, terms.storage)) { () throws(TensorError) in
-          guard walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements)) else {
+          guard walk(sums.layout, terms.layout.broadcast(to: shape)!).run(.join(kind), operands(sums, terms.elements)) else {
             return false
           }
           try sums.copy(to: self)

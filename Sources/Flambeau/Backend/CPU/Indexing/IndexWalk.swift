@@ -9,21 +9,30 @@ import Synchronization
 ///
 /// A pass ends early and says false where a position does not lie in 0 ..< `limit`; what belongs to such positions is left alone.
 struct IndexWalk {
-  fileprivate struct Dimension {
+  struct Dimension: Equatable {
     var size: Int
     var index: Int
     var value: Int
     var table: Int
     /// No two places along it reach the same element of the table, so writers may share the work there.
     var isFree: Bool
+
+    /// So many neighbours count as one.
+    mutating func widen(by width: Int) {
+      size /= width
+      value *= width
+      table *= width
+    }
   }
 
-  private var dims: [Dimension] = []
-  private let step: Int
-  private let limit: Int
-  private var isEmpty = false
+  private(set) var dims: [Dimension] = []
+  let step: Int
+  let limit: Int
+  /// What every position times `step` is a multiple of.
+  let grain: Int
+  private(set) var isEmpty = false
 
-  init(step: Int, limit: Int = .max) { (self.step, self.limit) = (step, limit) }
+  init(step: Int, limit: Int = .max, grain: Int? = nil) { (self.step, self.limit, self.grain) = (step, limit, grain ?? step) }
 
   /// The next dimension inwards. Those that nest are walked as one.
   mutating func append(size: Int, index: Int, value: Int, table: Int, isFree: Bool) {
@@ -38,32 +47,55 @@ struct IndexWalk {
     }
   }
 
-  /// Values and table as their first elements.
   struct Operands {
+    var value: Elements
+    var table: Elements
+    /// int64.
+    var index: Elements
+  }
+
+  /// What becomes of values and table.
+  enum Move: Sendable, Hashable {
+    /// The values become what the table holds.
+    case read
+    /// The table takes the values. Of those that meet in one element the last stays.
+    case write
+    /// The values are joined to the table, in their order: sums, products, minima and maxima. float32, float64 and int64 only.
+    case join(Reduction.Kind)
+  }
+
+  @discardableResult
+  func run(_ move: Move, _ operands: Operands) -> Bool {
+    var isWithin = true
+    KernelCall.task(IndexTask(move: move, walk: self, over: operands)) { isWithin = runHere(move, operands) }
+    return isWithin
+  }
+
+  private func runHere(_ move: Move, _ operands: Operands) -> Bool {
+    let dtype = operands.table.dtype
+    let size = dtype.byteCount.trailingZeroBitCount
+    let kernel =
+      switch move {
+      case .read: KernelAccess.indexRead[size]!
+      case .write: KernelAccess.indexWrite[size]!
+      case .join(let kind):
+        KernelAccess.indexReduce[
+          Int(dtype.computeClass.rawValue) * Int(fb_reduction_count.rawValue) + Int(kind.kernel.rawValue)]!
+      }
+    let start = Start(
+      value: operands.value.start, table: operands.table.start,
+      index: UnsafePointer(operands.index.start.assumingMemoryBound(to: Int64.self)), byteCount: dtype.byteCount)
+    return run(kernel, start, cutting: dims.indices.filter { move == .read || dims[$0].isFree })
+  }
+
+  /// First elements.
+  fileprivate struct Start {
     var value: UnsafeMutableRawPointer
     var table: UnsafeMutableRawPointer
     var index: UnsafePointer<Int64>
-    let dtype: DType
+    /// Of a value.
+    let byteCount: Int
   }
-
-  /// The values become what the table holds.
-  @discardableResult
-  func read(_ operands: Operands) -> Bool {
-    run(KernelAccess.indexRead[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: dims.indices.map { $0 })
-  }
-
-  /// The table takes the values. Of those that meet in one element the last stays.
-  func write(_ operands: Operands) -> Bool {
-    run(KernelAccess.indexWrite[operands.dtype.byteCount.trailingZeroBitCount]!, operands, cutting: freeDimensions)
-  }
-
-  /// The values are joined to the table, in their order: sums, products, minima and maxima. float32, float64 and int64 only.
-  func reduce(_ kind: Reduction.Kind, _ operands: Operands) -> Bool {
-    let row = Int(operands.dtype.computeClass.rawValue) * Int(fb_reduction_count.rawValue)
-    return run(KernelAccess.indexReduce[row + Int(kind.kernel.rawValue)]!, operands, cutting: freeDimensions)
-  }
-
-  private var freeDimensions: [Int] { dims.indices.filter { dims[$0].isFree } }
 
   private static let pieceElements = 1 << 14
   private static let mostPieces = 64
@@ -71,7 +103,7 @@ struct IndexWalk {
   private static let leastColumns = 64
 
   /// Runs the kernel over pieces of one of the dimensions `cutting`: the outermost that is long enough, else the longest.
-  private func run(_ kernel: fb_index_move, _ operands: Operands, cutting: [Int]) -> Bool {
+  private func run(_ kernel: fb_index_move, _ operands: Start, cutting: [Int]) -> Bool {
     if isEmpty { return true }
     let count = dims.reduce(1) { $0 * $1.size }
     let wanted = Swift.min(count / IndexWalk.pieceElements, IndexWalk.mostPieces)
@@ -90,7 +122,7 @@ struct IndexWalk {
     return isWithin.load(ordering: .relaxed)
   }
 
-  private func runPiece(_ kernel: fb_index_move, _ operands: Operands) -> Bool {
+  private func runPiece(_ kernel: fb_index_move, _ operands: Start) -> Bool {
     let columns = dims.last ?? Dimension(size: 1, index: 0, value: 1, table: 1, isFree: true)
     let rows = dims.count > 1 ? dims[dims.count - 2] : Dimension(size: 1, index: 0, value: 0, table: 0, isFree: true)
     var plane = fb_index_walk(
@@ -115,11 +147,10 @@ struct IndexWalk {
   }
 }
 
-extension IndexWalk.Operands {
-  fileprivate func advanced(by count: Int, _ dim: IndexWalk.Dimension) -> IndexWalk.Operands {
-    let bytes = dtype.byteCount
-    return IndexWalk.Operands(
-      value: value + count * dim.value * bytes, table: table + count * dim.table * bytes,
-      index: index + count * dim.index, dtype: dtype)
+extension IndexWalk.Start {
+  fileprivate func advanced(by count: Int, _ dim: IndexWalk.Dimension) -> IndexWalk.Start {
+    IndexWalk.Start(
+      value: value + count * dim.value * byteCount, table: table + count * dim.table * byteCount,
+      index: index + count * dim.index, byteCount: byteCount)
   }
 }

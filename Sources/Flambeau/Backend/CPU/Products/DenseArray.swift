@@ -28,6 +28,7 @@ struct DenseArray {
   }
 
   var byteCount: Int { count * dtype.byteCount }
+  var elements: Elements { Elements(start, Layout([count]), dtype) }
 
   /// After a kernel has written the elements.
   func finish() {

@@ -27,8 +27,10 @@ package struct ParameterStep: Sendable {
       for step in steps { arrays.append(try StepArrays(step)) }
       let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
       let pieces = Pieces(counts: arrays.map(\.parameter.count))
-      runs.withUnsafeBufferPointer { runs in
-        pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+      KernelCall.task(OptimizerTask(zip(arrays, steps).map { $0.task($1.formula) })) {
+        runs.withUnsafeBufferPointer { runs in
+          pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+        }
       }
       for array in arrays { array.finish() }
       span?.end(byteCount: arrays.reduce(0) { $0 + $1.movedByteCount })
@@ -39,7 +41,7 @@ package struct ParameterStep: Sendable {
 }
 
 /// How a step is computed: torch's sequence of operations for one tensor, and its numbers.
-package struct StepFormula: Sendable {
+package struct StepFormula: Sendable, Hashable {
   /// What each keeps for a parameter, and in what order, stands in `optimizers.h`; nil is what a rule does without.
   package enum Rule: Sendable {
     case sgd, adam, rmsprop, adagrad, adadelta, adamax, radam
@@ -85,7 +87,7 @@ package struct StepFormula: Sendable {
 
   package init(_ rule: Rule, rate: Double) { (self.rule, self.rate) = (rule, rate) }
 
-  fileprivate var numbers: fb_step_numbers {
+  var numbers: fb_step_numbers {
     fb_step_numbers(
       rate: rate, weight_decay: weightDecay, kept: kept, momentum: momentum, fresh1: fresh1, beta2: beta2, fresh2: 1 - beta2,
       correction1: correction1, correction2: correction2, rectification: rectification, initial: initial, eps: eps,
@@ -114,6 +116,12 @@ private struct StepArrays {
   var movedByteCount: Int {
     let written = [parameter, state.0, state.1, state.2].compactMap { $0 }
     return gradient.byteCount + written.reduce(0) { $0 + 2 * $1.byteCount }
+  }
+
+  func task(_ formula: StepFormula) -> OptimizerTask.Step {
+    OptimizerTask.Step(
+      formula: formula, parameter: parameter.elements, gradient: gradient.elements,
+      state: [state.0?.elements, state.1?.elements, state.2?.elements])
   }
 
   func finish() {

@@ -23,8 +23,10 @@ struct Launcher: Sendable {
     let needsWorkspace = work.workspaceByteCount > KernelWork().workspaceByteCount
     let workspace = needsWorkspace ? try memory.allocate(work.workspaceByteCount, on: stream, for: operation) : nil
     for launch in work.launches {
-      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0)
-      try run(launch, arguments, on: stream, WorkLabel(work: launch.source.name, operation: operation))
+      let label = WorkLabel(work: launch.source.name, operation: operation)
+      let fault = launch.arguments.faultOffset == nil ? nil : try gpu.faults.cell(for: label, on: gpu)
+      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
+      try run(launch, arguments, on: stream, label)
     }
     withExtendedLifetime(workspace) {}
   }

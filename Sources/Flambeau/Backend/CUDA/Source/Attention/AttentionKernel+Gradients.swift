@@ -30,7 +30,7 @@ extension AttentionKernel {
 
   func queryGradient(_ gradient: Elements, logSums: Elements, along: Int, into dq: Elements) -> KernelLaunch {
     var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.start)
+    arguments.address("log_sums", logSums.address)
     arguments.workspace("along", at: along)
     let axes = declare(in: &arguments, [("gradient", gradient), ("result", dq)], dims: headCount)
     let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads)
@@ -51,7 +51,7 @@ extension AttentionKernel {
 
   func keyGradients(_ gradient: Elements, logSums: Elements, along: Int, into dk: Elements, _ dv: Elements) -> KernelLaunch {
     var arguments = KernelArguments()
-    arguments.address("log_sums", logSums.start)
+    arguments.address("log_sums", logSums.address)
     arguments.workspace("along", at: along)
     let axes = declare(in: &arguments, [("gradient", gradient)], dims: headCount)
     let ownAxes = declareOperands([("dk", dk), ("dv", dv)], axes: "own", dims: headCount - 1, in: &arguments)
