@@ -70,6 +70,7 @@ extension Elements {
 
   /// The same, both in the processor's memory.
   func copyOnProcessor(to target: Elements) {
+    precondition(device.isCPU && target.device.isCPU, "the processor cannot read the memory of a GPU")
     Interpreter.run(Program.identity, in: copyClass(target), self, into: target)
   }
 

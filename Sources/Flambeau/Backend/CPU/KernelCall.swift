@@ -73,6 +73,14 @@ enum KernelCall {
     if isObserved { observed(.task(task()), run) } else { run() }
   }
 
+  /// Does a task where its operands live: on their GPU, or on the CPU by `run`.
+  @inline(__always)
+  static func task(
+    on device: Device, _ task: @autoclosure () -> some KernelTask, _ run: () -> Void
+  ) throws(TensorError) {
+    if device.isCPU { self.task(task(), run) } else { try GPUBackend.run(.task(task()), on: device) }
+  }
+
   /// Runs a call before the observer's eyes.
   static func observed(_ call: KernelCall, _ run: () -> Void) {
     guard let observer = lock.withLock({ observer }) else { return run() }

@@ -1,14 +1,14 @@
 /// Reading and writing along one dimension by tensors of positions, which share the others. The attribute is the dimension;
 /// the last operand holds the positions. Repeated positions add up in `scatter_add`; elsewhere the last one stays.
 struct Gathering: Sendable {
-  let gather: Operator<Int> = Operator(
+  let gather: Operator<Int> = Operator<Int>(
     "gather", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, dim) throws(TensorError) in
       let (table, index) = (operands[0]!.body, operands[1]!.body)
       guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
         throw .dtype("gather(): Expected dtype int32/int64 for index")
       }
-      let result = try Value(Layout(index.layout.shape), table.dtype)
+      let result = try Value(Layout(index.layout.shape), table.dtype, on: table.device)
       let layout = table.layout.atLeastVector
       let dim = try layout.dimension(dim)
       if index.layout.elementCount == 0 { return result }
@@ -22,8 +22,8 @@ struct Gathering: Sendable {
           "Size does not match at dimension \(i) expected index \(index.layout.shape) to be no larger than self "
             + "\(table.layout.shape) apart from dimension \(dim)")
       }
-      let isWithin = withExtendedLifetime((table, positions.storage)) {
-        table.elements.read(along: dim, at: positions.elements, into: result.elements)
+      let isWithin = try withExtendedLifetime((table, positions.storage)) { () throws(TensorError) in
+        try table.elements.read(along: dim, at: positions.elements, into: result.elements)
       }
       if !isWithin { try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false) }
       return result
@@ -42,7 +42,8 @@ struct Gathering: Sendable {
       Sample("a.gather(1, b[:, :1].expand(-1, 3, 2))", [.real([2, 4, 2]), .integers([2, 3, 2], 0...3)]) {
         $0[0].gather(dim: 1, index: $0[1][0..., ..<1].expand([-1, 3, 2]))
       },
-    ])
+    ]
+  ).onGPU()
 
   let scatter: Operator<Int> = Gathering.writing(
     "scatter", accumulate: false,
@@ -80,7 +81,7 @@ struct Gathering: Sendable {
         let source = operands[1]!.body
         guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else { return }
         // A refused call leaves a tensor as it was; a copy of it is thrown away.
-        let isCopy = table.pointer != operands[0]!.body.storage.pointer
+        let isCopy = table.pointer != operands[0]!.body.storage.address
         if !isCopy { try place.checkPositions() }
         let isWithin = try withExtendedLifetime(source) { () throws(TensorError) in
           try place.put(place.source, joinedBy: accumulate ? .sum : nil)
@@ -98,7 +99,8 @@ struct Gathering: Sendable {
           gradients[1] = call.shape(1) == used.shape ? used : used.placed(in: call.shape(1)) { $0.beginning(used.shape) }
         }
         return gradients
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 }
 

@@ -175,7 +175,8 @@ struct Scattering: Sendable {
           gradients[1] = try valueGradient(call, gradient).fitted(to: call.shape(1), call.dtype(1))
         }
         return gradients
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   private static func checkSource(_ operands: Few<Tensor>) throws(TensorError) {

@@ -38,8 +38,8 @@ struct Counts: Sendable {
   private static func mode(_ x: TensorBody, _ dim: Int, _ values: Elements, _ places: Elements) throws(TensorError) {
     let computeClass = x.dtype.computeClass
     let (sorted, order) = (try Value(Layout(x.layout.shape), x.dtype), try Value(Layout(x.layout.shape), .int64))
-    withExtendedLifetime((x, sorted.storage, order.storage)) {
-      Sort.run(x.elements, dim: dim, descending: false, values: sorted.elements, indices: order.elements)
+    try withExtendedLifetime((x, sorted.storage, order.storage)) { () throws(TensorError) in
+      try Sort.run(x.elements, dim: dim, descending: false, values: sorted.elements, indices: order.elements)
       let dtype = computeClass.dtype
       DenseRows.read(sorted.elements, dim, as: dtype, in: computeClass) { from, rows, width in
         DenseRows.read(order.elements, dim, as: .int64, in: fb_i64) { order, _, _ in
@@ -226,7 +226,10 @@ extension Tensor {
     let starts = begins.nonzero().flatten()
     let ends = Tensor.cat([starts.narrow(0, start: 1, length: starts.count - 1), Tensor([count], device: device)])
     guard let order else { return (starts, run, ends - starts) }
-    return (order[starts], Tensor.zeros([count], dtype: .int64, device: device).indexCopy(dim: 0, index: order, source: run), ends - starts)
+    return (
+      order[starts], Tensor.zeros([count], dtype: .int64, device: device).indexCopy(dim: 0, index: order, source: run),
+      ends - starts
+    )
   }
 
   /// The places of the rows in lexical order, of equal ones the first first.

@@ -96,8 +96,8 @@ struct Extrema: Sendable {
         let places = try place(kind, x, at)
         let values = try Value(places.layout, x.dtype, on: x.device)
         let kept = Layout(reduction.kept(x.shape))
-        _ = withExtendedLifetime((x, places.storage)) {
-          x.body.elements.read(
+        _ = try withExtendedLifetime((x, places.storage)) { () throws(TensorError) in
+          try x.body.elements.read(
             along: at.dim!, at: places.elements(kept),
             into: values.elements(kept))
         }
@@ -111,7 +111,8 @@ struct Extrema: Sendable {
         return Few(
           gradient.restored(shape, reduction).placed(
             in: shape, dim: call.attributes.dim!, at: try call.auxiliary(0).restored(shape, reduction)))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   /// Only the place.

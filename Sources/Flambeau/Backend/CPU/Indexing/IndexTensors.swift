@@ -11,15 +11,17 @@ extension TensorBody {
   /// The positions as int64: the tensor's own elements, or converted ones lying row-major.
   func asPositions() throws(TensorError) -> Value {
     if dtype == .int64 { return value }
-    let converted = try Value(Layout(layout.shape), .int64)
+    let converted = try Value(Layout(layout.shape), .int64, on: device)
     try elements.copy(to: converted.elements)
     return converted
   }
 }
 
 extension Value {
-  /// Throws unless all positions lie within `size`; from its end on, too, with `negative`.
+  /// Throws unless all positions lie within `size`; from its end on, too, with `negative`. A GPU's kernels check their positions, and
+  /// report them when they are waited for.
   func checkPositions(_ size: Int, dim: Int, negative: Bool) throws(TensorError) {
+    if !storage.device.isCPU { return }
     let distinct = try distinctPositions()
     let bad = distinct.firstPosition(outside: negative ? -size : 0, size)
     if bad >= 0 {
@@ -96,7 +98,8 @@ struct IndexedDimensions {
 
   /// For every place of the positions, how far its element lies from the table's first.
   func offsets(_ indices: [TensorBody], in table: Layout, negative: Bool) throws(TensorError) -> Value {
-    let offsets = try Value(Layout(indexShape), .int64)
+    let device = indices[0].device
+    let offsets = try Value(Layout(indexShape), .int64, on: device)
     try offsets.fillZero()
     for (index, dim) in zip(indices, dims) {
       let positions = try index.asPositions()
@@ -105,14 +108,14 @@ struct IndexedDimensions {
       }
       var wide = Value(positions.storage, positions.layout.broadcast(to: indexShape)!, .int64)
       if !wide.layout.isContiguous {
-        let copy = try Value(Layout(indexShape), .int64)
+        let copy = try Value(Layout(indexShape), .int64, on: device)
         try wide.elements.copy(to: copy.elements)
         wide = copy
       }
       let step = IndexOffsets(
         size: table.shape.at(dim), stride: table.strides.at(dim), negative: negative, positions: wide.elements,
         offsets: offsets.elements)
-      withExtendedLifetime(wide.storage) { step.run() }
+      try withExtendedLifetime(wide.storage) { () throws(TensorError) in try step.run() }
     }
     return offsets
   }
@@ -151,8 +154,8 @@ struct IndexOffsets {
   var positions: Elements
   var offsets: Elements
 
-  func run() {
-    KernelCall.task(self) {
+  func run() throws(TensorError) {
+    try KernelCall.task(on: offsets.device, self) {
       Kernels.table.pointee.index_offsets(
         offsets.start.assumingMemoryBound(to: Int64.self), positions.start.assumingMemoryBound(to: Int64.self),
         offsets.layout.elementCount, Int64(size), Int64(stride))
@@ -174,9 +177,9 @@ extension IndexWalk {
 
 extension Elements {
   /// The elements at int64 positions `index` along `dim`; all three may be scalars. False if not all positions lie within it.
-  func read(along dim: Int, at index: Elements, into value: Elements) -> Bool {
+  func read(along dim: Int, at index: Elements, into value: Elements) throws(TensorError) -> Bool {
     let table = layout.atLeastVector
-    return IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).run(
+    return try IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).run(
       .read, IndexWalk.Operands(value: value, table: self, index: index))
   }
 
@@ -191,20 +194,20 @@ extension Elements {
       IndexWalk.Operands(value: value, table: table, index: index.elements)
     }
     return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
-      guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).run(.write, operands(self, value)) }
+      guard let kind else { return try walk(layout, value.layout.broadcast(to: shape)!).run(.write, operands(self, value)) }
       if dtype == dtype.computeClass.dtype {
-        return walk(layout, value.layout.broadcast(to: shape)!).run(.join(kind), operands(self, value))
+        return try walk(layout, value.layout.broadcast(to: shape)!).run(.join(kind), operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
         // positions may be counted in its strides.
         guard let reach = layout.bounds else { return true }
-        let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype)
-        let terms = try Value(Layout(value.layout.shape), memory.dtype)
+        let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype, on: device)
+        let terms = try Value(Layout(value.layout.shape), memory.dtype, on: device)
         let sums = memory.elements(layout.moved(to: layout.offset - reach.lowerBound))
         try copy(to: sums)
         try value.copy(to: terms.elements)
         return try withExtendedLifetime((memory.storage, terms.storage)) { () throws(TensorError) in
-          guard walk(sums.layout, terms.layout.broadcast(to: shape)!).run(.join(kind), operands(sums, terms.elements)) else {
+          guard try walk(sums.layout, terms.layout.broadcast(to: shape)!).run(.join(kind), operands(sums, terms.elements)) else {
             return false
           }
           try sums.copy(to: self)
@@ -217,7 +220,7 @@ extension Elements {
   /// Adds the elements to those of `target`, which has their shape and dtype, one programs compute in, and may show some of
   /// its memory more than once.
   func add(to target: Elements) throws(TensorError) {
-    let nowhere = try Value(Layout([]), .int64)
+    let nowhere = try Value(Layout([]), .int64, on: device)
     try nowhere.fillZero()
     try target.put(self, layout.shape, at: nowhere, joinedBy: .sum) { table, value in
       var walk = IndexWalk(step: 0)

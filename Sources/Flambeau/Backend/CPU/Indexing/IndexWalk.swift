@@ -65,9 +65,11 @@ struct IndexWalk {
   }
 
   @discardableResult
-  func run(_ move: Move, _ operands: Operands) -> Bool {
+  func run(_ move: Move, _ operands: Operands) throws(TensorError) -> Bool {
     var isWithin = true
-    KernelCall.task(IndexTask(move: move, walk: self, over: operands)) { isWithin = runHere(move, operands) }
+    try KernelCall.task(on: operands.table.device, IndexTask(move: move, walk: self, over: operands)) {
+      isWithin = runHere(move, operands)
+    }
     return isWithin
   }
 

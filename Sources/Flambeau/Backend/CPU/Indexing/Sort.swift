@@ -4,8 +4,10 @@ import CKernels
 enum Sort {
   /// The elements along `dim` in order, unless nobody wants them, and their positions before. All have one shape; nothing is
   /// empty.
-  static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) {
-    KernelCall.task(SortTask(input, dim: dim, descending: descending, .all, values: values, indices: indices)) {
+  static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device, SortTask(input, dim: dim, descending: descending, .all, values: values, indices: indices)
+    ) {
       all(input, dim, descending, values, indices)
     }
   }
@@ -38,8 +40,9 @@ enum Sort {
   /// The first `k` along `dim`, in order if `sorted`. `values` and `indices` have size k there.
   static func top(
     _ input: Elements, dim: Int, k: Int, descending: Bool, sorted: Bool, values: Elements, indices: Elements
-  ) {
-    KernelCall.task(
+  ) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device,
       SortTask(input, dim: dim, descending: descending, .first(k, sorted: sorted), values: values, indices: indices)
     ) { first(k, of: input, dim, descending, sorted, values, indices) }
   }
@@ -90,8 +93,10 @@ enum Sort {
   }
 
   /// The element of a rank along `dim` (nil: of all), and its position. `values` and `indices` have size 1 there.
-  static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) {
-    KernelCall.task(SortTask(input, dim: dim, descending: false, .rank(rank), values: values, indices: indices)) {
+  static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device, SortTask(input, dim: dim, descending: false, .rank(rank), values: values, indices: indices)
+    ) {
       one(input, dim, rank, values, indices)
     }
   }

@@ -14,6 +14,17 @@ package enum GradientScaling {
     let span = Context.current.profiler?.begin(.function(operation))
     defer { span?.end(byteCount: arrays.reduce(0) { $0 + $1.byteCount }) }
     var norm = 0.0
+    do throws(TensorError) {
+      let device = try arrays.device()
+      if !device.isCPU {
+        let result = try Value(Layout([]), .float64, on: device)
+        try GPUBackend.run(.task(GradientTask(.norm(order: order, result: result.elements), arrays.map(\.elements))), on: device)
+        return try result.elements.only()
+      }
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
+      return nil
+    }
     withUnsafeMutablePointer(to: &norm) { norm in
       let result = Elements(UnsafeMutableRawPointer(norm), Layout([]), .float64)
       KernelCall.task(GradientTask(.norm(order: order, result: result), arrays.map(\.elements))) {
@@ -66,11 +77,15 @@ package enum GradientScaling {
   private static func write(_ tensors: [Tensor], _ operation: String, _ action: GradientTask.Action, _ body: Body) {
     guard let arrays = dense(tensors, operation, written: true) else { return }
     let span = Context.current.profiler?.begin(.function(operation))
-    let runs = arrays.map(Run.init)
-    KernelCall.task(GradientTask(action, arrays.map(\.elements))) {
-      Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
+    do throws(TensorError) {
+      try KernelCall.task(on: arrays.device(), GradientTask(action, arrays.map(\.elements))) {
+        let runs = arrays.map(Run.init)
+        Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
+      }
+      for array in arrays { try array.finish() }
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
     }
-    for array in arrays { array.finish() }
     span?.end(byteCount: arrays.reduce(0) { $0 + 2 * $1.byteCount })
   }
 

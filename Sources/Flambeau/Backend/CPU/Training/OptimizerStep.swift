@@ -25,14 +25,21 @@ package struct ParameterStep: Sendable {
       for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
       for step in steps { arrays.append(try StepArrays(step)) }
-      let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
-      let pieces = Pieces(counts: arrays.map(\.parameter.count))
-      KernelCall.task(OptimizerTask(zip(arrays, steps).map { $0.task($1.formula) })) {
-        runs.withUnsafeBufferPointer { runs in
-          pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+      // Parameters of several devices: one pass for each.
+      var order: [Device] = []
+      for array in arrays where !order.contains(array.parameter.device) { order.append(array.parameter.device) }
+      for device in order {
+        let chosen = arrays.indices.filter { arrays[$0].parameter.device == device }
+        for i in chosen { _ = try arrays[i].all.device() }
+        try KernelCall.task(on: device, OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) })) {
+          let runs = chosen.map { StepRun(arrays[$0], steps[$0].formula) }
+          let pieces = Pieces(counts: chosen.map { arrays[$0].parameter.count })
+          runs.withUnsafeBufferPointer { runs in
+            pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+          }
         }
       }
-      for array in arrays { array.finish() }
+      for array in arrays { try array.finish() }
       span?.end(byteCount: arrays.reduce(0) { $0 + $1.movedByteCount })
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
@@ -124,11 +131,13 @@ private struct StepArrays {
       state: [state.0?.elements, state.1?.elements, state.2?.elements])
   }
 
-  func finish() {
-    parameter.finish()
-    state.0?.finish()
-    state.1?.finish()
-    state.2?.finish()
+  var all: [DenseArray] { [parameter, gradient] + [state.0, state.1, state.2].compactMap { $0 } }
+
+  func finish() throws(TensorError) {
+    try parameter.finish()
+    try state.0?.finish()
+    try state.1?.finish()
+    try state.2?.finish()
   }
 }
 

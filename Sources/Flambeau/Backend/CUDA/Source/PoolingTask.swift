@@ -17,15 +17,15 @@ struct PoolingTask: KernelTask {
 
   init(
     _ action: Action, _ pooling: Pooling, _ dtype: DType, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer,
-    positions: UnsafePointer<Int64>? = nil
+    positions: UnsafePointer<Int64>? = nil, on device: Device = .cpu
   ) {
     (self.action, self.pooling) = (action, pooling)
     let outer = Layout([pooling.planes, pooling.rows.count, pooling.columns.count])
     let inner = Layout([pooling.planes, pooling.rows.inputSize, pooling.columns.inputSize])
     let isGradient = action == .maxGradient || action == .averageGradient
-    self.input = Elements(UnsafeMutableRawPointer(mutating: input), isGradient ? outer : inner, dtype)
-    self.output = Elements(output, isGradient ? inner : outer, dtype)
-    self.positions = positions.map { Elements(UnsafeMutableRawPointer(mutating: $0), outer, .int64) }
+    self.input = Elements(UnsafeMutableRawPointer(mutating: input), isGradient ? outer : inner, dtype, on: device)
+    self.output = Elements(output, isGradient ? inner : outer, dtype, on: device)
+    self.positions = positions.map { Elements(UnsafeMutableRawPointer(mutating: $0), outer, .int64, on: device) }
   }
 
   var operands: [Elements] { [input, output] + [positions].compactMap { $0 } }
