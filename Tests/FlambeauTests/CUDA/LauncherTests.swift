@@ -162,7 +162,7 @@ import Testing
       let span = tensor.body.elements.span!
       return UnsafeRawBufferPointer(start: span.start, count: span.byteCount)
     }
-    let kernels = try EmulatedKernels(work.launches.map(\.source))
+    let kernels = try EmulatedKernels(Array(Set(work.launches.map(\.source))))
     var reports = 0
     for launch in work.launches {
       var one = KernelWork()
