@@ -71,12 +71,13 @@ final class EmulatedKernels {
   deinit { dlclose(library) }
 
   private static func text(_ sources: [KernelSource]) -> String {
-    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"
+    // What many share is compiled once.
+    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n\(KernelSource.tiles)\n"
     for (i, source) in sources.enumerated() {
       let waits = ["joined", "__sync", "from_below"].contains { source.text.contains($0) }
       text += """
         namespace n\(i) {
-        \(source.text)
+        \(source.text.replacingOccurrences(of: KernelSource.tiles, with: ""))
         }
         extern "C" __attribute__((visibility("default"))) const int64_t bytes_\(source.name) = sizeof(n\(i)::Arguments);
         extern "C" __attribute__((visibility("default"))) const char *run_\(source.name)(const emulated_launch *launch, const void *bytes, int64_t count) {
