@@ -82,14 +82,15 @@ final class EmulatedKernels: @unchecked Sendable {
   func contains(_ source: KernelSource) -> Bool { functions[source.name] != nil }
 
   private static func text(_ sources: [KernelSource]) -> String {
-    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"
+    // What many share is compiled once.
+    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n\(KernelSource.tiles)\n"
     for (i, source) in sources.enumerated() {
       let waits = ["joined(", "joined<", "joined_in_warp", "__sync", "from_below", "from_lane", "lanes_alike"].contains {
         source.text.contains($0)
       }
       text += """
         namespace n\(i) {
-        \(source.text)
+        \(source.text.replacingOccurrences(of: KernelSource.tiles, with: ""))
         }
         extern "C" __attribute__((visibility("default"))) const int64_t bytes_\(source.name) = sizeof(n\(i)::Arguments);
         extern "C" __attribute__((visibility("default"))) const char *run_\(source.name)(const emulated_launch *launch, const void *bytes, int64_t count) {
