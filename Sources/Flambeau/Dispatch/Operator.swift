@@ -55,6 +55,9 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let shortcut: Shortcut?
   /// Large results are computed again by the backward pass rather than kept by the calls that read them. Set as the row is made.
   final var isCheap = false
+  /// For rows that edit: where the elements they are given are not the first operand's own, they copy these there themselves. Set as the
+  /// row is made.
+  final var copiesFirst = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },

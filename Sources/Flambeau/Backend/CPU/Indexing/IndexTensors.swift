@@ -162,18 +162,25 @@ extension Elements {
 
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
   /// `kind`. `walk` is the pass for a layout of the table and one of the values; false if it ended early.
+  ///
+  /// - Parameter original: What the table begins as, if it is yet to be copied from there.
   @discardableResult
   func put(
-    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
+    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?, over original: Elements? = nil,
     _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
   ) throws(TensorError) -> Bool {
     let positions = UnsafePointer(index.elements.start.assumingMemoryBound(to: Int64.self))
+    let isNative = kind == nil || dtype == dtype.computeClass.dtype
+    let isCopiedOnTheWay = isNative && layout.isContiguous && original?.layout.isContiguous == true
+    if let original, !isCopiedOnTheWay { original.copy(to: self) }
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
-      IndexWalk.Operands(value: value.start, table: table.start, index: positions, dtype: table.dtype)
+      IndexWalk.Operands(
+        value: value.start, table: table.start, index: positions, dtype: table.dtype,
+        original: isCopiedOnTheWay ? original?.start : nil, tableCount: table.layout.elementCount)
     }
     return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
       guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value)) }
-      if dtype == dtype.computeClass.dtype {
+      if isNative {
         return walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
