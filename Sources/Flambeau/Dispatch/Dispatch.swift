@@ -112,7 +112,7 @@ extension Operator {
       }
       try fill(operands, attributes, plan, value.elements)
     case .edits(let edit):
-      value = try operands.firstToEdit(except: saved.operands)
+      value = try operands.firstToEdit(except: saved.operands, copying: !copiesFirst)
       try edit(operands, attributes, value.elements)
     }
     guard records && value.dtype.isFloatingPoint else { return (value, nil) }

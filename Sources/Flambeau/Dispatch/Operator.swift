@@ -57,6 +57,9 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   final var isCheap = false
   /// The row runs on GPUs too. Set as the row is made.
   final var runsOnGPU = false
+  /// For rows that edit: where the elements they are given are not the first operand's own, they copy these there themselves. Set as the
+  /// row is made.
+  final var copiesFirst = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },

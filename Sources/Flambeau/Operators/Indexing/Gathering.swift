@@ -75,17 +75,19 @@ struct Gathering: Sendable {
 
   /// Operand 1 is what is written.
   private static func writing(_ name: String, accumulate: Bool, samples: [Sample]) -> Operator<Int> {
-    Operator(
+    let row = Operator<Int>(
       name, saves: { _ in SavePlan(operands: .operand(2)) },
       edit: { (operands, dim, table) throws(TensorError) in
-        let source = operands[1]!.body
-        guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else { return }
-        // A refused call leaves a tensor as it was; a copy of it is thrown away.
-        let isCopy = table.pointer != operands[0]!.body.storage.address
-        if !isCopy { try place.checkPositions() }
-        let isWithin = try withExtendedLifetime(source) { () throws(TensorError) in
-          try place.put(place.source, joinedBy: accumulate ? .sum : nil)
+        let (first, source) = (operands[0]!.body, operands[1]!.body)
+        let original = table.pointer == first.storage.address ? nil : first.elements
+        defer { withExtendedLifetime((first, source)) {} }
+        guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else {
+          try original?.copy(to: table)
+          return
         }
+        // A refused call leaves a tensor as it was; a copy of it is thrown away.
+        if original == nil { try place.checkPositions() }
+        let isWithin = try place.put(place.source, joinedBy: accumulate ? .sum : nil, over: original)
         if !isWithin { try place.checkPositions() }
       },
       backward: { (call, gradient) throws(TensorError) in
@@ -99,8 +101,9 @@ struct Gathering: Sendable {
           gradients[1] = call.shape(1) == used.shape ? used : used.placed(in: call.shape(1)) { $0.beginning(used.shape) }
         }
         return gradients
-      }, samples: samples
-    ).onGPU()
+      }, samples: samples)
+    row.copiesFirst = true
+    return row.onGPU()
   }
 }
 
@@ -154,10 +157,14 @@ struct ScatterPlace {
 
   /// Puts `value`, broadcast to the positions, into the table, or into another one of its shape. False, and only a part is put, if not
   /// all positions lie within it.
+  ///
+  /// - Parameter original: What the table begins as, if it is yet to be copied from there.
   @discardableResult
-  func put(_ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?) throws(TensorError) -> Bool {
+  func put(
+    _ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?, over original: Elements? = nil
+  ) throws(TensorError) -> Bool {
     let index = positions.layout.atLeastVector
-    return try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind) {
+    return try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind, over: original) {
       IndexWalk(along: dim, table: $0, index: index, value: $1)
     }
   }

@@ -303,8 +303,8 @@ extension Tensor {
       let targets = try ClassTargets(body, target.body, weight: weight?.body, ignoreIndex: ignoreIndex)
       let dim = layout.rank == 1 ? 0 : 1
       let lines = layout.shape.replacing(dim, with: 1)
-      let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64)))
-      let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).reshape(lines)
+      let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64))).to(device)
+      let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).to(device).reshape(lines)
       let picked = ops.gathering.gather(self, index, dim, at: site)
       let losses = ops.crossEntropies.negativeLogLikelihood(picked, weights, PointwiseArguments(), at: site)
       switch reduction {

@@ -185,17 +185,24 @@ extension Elements {
 
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
   /// `kind`. `walk` is the pass for a layout of the table and one of the values; false if it ended early.
+  ///
+  /// - Parameter original: What the table begins as, if it is yet to be copied from there.
   @discardableResult
   func put(
-    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
+    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?, over original: Elements? = nil,
     _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
   ) throws(TensorError) -> Bool {
+    let isNative = kind == nil || dtype == dtype.computeClass.dtype
+    let isCopiedOnTheWay =
+      isNative && device.isCPU && !KernelCall.isObserved && layout.isContiguous && original?.layout.isContiguous == true
+    if let original, !isCopiedOnTheWay { try original.copy(to: self) }
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
-      IndexWalk.Operands(value: value, table: table, index: index.elements)
+      IndexWalk.Operands(
+        value: value, table: table, index: index.elements, original: isCopiedOnTheWay ? original : nil)
     }
     return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
       guard let kind else { return try walk(layout, value.layout.broadcast(to: shape)!).run(.write, operands(self, value)) }
-      if dtype == dtype.computeClass.dtype {
+      if isNative {
         return try walk(layout, value.layout.broadcast(to: shape)!).run(.join(kind), operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
