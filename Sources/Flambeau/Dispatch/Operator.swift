@@ -6,6 +6,8 @@ class AnyOperator: @unchecked Sendable {
   let samples: [Sample]
   /// What `autocast` does to its operands; nil where it leaves them as they are.
   let autocastPolicy: AutocastPolicy?
+  /// The row runs on GPUs too. Set as the row is made.
+  final var runsOnGPU = false
 
   init(_ name: String, samples: [Sample]) {
     self.name = name
@@ -55,8 +57,6 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let shortcut: Shortcut?
   /// Large results are computed again by the backward pass rather than kept by the calls that read them. Set as the row is made.
   final var isCheap = false
-  /// The row runs on GPUs too. Set as the row is made.
-  final var runsOnGPU = false
   /// For rows that edit: where the elements they are given are not the first operand's own, they copy these there themselves. Set as the
   /// row is made.
   final var copiesFirst = false

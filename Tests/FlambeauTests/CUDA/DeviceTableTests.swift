@@ -18,7 +18,9 @@ import Testing
         let weights = roots.map { Cotangent.first($0.shape, $0.dtype).to(device) }
         all += Tensor.grad(of: roots, withRespectTo: tracked, gradients: weights, allowUnused: true).compactMap { $0 }
       }
-      for tensor in all where tensor.failure == nil && tensor.requiresGrad && tensor.device != device { Issue.record("\(sample.entry): a result lives on \(tensor.device)") }
+      for tensor in all where tensor.failure == nil && tensor.requiresGrad && tensor.device != device {
+        Issue.record("\(sample.entry): a result lives on \(tensor.device)")
+      }
       return all.map { $0.cpu().detach() }
     }
   }
@@ -39,7 +41,6 @@ import Testing
     return nil
   }
 
-  /// The rows that samples were refused by, because they have no kernel.
   @Test func samplesComputeWhatTheProcessorDoes() throws {
     EmulatedDevice.use(try KernelSourceTests.kernels.get())
     let start = Date()
@@ -66,5 +67,24 @@ import Testing
     print("no kernel: \(missing.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }.joined(separator: ", "))")
     #expect(differences.isEmpty, "\(differences.prefix(60).joined(separator: "\n"))")
     #expect(agreed > 1000)
+  }
+
+  /// docs/operators.md has the list of what does not run on a GPU.
+  @Test func rowsWithoutKernelsAreListed() throws {
+    var names: Set<String> = []
+    func visit(_ value: Any) {
+      if let row = value as? AnyOperator {
+        if !row.runsOnGPU && !row.name.hasSuffix("_backward") { names.insert(row.name) }
+      } else if !(value is [Sample]) {
+        for child in Mirror(reflecting: value).children { visit(child.value) }
+      }
+    }
+    visit(ops)
+    let text = try String(contentsOfFile: Torch.root + "/docs/operators.md", encoding: .utf8)
+    let line = text.split(separator: "\n").first { $0.hasPrefix("Without kernels: ") } ?? ""
+    let listed = Set(
+      line.dropFirst("Without kernels: ".count).dropLast().split(separator: ", ").map { $0.trimmingPrefix("`").dropLast() }.map(
+        String.init))
+    #expect(listed == names, "\(names.sorted().map { "`\($0)`" }.joined(separator: ", "))")
   }
 }

@@ -39,7 +39,7 @@ import Testing
       let part = x.narrow(0, start: rows, length: 410).gather(dim: 1, index: index.narrow(0, start: rows, length: 410))
       #expect(all.narrow(0, start: rows, length: 410).isEqual(to: part))
     }
-    var outside = index
+    let outside = index
     outside[2000, 2000] = 300
     #expect(throws: TensorError.self) { try withTensorErrors { _ = x.gather(dim: 1, index: outside) } }
   }

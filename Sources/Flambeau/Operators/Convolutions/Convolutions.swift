@@ -65,7 +65,8 @@ struct Convolutions: Sendable {
       Sample("F.conv2d(a, b, padding='valid')", [.real([1, 2, 4, 5]), .real([3, 2, 2, 3])]) {
         $0[0].conv2d($0[1], padding: .valid)
       },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   /// The gradient of the input, from that of the output and the weight.
   let inputGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
@@ -89,7 +90,8 @@ struct Convolutions: Sendable {
       return Few(
         call.needs(0) ? ops.convolutions.conv2d(gradient, try call.operand(1), at) : nil,
         call.needs(1) ? ops.convolutions.weight(gradient, try call.operand(0), at, call.shape(1)) : nil)
-    }).onGPU()
+    }
+  ).onGPU()
 
   /// The gradient of the weight, from the input and the gradient of the output.
   let weightGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
@@ -113,7 +115,8 @@ struct Convolutions: Sendable {
       return Few(
         call.needs(0) ? ops.convolutions.input(try call.operand(1), gradient, at, call.shape(0)) : nil,
         call.needs(1) ? ops.convolutions.conv2d(try call.operand(0), gradient, at) : nil)
-    }).onGPU()
+    }
+  ).onGPU()
 }
 
 extension Convolutions {

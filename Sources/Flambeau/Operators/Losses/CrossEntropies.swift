@@ -33,7 +33,8 @@ struct CrossEntropies: Sendable {
       if scale.device.isCPU && scale.ndim == 0 && scale.item() == 1 { return Few(slope.to(call.dtype(0))) }
       return Few(ops.arithmetic.mul(consume slope, scale).to(call.dtype(0)))
     },
-    samples: CrossEntropies.samples).onGPU()
+    samples: CrossEntropies.samples
+  ).onGPU()
 
   let probabilities: [Sample] = [
     Sample("F.cross_entropy(a, b)", [.real([3, 5]), .real([3, 5], 0...1)]) { $0[0].crossEntropy($0[1]) },

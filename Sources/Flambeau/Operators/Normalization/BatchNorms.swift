@@ -59,7 +59,7 @@ struct BatchNorms: Sendable {
     ])
 
   /// x · scale + shift, of the dtype of x; scale and shift may be missing.
-  let affine: Operator<None> = Operator(
+  let affine: Operator<None> = Operator<None>(
     "affine", saves: Products.saves,
     plan: { (operands, _) throws(TensorError) in
       let x = operands[0]!.body
@@ -95,7 +95,8 @@ struct BatchNorms: Sendable {
         let mean = Tensor(BatchNorms.means).to($0[0].dtype)
         return $0[0].batchNorm(mean: mean, variance: mean * mean, eps: 0.1)
       },
-    ])
+    ]
+  ).onGPU()
 
   private static let affine = Program { x, scale, shift in fma(x, scale, shift) }
   private static let scaled = Program { x, scale in x * scale }

@@ -21,7 +21,8 @@ struct Products: Sendable {
       Sample("a.mm(b)", [.real([3, 4]), .real([4, 5])]) { $0[0].mm($0[1]) },
       Sample("a.mm(b.t())", [.real([1, 4]), .real([6, 4])]) { $0[0].mm($0[1].T) },
       Sample("a.t() @ b", [.real([4, 3]), .real([4, 1])]) { $0[0].T.matmul($0[1]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   /// Matrices in the last two dimensions; the others broadcast.
   let bmm: Operator<None> = Operator<None>(
@@ -47,7 +48,8 @@ struct Products: Sendable {
       Sample("a.transpose(0, 1) @ b", [.real([2, 3, 4]), .real([4, 5])]) { $0[0].transpose(0, 1).matmul($0[1]) },
       Sample("a @ b", [.real([4]), .real([2, 4, 3])]) { $0[0].matmul($0[1]) },
       Sample("a @ b", [.real([4]), .real([4, 3])]) { $0[0].matmul($0[1]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   /// A matrix and a vector.
   let mv: Operator<None> = Operator<None>(
@@ -67,7 +69,8 @@ struct Products: Sendable {
       Sample("a.mv(b)", [.real([3, 4]), .real([4])]) { $0[0].mv($0[1]) },
       Sample("a.t() @ b", [.real([4, 5]), .real([4])]) { $0[0].T.matmul($0[1]) },
       Sample("a @ b", [.real([2, 3, 4]), .real([4])]) { $0[0].matmul($0[1]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   /// Two vectors.
   let dot: Operator<None> = Operator<None>(
@@ -105,7 +108,8 @@ struct Products: Sendable {
     samples: [
       Sample("a.dot(b)", [.real([7]), .real([7])]) { $0[0].dot($0[1]) },
       Sample("a @ b", [.real([5]), .real([5])]) { $0[0].matmul($0[1]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   let composites: [Sample] = [
     Sample("torch.outer(a, b)", [.real([3]), .real([4])]) { $0[0].outer($0[1]) }

@@ -39,7 +39,8 @@ struct SumsOfProducts: Sendable {
       },
       Sample("a.clone().addmm_(b, c)", [.real([2, 4]), .real([2, 3]), .real([3, 4])]) { $0[0].clone().addmm_($0[1], $0[2]) },
       Sample("torch.addmm(a, b, c.t())", [.real([24]), .real([20, 16]), .real([24, 16])]) { $0[0].addmm($0[1], $0[2].T) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   let addmv: Operator<SumArguments> = Operator<SumArguments>(
     "addmv", saves: { Products.saves($0, 1, 2) },
@@ -60,7 +61,8 @@ struct SumsOfProducts: Sendable {
         $0[0].addmv($0[1], $0[2], beta: 3, alpha: 2)
       },
       Sample("a.clone().addmv_(b, c)", [.real([2]), .real([2, 3]), .real([3])]) { $0[0].clone().addmv_($0[1], $0[2]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   let baddbmm: Operator<SumArguments> = Operator<SumArguments>(
     "baddbmm", saves: { Products.saves($0, 1, 2) },
@@ -91,7 +93,8 @@ struct SumsOfProducts: Sendable {
       Sample("a.clone().baddbmm_(b, c)", [.real([2, 2, 4]), .real([2, 2, 3]), .real([2, 3, 4])]) {
         $0[0].clone().baddbmm_($0[1], $0[2])
       },
-    ]).onGPU()
+    ]
+  ).onGPU()
 
   /// x Wᵀ + b over the last dimension.
   let linear: Operator<None> = Operator<None>(
@@ -124,7 +127,8 @@ struct SumsOfProducts: Sendable {
       },
       Sample("F.linear(a, b, c)", [.real([20, 16]), .real([24, 16]), .real([24])]) { $0[0].linear($0[1], $0[2]) },
       Sample("F.linear(a, b, c)", [.real([3, 4]), .real([2, 4]), .real([1])]) { $0[0].linear($0[1], $0[2]) },
-    ]).onGPU()
+    ]
+  ).onGPU()
 }
 
 extension SumsOfProducts {

@@ -140,7 +140,8 @@ struct Reductions: Sendable {
       forward: { (operands, at) throws(TensorError) in
         let x = operands[0]!
         return try Reductions.run(kind, x, at, in: x.dtype.computeClass, as: x.dtype == .uint8 ? .uint8 : .bool)
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   static func meanRefusal(_ what: String, _ dtype: DType) -> TensorError {

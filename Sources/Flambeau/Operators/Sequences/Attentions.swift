@@ -28,7 +28,8 @@ struct Attentions: Sendable {
         dq.fitted(to: call.shape(0), q.dtype), dk.fitted(to: call.shape(1), k.dtype), dv.fitted(to: call.shape(2), v.dtype), nil,
       ])
     },
-    samples: Attentions.samples).onGPU()
+    samples: Attentions.samples
+  ).onGPU()
 }
 
 /// Operands as the kernels see them: heads in all dimensions but the last two, the last of them the heads of a group.

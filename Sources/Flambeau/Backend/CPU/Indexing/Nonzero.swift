@@ -10,7 +10,9 @@ enum Nonzero {
     let mask = try booleans(body)
     let total = shape.elementCount
     let pieces = (total + pieceElements - 1) / pieceElements
-    let sums = try Value(Layout([pieces + 1]), .int64)
+    let device = body.device
+    let sums = try Value(Layout([pieces + 1]), .int64, on: device)
+    if !device.isCPU { return try positions(mask, sums, shape) }
     let starts = sums.elements.start.assumingMemoryBound(to: Int64.self)
     let bytes = UnsafePointer(mask.elements.start.assumingMemoryBound(to: UInt8.self))
     KernelCall.task(NonzeroCounts(mask.elements, into: sums.elements)) {
@@ -37,11 +39,24 @@ enum Nonzero {
     return Value(result.storage, result.layout.permuted([1, 0]), .int64)
   }
 
+  /// The same on a GPU, which is waited for between counting and writing.
+  private static func positions(_ mask: Value, _ sums: Value, _ shape: Shape) throws(TensorError) -> Value {
+    let device = mask.storage.device
+    try GPUBackend.run(.task(NonzeroCounts(mask.elements, into: sums.elements)), on: device)
+    let total: Int64 = try sums.elements(sums.layout.selected(0, sums.layout.elementCount - 1)).only()
+    let result = try Value(Layout([shape.count, Int(total)]), .int64, on: device)
+    if result.layout.elementCount > 0 {
+      try GPUBackend.run(
+        .task(NonzeroPositions(mask.elements, starts: sums.elements, into: result.elements)), on: device)
+    }
+    return Value(result.storage, result.layout.permuted([1, 0]), .int64)
+  }
+
   /// The elements as row-major bytes of 0 and 1.
   private static func booleans(_ body: TensorBody) throws(TensorError) -> Value {
     if body.dtype == .bool && body.layout.isContiguous { return body.value }
-    let mask = try Value(Layout(body.layout.shape), .bool)
-    body.elements.copyOnProcessor(to: mask.elements)
+    let mask = try Value(Layout(body.layout.shape), .bool, on: body.device)
+    try body.elements.copy(to: mask.elements)
     return mask
   }
 
