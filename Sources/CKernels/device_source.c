@@ -42,9 +42,28 @@ FB_END
 FB_PART(threads)
 #embed "device/threads.inc"
 FB_END
+FB_PART(tiles)
+#embed "device/tiles.inc"
+FB_END
+FB_PART(attention)
+#embed "device/attention.inc"
+FB_END
+FB_PART(attention_gradients)
+#embed "device/attention_gradients.inc"
+FB_END
+FB_PART(steps)
+#embed "include/step_numbers.h"
+,
+#embed "isa/optimizers.inc"
+FB_END
 
 static const char *const parts[] = {target, classes,    special,    lane,     math64, single, special64,
-                                    math32, activations, operations, elements, folds,  threads};
-_Static_assert(sizeof parts / sizeof *parts == fb_device_part_count, "a part is missing");
+                                    math32, activations, operations, elements, folds,  threads, steps};
+_Static_assert(sizeof parts / sizeof *parts == fb_device_part_count + 1, "a part is missing");
 
 const char *fb_device_part(int part) { return parts[part]; }
+
+static const char *const extras[] = {tiles, attention, attention_gradients};
+_Static_assert(sizeof extras / sizeof *extras == fb_device_extra_count, "a part is missing");
+
+const char *fb_device_extra(int extra) { return extras[extra]; }

@@ -13,6 +13,7 @@
 #define __global__
 #define FB_SHARED(name) unsigned char *name = emulation::shared
 #define FB_TOUCHES(address, bytes) emulation::touch(address, bytes)
+#define FB_WARP_WORDS(own) emulation::gathered(own)
 
 struct emulated_launch {
   int64_t grid_x, grid_y, block_x, block_y, shared_bytes;
@@ -46,6 +47,7 @@ static ucontext_t scheduler;
 static int current, thread_count;
 static unsigned char *shared;
 static int slots[2][most_threads];
+static uint32_t words[2][most_threads][6];
 static char failure[256];
 static const emulated_launch *launch;
 static void (*kernel)(const void *);
@@ -93,6 +95,24 @@ inline int exchange(int value, int source_lane) {
     return value;
   }
   return slots[turn][source];
+}
+
+/// What all lanes of the warp have brought, lane by lane.
+inline const uint32_t (*gathered(const uint32_t (&own)[6]))[6] {
+  int thread = current;
+  unsigned turn = fibers[thread].exchanges++ & 1;
+  memcpy(words[turn][thread], own, sizeof own);
+  give_way(at_warp);
+  return words[turn] + thread / 32 * 32;
+}
+
+/// The lanes of the warp that have the same value; all of them ask.
+inline uint32_t alike(int value) {
+  exchange(value, current % 32);
+  int warp = current / 32 * 32, turn = (fibers[current].exchanges - 1) & 1;
+  uint32_t lanes = 0;
+  for (int lane = 0; lane < 32 && warp + lane < thread_count; lane++) lanes |= uint32_t(slots[turn][warp + lane] == value) << lane;
+  return lanes;
 }
 
 inline void entry() {
@@ -197,6 +217,22 @@ inline int __shfl_xor_sync(unsigned, int value, int distance) {
 inline int __shfl_up_sync(unsigned, int value, int distance) {
   return emulation::exchange(value, emulation::current % 32 - distance);
 }
+inline void __syncwarp() { emulation::give_way(emulation::at_warp); }
+inline uint32_t __match_any_sync(unsigned, uint32_t value) { return emulation::alike(int(value)); }
+inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
+
+// Threads give way nowhere else, so that what they do in between is atomic.
+template <class T> inline T atomicAdd(T *cell, T value) {
+  T old = *cell;
+  *cell = old + value;
+  return old;
+}
+template <class T> inline T atomicCAS(T *cell, T expected, T value) {
+  T old = *cell;
+  if (old == expected) *cell = value;
+  return old;
+}
+
 inline uint32_t __umulhi(uint32_t a, uint32_t b) { return uint32_t(uint64_t(a) * b >> 32); }
 
 inline float float_of_half_bits(uint16_t h) {

@@ -605,6 +605,14 @@ EXPORTED CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent
 
 EXPORTED CUresult cuModuleLoadData(CUmodule *handle, const void *image) {
   ENTER("cuModuleLoadData", "%s", "");
+  // Code may stand in a file, of which the image is the path.
+  if (*(const char *)image == '/') {
+    void *library = dlopen((const char *)image, RTLD_NOW | RTLD_LOCAL);
+    if (!library) return (CUresult)invalid_image;
+    Module *module = new Module{current->device, library};
+    modules.insert(module);
+    return *handle = (CUmodule)module, (CUresult)success;
+  }
   const Elf64_Ehdr *header = (const Elf64_Ehdr *)image;
   if (memcmp(image, ELFMAG, SELFMAG) != 0) return (CUresult)invalid_image;
   // The table of sections is the last of a file.
@@ -675,10 +683,20 @@ EXPORTED CUresult cuLaunchKernel(
     for (auto &entry : memory) {
       if (entry.second.device == stream->device) ranges.insert(ranges.end(), {entry.first, entry.first + entry.second.bytes});
     }
+    // Pinned memory is everybody's.
+    for (auto &entry : pinned) ranges.insert(ranges.end(), {entry.first, entry.first + entry.second.bytes});
     emulated_launch launch = {grid_x, grid_y, block_x, block_y, shared, ranges.data(), int64_t(ranges.size() / 2)};
     const char *failure = function->run(&launch, arguments.data(), int64_t(arguments.size()));
     if (failure) fault(stream->device, failure, function);
   });
+  return (CUresult)success;
+}
+
+/// Work of another library on emulated streams; `data` stays its own.
+EXPORTED CUresult fake_enqueue(CUstream stream_handle, void (*run)(void *), void *data) {
+  ENTER("fake_enqueue", "%p", data);
+  STREAM("fake_enqueue", stream_handle);
+  enqueue(stream, [=] { run(data); });
   return (CUresult)success;
 }
 

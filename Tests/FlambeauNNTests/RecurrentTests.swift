@@ -91,6 +91,14 @@ import Testing
     #expect(padPackedSequence(packed).lengths == [2, 4, 1])
   }
 
+  @Test func emptyBatchesGiveNothing() {
+    let x = Tensor.zeros([5, 0, 3]).requiresGrad_()
+    for output in [RNN(3, 4)(x).output, GRU(3, 4)(x).output, LSTM(3, 4)(x).output] {
+      #expect(output.shape == [5, 0, 4])
+      #expect(Tensor.grad(of: [output.sum()], withRespectTo: [x])[0]!.shape == [5, 0, 3])
+    }
+  }
+
   @Test func misuseIsRefused() {
     func problem(_ body: () -> Void) -> String? {
       let error = #expect(throws: TensorError.self) { try withTensorErrors(body) }

@@ -13,7 +13,7 @@ def main():
     scaler = torch.amp.GradScaler("cpu", **plan["scaler"])
     dtypes = [getattr(torch, name) for name in plan["dtypes"]]
     parameters = [[torch.nn.Parameter(torch.ones(3, dtype=dtype)) for dtype in dtypes] for _ in range(2)]
-    optimizers = [torch.optim.SGD(group, lr=0.5, momentum=0.5) for group in parameters]
+    optimizers = [torch.optim.SGD(group, lr=0.5) for group in parameters]
     with open(sys.argv[2], "w") as output:
         for iteration in plan["iterations"]:
             for optimizer in optimizers:

@@ -94,6 +94,8 @@ typedef struct fb_index_walk {
   ptrdiff_t index_row, index_column, value_row, value_column, table_row, table_column, step;
   /// Positions lie in 0 ..< limit.
   int64_t limit;
+  /// Values that are read are more than the caches hold.
+  bool streams;
 } fb_index_walk;
 
 /// Reads the table into the values, writes the values into the table, or joins them to it, row by row, column by column.

@@ -6,11 +6,11 @@
 /// for GRU.
 typedef enum fb_recurrent_cell { fb_cell_tanh, fb_cell_relu, fb_cell_lstm, fb_cell_gru, fb_recurrent_cell_count } fb_recurrent_cell;
 
-/// A block of neighbouring units, for every sequence that takes part. Arrays begin at the block's first unit; a row holds `size` units
+/// Neighbouring units, for every sequence that takes part. Arrays begin at the first unit; a row holds `size` units
 /// for each of its gates, gate after gate.
 typedef struct fb_recurrent_step {
   ptrdiff_t rows, units, size;
-  /// The product of the last output and the weights: [rows][gates][tile].
+  /// The product of the last output and the weights: [rows][gates][tile], of whole vectors.
   const void *sums;
   ptrdiff_t tile;
   /// What comes from the input, by gates; and what is added to every row, or null.

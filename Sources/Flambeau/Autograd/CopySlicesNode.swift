@@ -5,11 +5,12 @@
 final class CopySlicesNode: Node, @unchecked Sendable {
   private let place: StridedView
   private let dtype: DType
+  private let device: Device
   private let write: Node
 
   init(base: TensorBody, view: Layout, write: Node) {
     place = StridedView(base: base.layout, view: view)
-    dtype = base.dtype
+    (dtype, device) = (base.dtype, base.device)
     self.write = write
     var edges = write.edges
     edges[0] = base.edge
@@ -20,7 +21,7 @@ final class CopySlicesNode: Node, @unchecked Sendable {
 
   override func operandShape(_ i: Int) -> OperandShape {
     var shape = write.operandShape(i)
-    if i == 0 { shape = OperandShape(shape: place.base.shape, dtype: dtype, isMissing: false) }
+    if i == 0 { shape = OperandShape(place.base.shape, dtype, device) }
     return shape
   }
 
@@ -28,7 +29,7 @@ final class CopySlicesNode: Node, @unchecked Sendable {
     guard let gradient = gradients[0] else { return Few() }
     var passed = try write.backward(Few(ops.stridedViews.read(gradient, place)))
     if needs(0) {
-      let inside = passed[0] ?? .zeros(place.view.shape, dtype: gradient.dtype)
+      let inside = passed[0] ?? .zeros(place.view.shape, dtype: gradient.dtype, device: gradient.device)
       passed[0] = ops.stridedViews.replace(gradient, inside, place)
     }
     return passed

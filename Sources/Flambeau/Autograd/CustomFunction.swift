@@ -83,7 +83,7 @@ public final class FunctionCall: @unchecked Sendable {
       return try node.unpackAll()
     } catch {
       node.failure = error
-      return node.savedShapes.map { .zeros($0.shape, dtype: $0.dtype) }
+      return node.savedShapes.map { .zeros($0.shape, dtype: $0.dtype, device: $0.device) }
     }
   }
 
@@ -102,7 +102,7 @@ public final class FunctionCall: @unchecked Sendable {
         node.saved[i] = SavedTensor(operand: tensor.body)
       }
     }
-    node.savedShapes = kept.map { ($0.shape, $0.dtype) }
+    node.savedShapes = kept.map { OperandShape($0.body) }
     kept = []
     self.node = node
     try context.watch?.record(node)
@@ -121,24 +121,24 @@ public final class FunctionCall: @unchecked Sendable {
 private final class CustomNode: Node, @unchecked Sendable {
   private let function: CustomFunction
   private let call: FunctionCall
-  private let inputs: [(shape: Shape, dtype: DType)]
-  private let outputs: [(shape: Shape, dtype: DType)]
-  var savedShapes: [(shape: Shape, dtype: DType)] = []
+  private let inputs: [OperandShape]
+  private let outputs: [OperandShape]
+  var savedShapes: [OperandShape] = []
   /// What reading a saved value threw while `backward` ran.
   var failure: TensorError?
 
   init(_ function: CustomFunction, _ call: FunctionCall, edges: Edges, inputs: [Tensor], outputs: [Tensor]) {
     self.function = function
     self.call = call
-    self.inputs = inputs.map { ($0.shape, $0.dtype) }
-    self.outputs = outputs.map { ($0.shape, $0.dtype) }
+    self.inputs = inputs.map { OperandShape($0.body) }
+    self.outputs = outputs.map { OperandShape($0.body) }
     super.init(edges: edges)
   }
 
   override var name: String { function.name }
   override var resultCount: Int { outputs.count }
   override func operandShape(_ i: Int) -> OperandShape {
-    OperandShape(shape: inputs[i].shape, dtype: inputs[i].dtype, isMissing: false)
+    inputs[i]
   }
 
   func unpackAll() throws(TensorError) -> [Tensor] {
@@ -148,7 +148,9 @@ private final class CustomNode: Node, @unchecked Sendable {
   }
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
-    let arrived = outputs.enumerated().map { i, output in gradients[i] ?? .zeros(output.shape, dtype: output.dtype) }
+    let arrived = outputs.enumerated().map { i, output in
+      gradients[i] ?? .zeros(output.shape, dtype: output.dtype, device: output.device)
+    }
     let passed = function.backward(call, arrived)
     if let failure = failure.take() { throw failure }
     guard passed.count == inputs.count else {

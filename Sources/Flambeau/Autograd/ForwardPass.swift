@@ -44,7 +44,7 @@ struct ForwardPass {
       }
     }
     for output in outputs {
-      if let edge = output.body.edge { reach(edge, OperandShape(shape: output.shape, dtype: output.dtype, isMissing: false)) }
+      if let edge = output.body.edge { reach(edge, OperandShape(output.body)) }
     }
     while let node = pending.popLast() {
       nodes.append(node)
@@ -91,7 +91,7 @@ extension Node {
     try Context.attempt(Context.current.with(gradEnabled: true)) { () throws(TensorError) in
       for (i, result) in results.enumerated() where !result.isMissing {
         // Any weights will do. A view, not the leaf: it is younger than all that the call has saved, where the second gradient shall not go.
-        weights[i] = Tensor.ones(result.shape, dtype: result.dtype).requiresGrad_().view(result.shape)
+        weights[i] = Tensor.ones(result.shape, dtype: result.dtype, device: result.device).requiresGrad_().view(result.shape)
       }
       asked = moves
       defer { asked = .all }

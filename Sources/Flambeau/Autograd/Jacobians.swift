@@ -129,9 +129,9 @@ private func gradient(of output: Tensor, by input: Tensor, weights: Tensor?, cre
 
 /// The derivative of each element of `output` by each of the inputs: [elements of the output, elements of the input].
 func jacobianRows(of output: Tensor, by inputs: [Tensor], createGraph: Bool) -> [Tensor] {
-  let zeros = inputs.map { Tensor.zeros([output.count, $0.count], dtype: $0.dtype) }
+  let zeros = inputs.map { Tensor.zeros([output.count, $0.count], dtype: $0.dtype, device: $0.device) }
   guard output.requiresGrad, output.count > 0 else { return zeros }
-  let directions = Tensor.eye(output.count, dtype: output.dtype)
+  let directions = Tensor.eye(output.count, dtype: output.dtype, device: output.device)
   var rows: [[Tensor]] = Array(repeating: [], count: inputs.count)
   for k in 0..<output.count {
     let gradients = Tensor.grad(
@@ -148,9 +148,9 @@ func jacobianRows(of output: Tensor, by inputs: [Tensor], createGraph: Bool) -> 
 private func jacobianColumns(of output: Tensor, by inputs: [Tensor], createGraph: Bool) -> [Tensor] {
   inputs.indices.map { i in
     guard output.requiresGrad, inputs[i].count > 0 else {
-      return .zeros([output.count, inputs[i].count], dtype: inputs[i].dtype)
+      return .zeros([output.count, inputs[i].count], dtype: inputs[i].dtype, device: inputs[i].device)
     }
-    let directions = Tensor.eye(inputs[i].count, dtype: inputs[i].dtype)
+    let directions = Tensor.eye(inputs[i].count, dtype: inputs[i].dtype, device: inputs[i].device)
     let columns = (0..<inputs[i].count).map { k in
       let direction = directions[k].reshape(inputs[i].shape)
       return forwardProduct(output, [inputs[i]], [direction], createGraph: createGraph).reshape([-1])

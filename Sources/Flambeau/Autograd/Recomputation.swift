@@ -60,13 +60,13 @@ extension Operator {
     case .makes(let forward): return try forward(operands, attributes)
     case .fills(let plan, let fill):
       let plan = try plan(operands, attributes)
-      let value = try Value(plan.layout, plan.dtype)
+      let value = try Value(plan.layout, plan.dtype, on: operands.device)
       try fill(operands, attributes, plan, value.elements)
       return value
     case .edits(let edit):
       let first = operands[0]!.body
-      let value = try Value(Layout(first.layout.shape), first.dtype)
-      first.elements.copy(to: value.elements)
+      let value = try Value(Layout(first.layout.shape), first.dtype, on: first.device)
+      try first.elements.copy(to: value.elements)
       try edit(operands, attributes, value.elements)
       return value
     }

@@ -5,15 +5,16 @@ final class StridedViewNode: Node, @unchecked Sendable {
   private let base: Layout
   private let view: Layout
   private let dtype: DType
+  private let device: Device
 
   init(of base: TensorBody, as view: Layout, edge: Edge) {
     self.base = base.layout
     self.view = view
-    dtype = base.dtype
+    (dtype, device) = (base.dtype, base.device)
     super.init(edges: Edges(edge))
   }
 
-  override func operandShape(_ i: Int) -> OperandShape { OperandShape(shape: base.shape, dtype: dtype, isMissing: false) }
+  override func operandShape(_ i: Int) -> OperandShape { OperandShape(base.shape, dtype, device) }
 
   override var name: String { "AsStrided" }
 

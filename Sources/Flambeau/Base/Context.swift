@@ -15,12 +15,14 @@ package final class Context: Sendable {
   let profiler: Profiler?
   /// What operands are cast to; nil outside of `autocast`.
   let autocast: Autocast?
+  /// Where tensors are made that are told no device.
+  let device: Device
   /// No error scope, no inference mode, no watch, no profiler and no casts: what the short way of a call asks for.
   let isPlain: Bool
 
   init(
     gradEnabled: Bool = true, inference: Bool = false, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil, device: Device = .cpu
   ) {
     self.gradEnabled = gradEnabled
     self.inference = inference
@@ -29,6 +31,7 @@ package final class Context: Sendable {
     self.watch = watch
     self.profiler = profiler
     self.autocast = autocast
+    self.device = device
     isPlain = errorScope == nil && !inference && watch == nil && profiler == nil && autocast == nil
   }
 
@@ -39,19 +42,19 @@ package final class Context: Sendable {
 
   func with(
     gradEnabled: Bool? = nil, inference: Bool? = nil, errorScope: ErrorScope? = nil, generator: Generator? = nil,
-    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil
+    watch: GraphWatch? = nil, profiler: Profiler? = nil, autocast: Autocast? = nil, device: Device? = nil
   ) -> Context {
     Context(
       gradEnabled: gradEnabled ?? self.gradEnabled, inference: inference ?? self.inference,
       errorScope: errorScope ?? self.errorScope, generator: generator ?? self.generator, watch: watch ?? self.watch,
-      profiler: profiler ?? self.profiler, autocast: autocast ?? self.autocast)
+      profiler: profiler ?? self.profiler, autocast: autocast ?? self.autocast, device: device ?? self.device)
   }
 
   /// The same, recording or not, with calls put through nothing.
   func recording(_ isRecording: Bool) -> Context {
     Context(
       gradEnabled: isRecording, inference: inference, errorScope: errorScope, generator: generator, profiler: profiler,
-      autocast: autocast)
+      autocast: autocast, device: device)
   }
 
   /// The same, with operands as they are.
@@ -60,7 +63,7 @@ package final class Context: Sendable {
       ? self
       : Context(
         gradEnabled: gradEnabled, inference: inference, errorScope: errorScope, generator: generator, watch: watch,
-        profiler: profiler)
+        profiler: profiler, device: device)
   }
 
   /// Runs `body` with `context` as the current one.

@@ -1,5 +1,5 @@
 /// Runs `body` so that products, convolutions and attention compute in a half type, and what needs the range or the digits
-/// (losses, powers, some poolings) in float32. Torch's `torch.autocast`, with the lists that torch has for the device.
+/// (losses, distances, some poolings) in float32. Torch's `torch.autocast`, with the lists that torch has for the CPU.
 ///
 ///     let loss = autocast { lossFunction(model(x), y) }
 ///     loss.backward()

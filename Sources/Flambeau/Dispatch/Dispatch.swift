@@ -76,14 +76,25 @@ extension Operator {
     _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
   ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
     let span = context.profiler?.begin(.call(self), operands)
-    let result = try runUnseen(&operands, attributes, context)
+    let result = try runWherePlaced(&operands, attributes, context)
     span?.end(with: result.0)
     return result
   }
 
   @inline(__always)
-  private func runUnseen(
+  private func runWherePlaced(
     _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context
+  ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
+    let device = operands.device
+    if device.isCPU { return try runUnseen(&operands, attributes, context, on: device) }
+    var placed = try placed(operands, on: device)
+    operands = placed
+    return try GPUBackend.naming(name) { () throws(TensorError) in try runUnseen(&placed, attributes, context, on: device) }
+  }
+
+  @inline(__always)
+  private func runUnseen(
+    _ operands: inout Few<Tensor>, _ attributes: Attributes, _ context: Context, on device: Device
   ) throws(TensorError) -> (Value, OperatorNode<Attributes>?) {
     let needs = context.records && backward != nil ? operands.needs : []
     let records = !needs.isEmpty
@@ -97,11 +108,11 @@ extension Operator {
       if let storage = operands.reusable(for: plan, except: saved.operands) {
         value = Value(storage, plan.layout, plan.dtype)
       } else {
-        value = try Value(plan.layout, plan.dtype)
+        value = try Value(plan.layout, plan.dtype, on: device)
       }
       try fill(operands, attributes, plan, value.elements)
     case .edits(let edit):
-      value = try operands.firstToEdit(except: saved.operands)
+      value = try operands.firstToEdit(except: saved.operands, copying: !copiesFirst)
       try edit(operands, attributes, value.elements)
     }
     guard records && value.dtype.isFloatingPoint else { return (value, nil) }

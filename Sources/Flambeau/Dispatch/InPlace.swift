@@ -8,6 +8,7 @@ extension Operator {
     let target = operands[0]!
     let span = context.profiler?.begin(.write(self), operands)
     do throws(TensorError) {
+      let operands = try placed(operands, beside: target)
       let needs = context.records && backward != nil ? operands.needs : []
       let records = !needs.isEmpty
       try target.body.checkWritable(context, recording: records)
@@ -36,6 +37,7 @@ extension Operator {
     let all = Few(target, a, b)
     if let error = refusal(all, context) { return Door.poisoned(by: error, context) }
     do throws(TensorError) {
+      let all = try placed(all, beside: target)
       if context.records && !all.needs.isEmpty {
         throw .autograd(
           "functions with out=... arguments don't support automatic differentiation, but one of the arguments "
@@ -53,6 +55,14 @@ extension Operator {
     }
   }
 
+  /// The operands where the written tensor lives.
+  private func placed(_ operands: Few<Tensor>, beside target: Tensor) throws(TensorError) -> Few<Tensor> {
+    let device = operands.device
+    if device.isCPU { return operands }
+    guard target.device == device else { throw .differentDevices(target.device, device) }
+    return try placed(operands, on: device)
+  }
+
   private var isEdit: Bool {
     if case .edits = body { true } else { false }
   }
@@ -60,11 +70,21 @@ extension Operator {
   private func compute(
     _ operands: Few<Tensor>, _ attributes: Attributes, into target: TensorBody
   ) throws(TensorError) {
+    if !target.device.isCPU {
+      return try GPUBackend.naming(name) { () throws(TensorError) in try computeHere(operands, attributes, into: target) }
+    }
+    try computeHere(operands, attributes, into: target)
+  }
+
+  @inline(__always)
+  private func computeHere(
+    _ operands: Few<Tensor>, _ attributes: Attributes, into target: TensorBody
+  ) throws(TensorError) {
     switch body {
     case .makes(let forward):
       let value = try forward(operands, attributes)
       try target.checkAccepts(value.layout.shape, value.dtype)
-      withExtendedLifetime(value.storage) { value.elements.copy(to: target.elements) }
+      try withExtendedLifetime(value.storage) { () throws(TensorError) in try value.elements.copy(to: target.elements) }
     case .fills(let plan, let fill):
       let plan = try plan(operands, attributes)
       try target.checkAccepts(plan.layout.shape, plan.dtype)
@@ -130,8 +150,8 @@ extension Few where Element == Tensor {
   fileprivate func keeping(_ target: Tensor, _ plan: SavePlan) throws(TensorError) -> Few {
     guard plan.operands.contains(0) else { return self }
     var result = self
-    let copy = try Value(target.body.layout.dense, target.dtype)
-    target.body.elements.copy(to: copy.elements)
+    let copy = try Value(target.body.layout.dense, target.dtype, on: target.device)
+    try target.body.elements.copy(to: copy.elements)
     let edge = target.body.edge
     result[0] = Tensor(TensorBody(copy, node: edge?.node, resultIndex: edge?.index ?? 0))
     return result
@@ -151,8 +171,8 @@ extension Few where Element == Tensor {
           "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
             + "location. Please clone() the tensor before performing the operation.")
       }
-      let copy = try Value(Layout(body.layout.shape), body.dtype)
-      body.elements.copy(to: copy.elements)
+      let copy = try Value(Layout(body.layout.shape), body.dtype, on: body.device)
+      try body.elements.copy(to: copy.elements)
       result[i] = Tensor(TensorBody(copy))
     }
     return result

@@ -49,9 +49,9 @@ extension DType {
 extension Tensor {
   /// A scalar tensor of this dtype, for an operation `name` that takes a number.
   func scalar(_ number: Number, _ category: DType.Category, _ name: String, at site: CallSite) -> Tensor {
-    .create(name, at: site) { () throws(TensorError) in
-      let value = try Value(Layout([]), dtype)
-      value.elements.fill(try dtype.element(number, category))
+    .create(name, on: device, at: site) { (device) throws(TensorError) in
+      let value = try Value(Layout([]), dtype, on: device)
+      try value.elements.fill(try dtype.element(number, category))
       return value
     }
   }
@@ -112,9 +112,9 @@ extension DType {
     var element: UInt16 = 0
     return withUnsafeMutableBytes(of: &element) { bytes in
       let place = Elements(bytes.baseAddress!, Layout([]), self)
-      place.fill(Number(number))
+      place.fillOnProcessor(Number(number))
       var wide = 0.0
-      withUnsafeMutableBytes(of: &wide) { place.copy(to: Elements($0.baseAddress!, Layout([]), .float64)) }
+      withUnsafeMutableBytes(of: &wide) { place.copyOnProcessor(to: Elements($0.baseAddress!, Layout([]), .float64)) }
       return wide
     }
   }

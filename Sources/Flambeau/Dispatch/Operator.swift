@@ -6,6 +6,8 @@ class AnyOperator: @unchecked Sendable {
   let samples: [Sample]
   /// What `autocast` does to its operands; nil where it leaves them as they are.
   let autocastPolicy: AutocastPolicy?
+  /// The row runs on GPUs too. Set as the row is made.
+  final var runsOnGPU = false
 
   init(_ name: String, samples: [Sample]) {
     self.name = name
@@ -55,6 +57,9 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   let shortcut: Shortcut?
   /// Large results are computed again by the backward pass rather than kept by the calls that read them. Set as the row is made.
   final var isCheap = false
+  /// For rows that edit: where the elements they are given are not the first operand's own, they copy these there themselves. Set as the
+  /// row is made.
+  final var copiesFirst = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },
@@ -136,6 +141,7 @@ struct Call<Attributes: Sendable> {
   func needs(_ operand: Int) -> Bool { node.needs(operand) }
   func shape(_ operand: Int) -> Shape { node.operandShapes[operand].shape }
   func dtype(_ operand: Int) -> DType { node.operandShapes[operand].dtype }
+  func device(_ operand: Int) -> Device { node.operandShapes[operand].device }
   var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
@@ -167,7 +173,7 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   let row: Operator<Attributes>
   let attributes: Attributes
 
-  /// The shape and dtype of each operand, for its gradient.
+  /// The shape, dtype and device of each operand, for its gradient.
   let operandShapes: OperandShapes
 
   @inline(__always)
@@ -208,8 +214,19 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
 struct OperandShape: Sendable {
   var shape = Shape()
   var dtype = DType.float32
+  var device = Device.cpu
   /// No such operand was given.
   var isMissing = true
+
+  init() {}
+
+  @inline(__always)
+  init(_ body: TensorBody) { self.init(body.layout.shape, body.dtype, body.device) }
+
+  @inline(__always)
+  init(_ shape: Shape, _ dtype: DType, _ device: Device) {
+    (self.shape, self.dtype, self.device, isMissing) = (shape, dtype, device, false)
+  }
 }
 
 /// The shapes of a call's operands, which need no memory of their own where all are alike.
@@ -224,9 +241,11 @@ struct OperandShapes: Sendable {
       all = OperandShapes.all(of: operands)
       return
     }
-    first = OperandShape(shape: body.layout.shape, dtype: body.dtype, isMissing: false)
+    first = OperandShape(body)
     for i in 1..<Swift.max(operands.count, 1) {
-      guard let other = operands[i]?.body, other.dtype == body.dtype, other.layout.shape == body.layout.shape else {
+      guard let other = operands[i]?.body, other.dtype == body.dtype, other.device == body.device,
+        other.layout.shape == body.layout.shape
+      else {
         all = OperandShapes.all(of: operands)
         return
       }
@@ -238,7 +257,7 @@ struct OperandShapes: Sendable {
     for i in 0..<operands.count {
       let body = operands[i]?.body
       shapes.append(
-        body.map { OperandShape(shape: $0.layout.shape, dtype: $0.dtype, isMissing: false) } ?? OperandShape())
+        body.map { OperandShape($0) } ?? OperandShape())
     }
     return shapes
   }

@@ -10,13 +10,14 @@ extension Few where Element == Tensor {
     return nil
   }
 
-  /// The first operand's elements, if nobody else can see them and they are not of `saved`, or a copy of them.
-  mutating func firstToEdit(except saved: OperandSet) throws(TensorError) -> Value {
+  /// The first operand's elements, if nobody else can see them and they are not of `saved`, or a copy of them; not `copying`, room for
+  /// one.
+  mutating func firstToEdit(except saved: OperandSet, copying: Bool) throws(TensorError) -> Value {
     let (layout, dtype) = (first!.body.layout, first!.dtype)
     let plan = ResultPlan(layout: layout, dtype: dtype, compute: dtype)
     if layout.isDense, !saved.contains(0), let storage = solelyHeld(0, as: plan) { return Value(storage, layout, dtype) }
-    let copy = try Value(layout.dense, dtype)
-    first!.body.elements.copy(to: copy.elements)
+    let copy = try Value(layout.dense, dtype, on: first!.device)
+    if copying { try first!.body.elements.copy(to: copy.elements) }
     return copy
   }
 

@@ -63,9 +63,9 @@ struct BorrowedOperands {
 }
 
 extension TensorBody {
-  /// Its elements follow each other, and it is neither poisoned nor an inference tensor.
+  /// Its elements follow each other in the processor's memory, and it is neither poisoned nor an inference tensor.
   @inline(__always)
-  fileprivate var isFlat: Bool { layout.isContiguous && !isInference && !isPoisoned }
+  fileprivate var isFlat: Bool { layout.isContiguous && !isInference && !isPoisoned && storage.device.isCPU }
 
   /// The same for an operand beside `first`.
   @inline(__always)
@@ -74,7 +74,7 @@ extension TensorBody {
   }
 
   @inline(__always)
-  fileprivate var start: UnsafeMutableRawPointer { storage.pointer + layout.offset * dtype.byteCount }
+  fileprivate var start: UnsafeMutableRawPointer { storage.address + layout.offset * dtype.byteCount }
 }
 
 extension Quick {
@@ -99,7 +99,7 @@ extension Operator {
     guard let storage = operands.soleStorage(like: lent.first, except: saved.operands) ?? lent.freshStorage else { return nil }
 
     plan._withUnsafeGuaranteedRef {
-      var quick = Quick($0, lent.first._withUnsafeGuaranteedRef { $0.layout.elementCount }, at: storage.pointer)
+      var quick = Quick($0, lent.first._withUnsafeGuaranteedRef { $0.layout.elementCount }, at: storage.address)
       quick.take(lent.first)
       if let second = lent.second { quick.take(second) }
       if let third = lent.third { quick.take(third) }

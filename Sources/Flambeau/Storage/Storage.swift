@@ -2,7 +2,8 @@ import Synchronization
 
 /// A block of bytes on a device, shared by the tensors that view it.
 final class Storage: Sendable {
-  nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
+  /// The first byte, on the device: only for the processor to read where that is the processor.
+  nonisolated(unsafe) let address: UnsafeMutableRawPointer
   /// The bytes that were asked for.
   let byteCount: Int
   let device: Device
@@ -12,36 +13,50 @@ final class Storage: Sendable {
     /// The row that is writing the bytes, unretained; 0 for none.
     let writer = Atomic<UInt>(0)
   #endif
-  /// Keeps foreign memory alive; nil when the allocator owns the block.
-  private let lender: Lender?
+  /// Keeps memory alive that is not the processor's allocator's: a ``Lender``, or a GPU's.
+  private let owner: (any AnyObject & Sendable)?
 
-  /// A fresh block of the caching allocator, 64-byte aligned, contents undefined.
+  /// A fresh block of the device's caching allocator, 64-byte aligned, contents undefined.
   init(byteCount: Int, device: Device = .cpu) throws(TensorError) {
-    pointer = try Memory.allocate(byteCount)
     self.byteCount = byteCount
     self.device = device
-    lender = nil
+    if device.isCPU {
+      address = try Memory.allocate(byteCount)
+      owner = nil
+    } else {
+      let memory = try GPUBackend.of(device).allocate(byteCount)
+      // Memory of no bytes lies nowhere.
+      address = UnsafeMutableRawPointer(bitPattern: UInt(memory.address)) ?? Storage.none.address
+      owner = memory
+    }
   }
 
-  /// Foreign memory, kept alive by `owner`, and given back by `release`.
+  /// Foreign memory of the processor, kept alive by `owner`, and given back by `release`.
   init(
     sharing pointer: UnsafeMutableRawPointer, byteCount: Int, owner: (any Sendable)?,
     release: (@Sendable () -> Void)? = nil
   ) {
-    self.pointer = pointer
+    address = pointer
     self.byteCount = byteCount
+    self.owner = Lender(owner: owner, release: release)
     device = .cpu
-    lender = Lender(owner: owner, release: release)
   }
 
-  /// The block came from the library's allocator, so it may be reused for a result.
-  var isOwned: Bool { lender == nil }
+  /// The first byte, for the processor. Rows that read it run on the processor only.
+  @inline(__always)
+  var pointer: UnsafeMutableRawPointer {
+    precondition(device.isCPU, "the processor cannot read the memory of a GPU")
+    return address
+  }
+
+  /// The block came from the processor's allocator, so it may be reused for a result.
+  var isOwned: Bool { owner == nil }
 
   /// No elements; what a poisoned tensor names.
   static let none = Storage(sharing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0, owner: nil)
 
   deinit {
-    if lender == nil { Memory.free(pointer, byteCount) }
+    if owner == nil { Memory.free(address, byteCount) }
   }
 }
 

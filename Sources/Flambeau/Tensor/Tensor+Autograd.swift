@@ -114,6 +114,6 @@ extension Tensor {
       return (edge, gradient)
     }
     guard count == 1 else { throw .autograd("grad can be implicitly created only for scalar outputs") }
-    return (edge, .ones(shape, dtype: dtype))
+    return (edge, .ones(shape, dtype: dtype, device: device))
   }
 }

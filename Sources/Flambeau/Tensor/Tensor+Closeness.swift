@@ -13,30 +13,33 @@ private struct Tolerance: Sendable {
 }
 
 private enum Closeness {
-  static let isClose: Operator<Tolerance> = Operator(
+  static let isClose: Operator<Tolerance> = Operator<Tolerance>(
     "isclose",
     forward: { (operands, tolerance) throws(TensorError) in
       let run = try Comparison(operands, tolerance)
-      let result = try Value(try Pointwise.resultLayout(operands), .bool)
-      Pointwise.run(run.program, operands, run.scalars, in: run.dtype, into: result.elements)
+      let result = try Value(try Pointwise.resultLayout(operands), .bool, on: operands.device)
+      try Pointwise.run(run.program, operands, run.scalars, in: run.dtype, into: result.elements)
       return result
-    })
+    }
+  ).onGPU()
 
-  static let allClose: Operator<Tolerance> = Operator(
+  static let allClose: Operator<Tolerance> = Operator<Tolerance>(
     "allclose",
-    forward: { (operands, tolerance) throws(TensorError) in try Comparison(operands, tolerance).all(operands) })
+    forward: { (operands, tolerance) throws(TensorError) in try Comparison(operands, tolerance).all(operands) }
+  ).onGPU()
 
-  static let equal: Operator<None> = Operator(
+  static let equal: Operator<None> = Operator<None>(
     "equal",
     forward: { (operands, _) throws(TensorError) in
       let (a, b) = (operands[0]!, operands[1]!)
       guard a.shape == b.shape else {
-        let value = try Value(Layout([]), .bool)
-        value.fillZero()
+        let value = try Value(Layout([]), .bool, on: a.device)
+        try value.fillZero()
         return value
       }
       return try Comparison(exactly: a.dtype.promoted(with: b.dtype)).all(operands)
-    })
+    }
+  ).onGPU()
 }
 
 /// A program that tells for two elements whether they are close, and the dtype it computes in.
@@ -81,13 +84,13 @@ private struct Comparison {
   /// Whether the program holds for every pair, as a scalar.
   func all(_ operands: Few<Tensor>) throws(TensorError) -> Value {
     let shape = try Pointwise.broadcastShape(operands)
-    let result = try Value(Layout(Shape(repeating: 1, count: shape.count)), .bool)
+    let result = try Value(Layout(Shape(repeating: 1, count: shape.count)), .bool, on: operands.device)
     let elements = operands.map { operand in
       let body = operand!.body
-      return Elements(body.storage.pointer, body.layout.broadcast(to: shape)!, body.dtype)
+      return body.elements(body.layout.broadcast(to: shape)!)
     }
-    withExtendedLifetime(operands) {
-      Reduction.run(
+    try withExtendedLifetime(operands) { () throws(TensorError) in
+      try Backend.reduce(
         .all, in: dtype.computeClass, elements, map: program, dims: Array(0..<shape.count), scalars: scalars,
         into: result.elements)
     }

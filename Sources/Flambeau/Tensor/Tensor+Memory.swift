@@ -13,7 +13,7 @@ extension Tensor {
       return
     }
     var memory: UnsafeMutableRawBufferPointer?
-    self = Tensor.create("empty") { () throws(TensorError) in
+    self = Tensor.create("empty", on: .cpu) { (_) throws(TensorError) in
       let value = try Value(Layout(shape), dtype)
       memory = UnsafeMutableRawBufferPointer(start: value.storage.pointer, count: value.storage.byteCount)
       return value
@@ -25,9 +25,10 @@ extension Tensor {
 
   /// A copy of `bytes`: the elements of `shape`, row-major. A `bool` is false where the byte is 0, true elsewhere.
   public init(
-    copying bytes: UnsafeRawBufferPointer, dtype: DType, shape: Shape, file: StaticString = #fileID, line: UInt = #line
+    copying bytes: UnsafeRawBufferPointer, dtype: DType, shape: Shape, device: Device? = nil,
+    file: StaticString = #fileID, line: UInt = #line
   ) {
-    self = Tensor.create("tensor", at: CallSite(file, line)) { () throws(TensorError) in
+    self = Tensor.create("tensor", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
       let needed = try shape.byteCount(of: dtype)
       guard needed == bytes.count else {
         throw .shape("\(bytes.count) bytes do not fill \(dtype) \(shape), which takes \(needed)")
@@ -35,7 +36,7 @@ extension Tensor {
       let value = try Value(Layout(shape), dtype)
       guard let start = bytes.baseAddress, needed > 0 else { return value }
       if dtype == .bool {
-        Elements(UnsafeMutableRawPointer(mutating: start), value.layout, .uint8).copy(to: value.elements)
+        Elements(UnsafeMutableRawPointer(mutating: start), value.layout, .uint8).copyOnProcessor(to: value.elements)
       } else {
         value.storage.pointer.copyMemory(from: start, byteCount: needed)
       }
@@ -62,7 +63,7 @@ extension Tensor {
     sharing memory: UnsafeMutableRawBufferPointer, dtype: DType, shape: Shape, strides: [Int]? = nil,
     owner: any Sendable, file: StaticString = #fileID, line: UInt = #line
   ) {
-    self = Tensor.create("from_numpy", at: CallSite(file, line)) { () throws(TensorError) in
+    self = Tensor.create("from_numpy", on: .cpu, at: CallSite(file, line)) { (_) throws(TensorError) in
       let layout = try Layout(shape, strides: strides, of: dtype, within: memory.count)
       let start = memory.baseAddress ?? Storage.none.pointer
       guard Int(bitPattern: start) % dtype.byteCount == 0 else {
@@ -77,7 +78,8 @@ extension Tensor {
     }
   }
 
-  /// Calls `body` with the elements, row-major: where they lie if the tensor is contiguous, else in a copy. They are there to
+  /// Calls `body` with the elements, row-major: where they lie if the tensor is contiguous in the
+  /// processor's memory, else in a copy. They are there to
   /// be read, and only until `body` returns. Of a poisoned tensor there are none.
   public func withUnsafeBytes<R, E: Error>(
     file: StaticString = #fileID, line: UInt = #line, _ body: (UnsafeRawBufferPointer) throws(E) -> R
@@ -110,10 +112,10 @@ extension Tensor {
       _ = Door.poisoned(by: poison, .current)
       return nil
     }
-    if dtype == self.dtype && isContiguous { return body.value }
+    if dtype == self.dtype && isContiguous && device.isCPU { return body.value }
     do throws(TensorError) {
       let value = try Value(Layout(shape), dtype)
-      body.elements.copy(to: value.elements)
+      try body.elements.copy(to: value.elements)
       return value
     } catch {
       _ = Door.refuse(error, "withUnsafeBytes", Few(self), at: site)

@@ -19,12 +19,20 @@ private struct TensorText {
   }
 
   var text: String {
-    if let poison = body.poison { return Self.opening + "<\(poison)>)" }
+    do throws(TensorError) {
+      if let poison = body.poison { throw poison }
+      return try whole()
+    } catch {
+      return Self.opening + "<\(error)>)"
+    }
+  }
+
+  private func whole() throws(TensorError) -> String {
     var parts = Self.opening
     if body.layout.elementCount == 0 {
       parts += "[]"
     } else {
-      var texts = texts
+      var texts = try texts()
       parts += block(dim: 0, indent: Self.opening.utf8.count, &texts)
     }
     return parts.appending(attributes, indent: Self.opening.utf8.count, lineWidth: options.lineWidth) + ")"
@@ -39,30 +47,19 @@ extension TensorText {
     return isSummarised && size - edge > edge ? [0..<edge, size - edge..<size] : [0..<size]
   }
 
-  private var texts: AlignedTexts {
-    if body.dtype.isFloatingPoint {
-      var numbers: [Double] = []
-      gather(body.layout, as: .float64, into: &numbers)
-      return AlignedTexts(numbers, options)
-    }
-    var numbers: [Int64] = []
-    gather(body.layout, as: .int64, into: &numbers)
-    return AlignedTexts(numbers, isBoolean: body.dtype == .bool)
+  private func texts() throws(TensorError) -> AlignedTexts {
+    if body.dtype.isFloatingPoint { return AlignedTexts(try gather(body.layout, of: Double.self), options) }
+    return AlignedTexts(try gather(body.layout, of: Int64.self), isBoolean: body.dtype == .bool)
   }
 
-  /// Appends the elements that print; `dtype` is that of `Number`.
-  private func gather<Number>(_ layout: Layout, as dtype: DType, into numbers: inout [Number]) {
-    if layout.rank == 0 || !isSummarised {
-      numbers += Array(unsafeUninitializedCapacity: layout.elementCount) { buffer, count in
-        let target = Elements(UnsafeMutableRawPointer(buffer.baseAddress!), Layout(layout.shape), dtype)
-        Elements(body.storage.pointer, layout, body.dtype).copy(to: target)
-        count = layout.elementCount
-      }
-      return
-    }
+  /// The elements that print.
+  private func gather<Number: TensorElement>(_ layout: Layout, of type: Number.Type) throws(TensorError) -> [Number] {
+    if layout.rank == 0 || !isSummarised { return try body.elements(layout).array() }
+    var numbers: [Number] = []
     for piece in pieces(layout.shape.at(0)) {
-      for i in piece { gather(layout.selected(0, i), as: dtype, into: &numbers) }
+      for i in piece { numbers += try gather(layout.selected(0, i), of: type) }
     }
+    return numbers
   }
 
   /// The elements from `dim` on, taken from the front of `texts`.

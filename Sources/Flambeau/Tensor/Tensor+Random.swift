@@ -4,39 +4,42 @@
 extension Tensor {
   /// Uniform numbers in [0, 1). Floating point only. Torch's `rand`.
   public static func rand(
-    _ shape: Shape, dtype: DType = .float32, generator: Generator? = nil, file: StaticString = #fileID,
+    _ shape: Shape, dtype: DType = .float32, device: Device? = nil, generator: Generator? = nil, file: StaticString = #fileID,
     line: UInt = #line
-  ) -> Tensor { empty(shape, dtype: dtype, file: file, line: line).uniform_(generator: generator, file: file, line: line) }
+  ) -> Tensor {
+    empty(shape, dtype: dtype, device: device, file: file, line: line).uniform_(generator: generator, file: file, line: line)
+  }
 
   /// Normal numbers of mean 0 and standard deviation 1. Floating point only. Torch's `randn`.
   public static func randn(
-    _ shape: Shape, dtype: DType = .float32, generator: Generator? = nil, file: StaticString = #fileID,
+    _ shape: Shape, dtype: DType = .float32, device: Device? = nil, generator: Generator? = nil, file: StaticString = #fileID,
     line: UInt = #line
-  ) -> Tensor { normal(mean: 0, std: 1, shape, dtype: dtype, generator: generator, file: file, line: line) }
+  ) -> Tensor { normal(mean: 0, std: 1, shape, dtype: dtype, device: device, generator: generator, file: file, line: line) }
 
   /// Normal numbers. Floating point only. Torch's `normal`.
   public static func normal(
-    mean: Double, std: Double, _ shape: Shape, dtype: DType = .float32, generator: Generator? = nil,
+    mean: Double, std: Double, _ shape: Shape, dtype: DType = .float32, device: Device? = nil, generator: Generator? = nil,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    empty(shape, dtype: dtype, file: file, line: line)
+    empty(shape, dtype: dtype, device: device, file: file, line: line)
       .normal_(mean: mean, std: std, generator: generator, file: file, line: line)
   }
 
   /// Whole numbers of low..<high. Torch's `randint`.
   public static func randint(
-    _ low: Int = 0, _ high: Int, _ shape: Shape, dtype: DType = .int64, generator: Generator? = nil,
+    _ low: Int = 0, _ high: Int, _ shape: Shape, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    empty(shape, dtype: dtype, file: file, line: line)
+    empty(shape, dtype: dtype, device: device, file: file, line: line)
       .random_(from: low, to: high, generator: generator, file: file, line: line)
   }
 
   /// 0..<count in random order. Torch's `randperm`.
   public static func randperm(
-    _ count: Int, dtype: DType = .int64, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
+    _ count: Int, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil, file: StaticString = #fileID,
+    line: UInt = #line
   ) -> Tensor {
-    let order = create("randperm", at: CallSite(file, line)) { () throws(TensorError) in
+    let order = create("randperm", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
       guard dtype != .bool else { throw .dtype("randperm is not implemented for bool") }
       if count > 0 { _ = try dtype.element(Number(count), .integer) }
       let value = try Value(checked: [count], .int64)

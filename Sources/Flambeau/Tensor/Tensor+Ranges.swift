@@ -2,19 +2,20 @@
 extension Tensor {
   /// 0, 1, … below `end`. Torch's `arange`.
   public static func arange(
-    _ end: Int, dtype: DType = .int64, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { arange(0, end, dtype: dtype, file: file, line: line) }
+    _ end: Int, dtype: DType = .int64, device: Device? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { arange(0, end, dtype: dtype, device: device, file: file, line: line) }
 
   /// 0, 1, … below `end`. Torch's `arange`.
   public static func arange(
-    _ end: Double, dtype: DType = .float32, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { arange(0, end, dtype: dtype, file: file, line: line) }
+    _ end: Double, dtype: DType = .float32, device: Device? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { arange(0, end, dtype: dtype, device: device, file: file, line: line) }
 
   /// `start`, `start + step`, … up to, but without, `end`. Torch's `arange`.
   public static func arange(
-    _ start: Int, _ end: Int, step: Int = 1, dtype: DType = .int64, file: StaticString = #fileID, line: UInt = #line
+    _ start: Int, _ end: Int, step: Int = 1, dtype: DType = .int64, device: Device? = nil, file: StaticString = #fileID,
+    line: UInt = #line
   ) -> Tensor {
-    create("arange", at: CallSite(file, line)) { () throws(TensorError) in
+    create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
       let count = try rangeCount(Double(start), Double(end), Double(step), dtype)
       return try sequence(count, dtype, computedIn: .int64) { (place: UnsafeMutablePointer<Int64>) in
         for i in 0..<count { place[i] = Int64(start &+ i &* step) }
@@ -26,21 +27,22 @@ extension Tensor {
   ///
   /// For an integer `dtype` start and step lose their fractions; for int64 the end does too, before the numbers are counted.
   public static func arange(
-    _ start: Double, _ end: Double, step: Double = 1, dtype: DType = .float32, file: StaticString = #fileID,
+    _ start: Double, _ end: Double, step: Double = 1, dtype: DType = .float32, device: Device? = nil,
+    file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
     if dtype.isInteger, let first = Int(exactly: start.rounded(.towardZero)),
       let last = Int(exactly: end.rounded(.towardZero)), let stride = Int(exactly: step.rounded(.towardZero))
     {
-      if dtype == .int64 { return arange(first, last, step: stride, dtype: dtype, file: file, line: line) }
-      return create("arange", at: CallSite(file, line)) { () throws(TensorError) in
+      if dtype == .int64 { return arange(first, last, step: stride, dtype: dtype, device: device, file: file, line: line) }
+      return create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
         let count = try rangeCount(start, end, step, dtype)
         return try sequence(count, dtype, computedIn: .int64) { (place: UnsafeMutablePointer<Int64>) in
           for i in 0..<count { place[i] = Int64(first &+ i &* stride) }
         }
       }
     }
-    return create("arange", at: CallSite(file, line)) { () throws(TensorError) in
+    return create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
       let count = try rangeCount(start, end, step, dtype)
       return try sequence(count, dtype, computedIn: .float64) { (place: UnsafeMutablePointer<Double>) in
         for i in 0..<count { place[i] = start + Double(i) * step }
@@ -50,10 +52,10 @@ extension Tensor {
 
   /// `steps` numbers from `start` to `end`, both included. Torch's `linspace`.
   public static func linspace(
-    _ start: Double, _ end: Double, steps: Int, dtype: DType = .float32, file: StaticString = #fileID,
+    _ start: Double, _ end: Double, steps: Int, dtype: DType = .float32, device: Device? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
-    create("linspace", at: CallSite(file, line)) { () throws(TensorError) in
+    create("linspace", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
       guard steps >= 0 else { throw .argument("number of steps must be non-negative") }
       guard dtype != .bool else { throw .dtype("linspace is not implemented for bool") }
       for bound in [start, end] { _ = try dtype.element(Number(bound), .floatingPoint) }
@@ -69,10 +71,10 @@ extension Tensor {
 
   /// `steps` powers of `base`, whose exponents go from `start` to `end`, both included. Torch's `logspace`.
   public static func logspace(
-    _ start: Double, _ end: Double, steps: Int, base: Double = 10, dtype: DType = .float32,
+    _ start: Double, _ end: Double, steps: Int, base: Double = 10, dtype: DType = .float32, device: Device? = nil,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    let exponents = linspace(start, end, steps: steps, dtype: .float64, file: file, line: line)
+    let exponents = linspace(start, end, steps: steps, dtype: .float64, device: device, file: file, line: line)
     return ops.binary.pow(Number(base), .floatingPoint, exponents, at: CallSite(file, line)).to(dtype)
   }
 
@@ -99,7 +101,7 @@ extension Tensor {
     withExtendedLifetime(numbers.storage) { fill(numbers.elements.start.assumingMemoryBound(to: Element.self)) }
     if dtype == `class` { return numbers }
     let result = try Value(numbers.layout, dtype)
-    withExtendedLifetime(numbers.storage) { numbers.elements.copy(to: result.elements) }
+    withExtendedLifetime(numbers.storage) { numbers.elements.copyOnProcessor(to: result.elements) }
     return result
   }
 }

@@ -22,7 +22,12 @@ extension Tensor {
       _ = Door.refuse(error, "item", Few(self), at: CallSite(file, line))
       return nothing
     }
-    return body.elements.only()
+    do throws(TensorError) {
+      return try body.elements.only()
+    } catch {
+      _ = Door.refuse(error, "item", Few(self), at: CallSite(file, line))
+      return nothing
+    }
   }
 
   /// Throws if the only element is not within an integer dtype's range.
@@ -31,13 +36,13 @@ extension Tensor {
     let low = target.isSigned ? Int64.min >> spare : 0
     let high = target.isSigned ? Int64.max >> spare : Int64(UInt64.max >> spare)
     if dtype.isFloatingPoint {
-      let value: Double = body.elements.only()
+      let value: Double = try body.elements.only()
       if value.isNaN { throw .argument("cannot convert float NaN to integer") }
       if value.isInfinite { throw .argument("cannot convert float infinity to integer") }
       let whole = value.rounded(.towardZero)
       if whole >= Double(low) && whole < Double(high) + 1 { return }
     } else {
-      let value: Int64 = body.elements.only()
+      let value: Int64 = try body.elements.only()
       if value >= low && value <= high { return }
     }
     throw .argument("value cannot be converted to type \(target) without overflow")
@@ -46,16 +51,22 @@ extension Tensor {
 
 extension Elements {
   /// The only element, converted.
-  fileprivate func only<Number: TensorElement>() -> Number {
-    withUnsafeTemporaryAllocation(of: Number.self, capacity: 1) { cell in
-      copy(to: Elements(UnsafeMutableRawPointer(cell.baseAddress!), Layout(layout.shape), Number.dtype))
+  func only<Number: TensorElement>() throws(TensorError) -> Number {
+    try withUnsafeTemporaryAllocation(of: Number.self, capacity: 1) { (cell) throws(TensorError) in
+      try copy(to: Elements(UnsafeMutableRawPointer(cell.baseAddress!), Layout(layout.shape), Number.dtype))
       return cell[0]
     }
   }
 
   fileprivate static func converted<Number: TensorElement>(_ value: Double) -> Number {
     var value = value
-    return withUnsafeMutableBytes(of: &value) { Elements($0.baseAddress!, Layout([]), .float64).only() }
+    return withUnsafeMutableBytes(of: &value) { bytes in
+      withUnsafeTemporaryAllocation(of: Number.self, capacity: 1) { cell in
+        Elements(bytes.baseAddress!, Layout([]), .float64).copyOnProcessor(
+          to: Elements(UnsafeMutableRawPointer(cell.baseAddress!), Layout([]), Number.dtype))
+        return cell[0]
+      }
+    }
   }
 }
 

@@ -100,7 +100,15 @@ final class TensorBody: @unchecked Sendable {
   }
 
   @inline(__always)
-  var elements: Elements { Elements(storage.pointer, layout, dtype) }
+  var elements: Elements { elements(layout) }
+
+  /// What another layout shows of the same storage.
+  @inline(__always)
+  func elements(_ layout: Layout) -> Elements { Elements(storage.address, layout, dtype, on: storage.device) }
+
+  /// Where the elements live.
+  @inline(__always)
+  var device: Device { storage.device }
 
   @inline(__always)
   var value: Value { Value(storage, layout, dtype) }
@@ -137,10 +145,14 @@ struct Value {
 
   /// Fresh memory for `layout`, contents undefined. The layout is dense.
   @inline(__always)
-  init(_ layout: Layout, _ dtype: DType) throws(TensorError) {
-    self.init(try Storage(byteCount: layout.elementCount * dtype.byteCount), layout, dtype)
+  init(_ layout: Layout, _ dtype: DType, on device: Device = .cpu) throws(TensorError) {
+    self.init(try Storage(byteCount: layout.elementCount * dtype.byteCount, device: device), layout, dtype)
   }
 
   @inline(__always)
-  var elements: Elements { Elements(storage.pointer, layout, dtype) }
+  var elements: Elements { elements(layout) }
+
+  /// What another layout shows of the same storage.
+  @inline(__always)
+  func elements(_ layout: Layout) -> Elements { Elements(storage.address, layout, dtype, on: storage.device) }
 }

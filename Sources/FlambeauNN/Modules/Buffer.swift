@@ -31,6 +31,11 @@ public final class Buffer: Sendable {
   /// The dtype of the elements.
   public var dtype: DType { tensor.dtype }
 
+  func move(to device: Device) {
+    let old = tensor
+    if old.device != device { tensor = noGrad { old.to(device) } }
+  }
+
   func convert(to dtype: DType) {
     let old = tensor
     if old.dtype != dtype { tensor = noGrad { old.to(dtype) } }

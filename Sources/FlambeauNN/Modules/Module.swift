@@ -103,6 +103,22 @@ extension Module {
     return self
   }
 
+  /// All parameters and buffers on `device`, in the same boxes, gradients too. Torch's `to`.
+  ///
+  /// An optimizer keeps what it has made for a parameter where that was: move a module before its first step.
+  @discardableResult
+  public func to(_ device: Device) -> Self {
+    if Context.current.isFailed { return self }
+    for parameter in parameters() { parameter.move(to: device) }
+    for buffer in buffers() { buffer.move(to: device) }
+    return self
+  }
+
+  /// `to(.cuda(index))`.
+  @discardableResult public func cuda(_ index: Int = 0) -> Self { to(Device.cuda(index)) }
+  /// `to(.cpu)`.
+  @discardableResult public func cpu() -> Self { to(Device.cpu) }
+
   /// `to(.float16)`.
   @discardableResult public func half() -> Self { to(.float16) }
   /// `to(.bfloat16)`.

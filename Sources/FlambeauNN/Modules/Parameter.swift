@@ -20,9 +20,9 @@ public final class Parameter: Sendable {
     get {
       let tensor = self.tensor
       guard let gradient = tensor.grad else { return nil }
-      if gradient.dtype == tensor.dtype { return gradient }
-      // From a graph that was recorded before the parameter was converted.
-      tensor.grad = noGrad { gradient.to(tensor.dtype) }
+      if gradient.dtype == tensor.dtype && gradient.device == tensor.device { return gradient }
+      // From a graph that was recorded before the parameter was converted or moved.
+      tensor.grad = noGrad { gradient.to(tensor.device, dtype: tensor.dtype) }
       return tensor.grad
     }
     set { tensor.grad = newValue }
@@ -40,6 +40,12 @@ public final class Parameter: Sendable {
   public var dtype: DType { tensor.dtype }
   /// The number of elements.
   public var count: Int { tensor.count }
+
+  /// The elements on `device`, in the same box.
+  func move(to device: Device) {
+    let old = tensor
+    if old.device != device { box.value = old.replaced(by: noGrad { old.to(device) }) }
+  }
 
   /// The elements as `dtype`, in the same box.
   func convert(to dtype: DType) {

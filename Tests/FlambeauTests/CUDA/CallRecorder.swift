@@ -27,13 +27,26 @@ final class CallRecorder: @unchecked Sendable {
     CallRecorder.$current.withValue(self, operation: body)
   }
 
-  /// All recorders hear of their calls while `body` runs.
+  private static let lock = Lock()
+  /// Tests that listen at this time; guarded by the lock.
+  nonisolated(unsafe) private static var listenerCount = 0
+
+  /// All recorders hear of their calls while `body` runs, whatever other tests begin or end.
   static func listening<R>(_ body: () throws -> R) rethrows -> R {
-    KernelCall.observe { call, run in
-      guard let recorder = CallRecorder.current else { return run() }
-      recorder.hear(call, run)
+    lock.withLock {
+      listenerCount += 1
+      if listenerCount > 1 { return }
+      KernelCall.observe { call, run in
+        guard let recorder = CallRecorder.current else { return run() }
+        recorder.hear(call, run)
+      }
     }
-    defer { KernelCall.observe(nil) }
+    defer {
+      lock.withLock {
+        listenerCount -= 1
+        if listenerCount == 0 { KernelCall.observe(nil) }
+      }
+    }
     return try body()
   }
 
@@ -44,7 +57,9 @@ final class CallRecorder: @unchecked Sendable {
     let isWanted = keepsAll || kept[key, default: 0] < perKernel
     var variants: [RecordedCall] = []
     // Positions of 64 bits, and rows walked from end to end: what only operands too large for a test would ask for.
-    if isWanted && kept.count % CallRecorder.variantInterval == 0 {
+    var isLargeTask = false
+    if case .task = call { isLargeTask = keepsAll }
+    if isWanted && (isLargeTask || kept.count % CallRecorder.variantInterval == 0) {
       variants.append(RecordedCall(call, place: place + ", as if large", on: device, wide: true, longestHeld: 1))
     }
     // What runs inside belongs to this call.

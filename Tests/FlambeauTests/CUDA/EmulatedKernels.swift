@@ -3,7 +3,7 @@ import Foundation
 @testable import Flambeau
 
 /// Kernels compiled for this machine by clang and Tests/Emulation/cuda.h, in one shared object.
-final class EmulatedKernels {
+final class EmulatedKernels: @unchecked Sendable {
   /// The toolchain's clang; nil, with a printed reason, where there is none.
   static let compiler: String? = {
     let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
@@ -21,14 +21,15 @@ final class EmulatedKernels {
   private let library: UnsafeMutableRawPointer
   private var functions: [String: Function] = [:]
 
+  /// The shared object.
+  let path: String
+
   init(_ sources: [KernelSource]) throws {
-    library = try EmulatedKernels.withFolder { folder in
-      let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
-      guard let library = dlopen(object.path, RTLD_NOW | RTLD_LOCAL) else {
-        throw Failure(description: String(cString: dlerror()))
-      }
-      return library
-    }
+    let folder = try EmulatedKernels.newFolder()
+    let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
+    path = object.path
+    guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else { throw Failure(description: String(cString: dlerror())) }
+    self.library = library
     for source in sources {
       functions[source.name] = unsafeBitCast(dlsym(library, "run_\(source.name)"), to: Function.self)
     }
@@ -39,9 +40,14 @@ final class EmulatedKernels {
     try withFolder { folder in [UInt8](try Data(contentsOf: compile(text([source]), in: folder, "-O0", "-w"))) }
   }
 
-  static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
+  private static func newFolder() throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-kernels-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder
+  }
+
+  static func withFolder<R>(_ body: (URL) throws -> R) throws -> R {
+    let folder = try newFolder()
     defer { try? FileManager.default.removeItem(at: folder) }
     return try body(folder)
   }
@@ -68,15 +74,23 @@ final class EmulatedKernels {
     return object
   }
 
-  deinit { dlclose(library) }
+  deinit {
+    dlclose(library)
+    try? FileManager.default.removeItem(at: URL(fileURLWithPath: path).deletingLastPathComponent())
+  }
+
+  func contains(_ source: KernelSource) -> Bool { functions[source.name] != nil }
 
   private static func text(_ sources: [KernelSource]) -> String {
-    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n"
+    // What many share is compiled once.
+    var text = "#include \"cuda.h\"\n\(KernelSource.prelude)\n\(KernelSource.tiles)\n"
     for (i, source) in sources.enumerated() {
-      let waits = ["joined", "__sync", "from_below"].contains { source.text.contains($0) }
+      let waits = ["joined(", "joined<", "joined_in_warp", "__sync", "from_below", "from_lane", "lanes_alike"].contains {
+        source.text.contains($0)
+      }
       text += """
         namespace n\(i) {
-        \(source.text)
+        \(source.text.replacingOccurrences(of: KernelSource.tiles, with: ""))
         }
         extern "C" __attribute__((visibility("default"))) const int64_t bytes_\(source.name) = sizeof(n\(i)::Arguments);
         extern "C" __attribute__((visibility("default"))) const char *run_\(source.name)(const emulated_launch *launch, const void *bytes, int64_t count) {
@@ -99,12 +113,17 @@ final class EmulatedKernels {
     workspace.initializeMemory(as: UInt8.self, repeating: 0xf7)
     var ranges = memory
     if work.workspaceByteCount > 256 { ranges.append(UnsafeRawBufferPointer(rebasing: workspace[256...])) }
+    let cell = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 8)
+    defer { cell.deallocate() }
+    cell.storeBytes(of: 0, as: Int64.self)
+    ranges.append(UnsafeRawBufferPointer(cell))
+    let fault = KernelFaults.Cell(address: UInt64(UInt(bitPattern: cell.baseAddress!)), number: 1)
     let bounds = ranges.filter { $0.baseAddress != nil }.flatMap { range -> [UInt64] in
       let start = UInt64(UInt(bitPattern: range.baseAddress!))
       return [start, start + UInt64(range.count)]
     }
     for launch in work.launches {
-      let arguments = launch.arguments.bytes(workspace: UInt64(UInt(bitPattern: workspace.baseAddress!)))
+      let arguments = launch.arguments.bytes(workspace: UInt64(UInt(bitPattern: workspace.baseAddress!)), fault: fault)
       let words = [launch.grid.x, launch.grid.y, launch.block.x, launch.block.y, launch.sharedByteCount]
       let failure = bounds.withUnsafeBufferPointer { bounds in
         let head = words.map(Int64.init) + [Int64(Int(bitPattern: bounds.baseAddress)), Int64(bounds.count / 2)]
@@ -115,6 +134,7 @@ final class EmulatedKernels {
         }
       }
       if let failure { return "\(launch.source.name): \(failure)" }
+      if cell.load(as: Int64.self) != 0 { return "\(launch.source.name) reports a fault" }
     }
     return nil
   }

@@ -6,6 +6,7 @@ import Testing
 /// A driver of emulated GPUs (Tests/Emulation/driver.cpp), with its own memory and its own notes. What it queues runs when it is waited for.
 final class FakeDriver: Sendable {
   let driver: Driver
+  let library: NVIDIALibrary
   private let configure: Configure
   private let calling: (count: Count, text: Text)
   private let misusing: (count: Count, text: Text)
@@ -46,6 +47,7 @@ final class FakeDriver: Sendable {
       try code.write(to: file)
       return try NVIDIALibrary.open(file: file.path)
     }
+    self.library = library
     configure = try library.function("fake_configure")
     calling = (try library.function("fake_call_count"), try library.function("fake_call"))
     misusing = (try library.function("fake_misuse_count"), try library.function("fake_misuse"))

@@ -19,10 +19,14 @@ import Testing
         }
       }
       for large in LargeCall.all { recorder.record(large.name, all: true, large.run) }
+      for call in TrainingCalls.all() { recorder.record("training", all: true, call) }
     }
     print("\(recorder.seen) calls of the backend, \(recorder.sources.count) kernels, \(Date().timeIntervalSince(start)) s")
     return recorder
   }()
+
+  /// Of all recorded calls.
+  static let kernels = Result { try EmulatedKernels(recorder.sources) }
 
   private static func run(_ sample: SampleCase) {
     _ = try? withTensorErrors {
@@ -41,14 +45,15 @@ import Testing
     let places = Set(recorder.calls.map(\.place))
     #expect(places.count > 1000 && LargeCall.all.allSatisfy { places.contains($0.name) })
     var start = Date()
-    let kernels = try EmulatedKernels(recorder.sources)
+    let kernels = try Self.kernels.get()
     print("clang: \(Date().timeIntervalSince(start)) s")
     start = Date()
     var differences: [String] = []
     for call in recorder.calls {
       if let difference = call.difference(kernels) { differences.append("\(call.place): \(difference)") }
     }
-    print("\(recorder.calls.count) calls on emulated threads: \(Date().timeIntervalSince(start)) s")
+    let tasks = recorder.calls.count { if case .task = $0.call { true } else { false } }
+    print("\(recorder.calls.count) calls, \(tasks) of them tasks, on emulated threads: \(Date().timeIntervalSince(start)) s")
     #expect(differences.isEmpty, "\(differences.count) differ:\n\(differences.prefix(40).joined(separator: "\n"))")
   }
 }

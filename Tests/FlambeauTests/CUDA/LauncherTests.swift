@@ -103,6 +103,78 @@ import Testing
         + "nothing runs on cuda:0 any more in this process")
   }
 
+  /// Reads of a table of ten at positions on an emulated GPU.
+  private static func gather(_ positions: [Int64], _ launcher: Launcher, on stream: GPUStream) throws -> [Float] {
+    let memory = try launcher.memory.allocate(1024, on: stream)
+    let table = (0..<10).map { Float($0) + 0.5 }
+    try table.withUnsafeBytes { try stream.copy($0.baseAddress!, to: memory.address, 40) }
+    try positions.withUnsafeBytes { try stream.copy($0.baseAddress!, to: memory.address + 256, $0.count) }
+    try stream.fill(memory.address + 512, with: 0, 4 * positions.count)
+    func elements(_ offset: UInt64, _ count: Int, _ dtype: DType) -> Elements {
+      Elements(UnsafeMutableRawPointer(bitPattern: UInt(memory.address + offset))!, Layout([count]), dtype)
+    }
+    let (from, at, to) = (
+      elements(0, 10, .float32), elements(256, positions.count, .int64), elements(512, positions.count, .float32)
+    )
+    let task = IndexTask(
+      move: .read, walk: IndexWalk(along: 0, table: from.layout, index: at.layout, value: to.layout),
+      over: IndexWalk.Operands(value: to, table: from, index: at))
+    try launcher.run(KernelCall.task(task).work(on: stream.gpu.properties.shape), on: stream, for: "gather")
+    var result = [Float](repeating: -1, count: positions.count)
+    try result.withUnsafeMutableBytes { try stream.copy(memory.address + 512, to: $0.baseAddress!, $0.count) }
+    return result
+  }
+
+  @Test(arguments: [false, true]) func aPositionOutsideIsReportedAndLeftAlone(isSynchronous: Bool) throws {
+    try FakeDriver.with(isSynchronous: isSynchronous) { fake, gpu in
+      let (launcher, stream) = (Self.launcher(gpu), try GPUStreams(of: gpu).next())
+      #expect(try Self.gather([3, 0, 9], launcher, on: stream) == [3.5, 0.5, 9.5])
+      for bad in [10, -1, .max, .min] as [Int64] {
+        let error = #expect(throws: TensorError.self) { try Self.gather([3, bad], launcher, on: stream) }
+        #expect(error?.kind == .index)
+        #expect(error?.message.hasPrefix("index out of range in index_read_") == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains(" of gather on cuda:0") == true)
+        // It is said once, and the GPU goes on.
+        try gpu.synchronize()
+        #expect(try Self.gather([1], launcher, on: stream) == [1.5])
+      }
+    }
+  }
+
+  /// Offsets are made of positions nobody has looked at: those outside lead nowhere, for whatever is read or written there.
+  @Test func offsetsOfPositionsOutsideLeadNowhere() throws {
+    let positions = Tensor([0, 3, -4, -5, 4, 1]), columns = Tensor([0, 1, 1, 0, 0, 9])
+    let offsets = Tensor.zeros([6], dtype: .int64)
+    let values = Tensor([10, 11, 12, 13, 14, 15] as [Float]), table = Tensor.zeros([4, 2])
+    let shape = DeviceShape(multiprocessorCount: 1, sharedByteCount: 48 << 10)
+    var work = KernelWork()
+    for (index, size, stride) in [(positions, 4, 2), (columns, 2, 1)] {
+      IndexOffsets(
+        size: size, stride: stride, negative: true, positions: index.body.elements, offsets: offsets.body.elements
+      ).append(to: &work, on: shape, wide: false)
+    }
+    var walk = IndexWalk(step: 1)
+    walk.append(size: 6, index: 1, value: 1, table: 0, isFree: false)
+    let operands = IndexWalk.Operands(
+      value: values.body.elements, table: table.body.elements, index: offsets.body.elements)
+    IndexTask(move: .write, walk: walk, over: operands).append(to: &work, on: shape, wide: false)
+    let memory = [positions, columns, offsets, values, table].map { tensor in
+      let span = tensor.body.elements.span!
+      return UnsafeRawBufferPointer(start: span.start, count: span.byteCount)
+    }
+    let kernels = try EmulatedKernels(Array(Set(work.launches.map(\.source))))
+    var reports = 0
+    for launch in work.launches {
+      var one = KernelWork()
+      one.launches = [launch]
+      if kernels.run(one, memory: memory)?.hasSuffix("reports a fault") == true { reports += 1 }
+    }
+    #expect(reports == 3)
+    #expect(offsets.array(of: Int.self) == [0, 7, 1, .min, .min, .min])
+    #expect(table.array(of: Float.self) == [10, 12, 0, 0, 0, 0, 0, 11])
+    withExtendedLifetime((positions, columns, values)) {}
+  }
+
   @Test func launchesThatCannotBeAreNamed() throws {
     try FakeDriver.with { _, gpu in
       let (launcher, stream) = (Self.launcher(gpu), GPUStreams(of: gpu).standard)

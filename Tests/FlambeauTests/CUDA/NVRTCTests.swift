@@ -17,11 +17,14 @@ extension KernelSourceTests {
   @Test(.enabled(if: compiler != nil, "no NVRTC")) func aSampleOfKernelsCompiles() throws {
     let compiler = Self.compiler!
     let sources = Self.recorder.sources
+    // One of each kind, whatever the sample has.
+    let kinds = Dictionary(grouping: sources) { $0.name.split(separator: "_").dropLast().joined(separator: "_") }
+    let ofEachKind = kinds.values.compactMap(\.first) + PhiloxTests.sources
     let start = Date()
     var counts: [String: Int] = [:]
     for (turn, architecture) in [compiler.architectures[0], 80, 90].enumerated() {
       // All would take minutes.
-      let chosen = stride(from: turn, to: sources.count, by: 60).map { sources[$0] }
+      let chosen = Set(stride(from: turn, to: sources.count, by: 60).map { sources[$0] } + ofEachKind)
       let text = KernelSource.prelude + chosen.enumerated().map { "namespace n\($0) {\n\($1.text)\n}\n" }.joined()
       let code = try compiler.compile(
         text, name: "kernels.cu", options: KernelSource.options(architecture: "sm_\(architecture)"))
@@ -43,6 +46,32 @@ extension KernelSourceTests {
       let text = String(decoding: ptx, as: UTF8.self)
       #expect(text.contains("ld.global.v"), "\(dtype) loads:\n\(text)")
       #expect(text.contains("st.global.v"), "\(dtype) stores:\n\(text)")
+    }
+  }
+
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func halvesAreMultipliedByTensorCores() throws {
+    let device = DeviceShape(multiprocessorCount: 132, sharedByteCount: 48 << 10)
+    for (dtype, name) in [(DType.float16, "f16"), (.bfloat16, "bf16")] {
+      func zeros(_ shape: Shape) -> Elements { Tensor.zeros(shape, dtype: dtype).body.elements }
+      let geometry = ConvolutionGeometry(
+        batch: 2, inChannels: 64, outChannels: 64, input: Size2D(16, 16), kernel: Size2D(3, 3), padding: Size2D(1, 1))
+      let (q, heads) = (zeros([2, 4, 128, 64]), zeros([2, 4, 128, 64]))
+      let tasks: [any KernelTask] = [
+        ProductTask(a: zeros([256, 256]), b: zeros([256, 256]), c: zeros([256, 256])),
+        ConvolutionTask(
+          direction: .forward, geometry: geometry, input: zeros([2, 64, 16, 16]), weight: zeros([64, 64, 3, 3]),
+          output: zeros([2, 64, 16, 16]), bias: nil),
+        AttentionTask(
+          inputs: AttentionInputs(q: q, k: heads, v: heads, bias: nil, isCausal: true, scale: 0.125),
+          result: zeros([2, 4, 128, 64]), logSums: Tensor.zeros([2, 4, 128]).body.elements),
+      ]
+      for task in tasks {
+        let source = KernelCall.task(task).work(on: device).launches[0].source
+        let ptx = try Self.compiler!.compile(
+          source.whole, name: source.name, options: KernelSource.options(architecture: "compute_80"))
+        let text = String(decoding: ptx, as: UTF8.self)
+        #expect(text.contains("mma.sync.aligned.m16n8k16.row.col.f32.\(name).\(name).f32"), "\(source.name) of \(dtype)")
+      }
     }
   }
 }

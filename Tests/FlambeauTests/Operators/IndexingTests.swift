@@ -7,6 +7,43 @@ import Testing
   private let rows = Tensor([0, 2])
   private let zero = Tensor(3 as Float)
 
+  /// Large tables are copied piece by piece as they are scattered to, where the positions reach them in order.
+  @Test(arguments: [
+    ([512, 96], [512, 80], 1), ([512, 96], [400, 80], 1), ([512, 96], [700, 80], 0), ([16, 64, 48], [16, 64, 48], 1),
+    ([16, 64, 48], [16, 90, 48], 1), ([40_000], [50_000], 0), ([1, 40_000], [1, 50_000], 1),
+  ])
+  func scatteringACopyIsScatteringInPlace(_ table: [Int], _ places: [Int], _ dim: Int) {
+    for dtype in [DType.float32, .int64, .bfloat16] {
+      let x = (Tensor.randn(Shape(table)) * 100).to(dtype), source = (Tensor.randn(Shape(places)) * 100).to(dtype)
+      let index = Tensor.randint(0, table[dim], Shape(places))
+      let across = table.count > 1 ? x.transpose(0, 1).contiguous().transpose(0, 1) : x
+      for x in [x, across] {
+        let before = x.clone()
+        #expect(
+          x.scatterAdd(dim: dim, index: index, source: source).isEqual(
+            to:
+              x.clone().scatterAdd_(dim: dim, index: index, source: source)))
+        #expect(
+          x.scatter(dim: dim, index: index, source: source).isEqual(
+            to: x.clone().scatter_(dim: dim, index: index, source: source)))
+        #expect(x.isEqual(to: before))
+      }
+    }
+  }
+
+  /// Large results are written past the caches.
+  @Test func largeGathersHaveTheElementsOfSmallOnes() {
+    let x = Tensor.randn([2050, 300]), index = Tensor.randint(0, 300, [2050, 2055])
+    let all = x.gather(dim: 1, index: index)
+    for rows in stride(from: 0, to: 2050, by: 410) {
+      let part = x.narrow(0, start: rows, length: 410).gather(dim: 1, index: index.narrow(0, start: rows, length: 410))
+      #expect(all.narrow(0, start: rows, length: 410).isEqual(to: part))
+    }
+    let outside = index
+    outside[2000, 2000] = 300
+    #expect(throws: TensorError.self) { try withTensorErrors { _ = x.gather(dim: 1, index: outside) } }
+  }
+
   @Test(.enabled(if: Torch.isThere, "no Python with torch"))
   func refusalsHaveTorchsSentences() throws {
     let (x, rows, zero) = (x, rows, zero)

@@ -124,14 +124,14 @@ struct Draw {
     if layout % 3 == 2 && rank == 1 { place = place.moved(to: 1) }
     let reach = (place.bounds?.upperBound ?? 0) + 1
     let memory = try! Value(Layout([reach]), dtype)
-    memory.fillZero()
+    try! memory.fillZero()
     let target = Elements(memory.storage.pointer, place, dtype)
     if layout % 3 == 0 {
       let first = dense.narrow(0, start: 0, length: 1)
       let single = Elements(memory.storage.pointer, Layout(shape.replacing(0, with: 1)), dtype)
-      first.body.elements.copy(to: single)
+      first.body.elements.copyOnProcessor(to: single)
     } else {
-      dense.body.elements.copy(to: target)
+      dense.body.elements.copyOnProcessor(to: target)
     }
     return Tensor(TensorBody(Value(memory.storage, place, dtype)))
   }

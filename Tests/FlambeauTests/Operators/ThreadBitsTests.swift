@@ -24,6 +24,81 @@ import Testing
       #expect(large > Table.entries.count / 2)
     }
   }
+
+  /// Few threads share the sequences of these runs, many the units.
+  @Test func recurrencesHaveTheSameBitsOnAnyNumberOfThreads() async {
+    await #expect(processExitsWith: .success) {
+      for cell in [RecurrentCell.tanh, .relu, .lstm, .gru] {
+        for isReversed in [false, true] {
+          for dtype in [DType.float32, .float64] {
+            let run = GrownRecurrence(cell, isReversed: isReversed, dtype)
+            threadCount = 1
+            let (alone, composed) = (run.values(), run.valuesInTensorOperations())
+            for (i, value) in alone.enumerated() {
+              #expect(
+                value.allClose(composed[i], rtol: 1e-4, atol: 1e-4), "\(cell), \(dtype), reversed \(isReversed), value \(i)")
+            }
+            for threads in [2, 3, 16] {
+              threadCount = threads
+              let same = zip(run.values(), alone).allSatisfy { $0.bits == $1.bits }
+              #expect(same, "\(cell), \(dtype), reversed \(isReversed): other bits with \(threads) threads than with one")
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// Sequences of several lengths, and units that fill no whole number of blocks.
+private struct GrownRecurrence {
+  private let cell: RecurrentCell
+  private let run: RecurrentRun
+  private let operands: [Tensor?]
+  private let cotangent: Tensor
+
+  init(_ cell: RecurrentCell, isReversed: Bool, _ dtype: DType) {
+    self.cell = cell
+    run = RecurrentRun(batchSizes: [58, 58, 41, 29, 8, 3], isReversed: isReversed)
+    let (n, size) = (58, 104)
+    let generator = Generator(seed: 7)
+    func numbers(_ shape: Shape, _ scale: Double) -> Tensor {
+      (Tensor.randn(shape, dtype: dtype, generator: generator) * scale).detach().requiresGrad_()
+    }
+    operands = [
+      numbers([run.rows, cell.gates * size], 1), numbers([n, size], 1), cell.hasCell ? numbers([n, size], 1) : nil,
+      numbers([cell.gates * size, size], 0.1), numbers([cell.gates * size], 1),
+    ]
+    cotangent = Tensor.randn([run.rows + n * (cell.hasCell ? 2 : 1), size], dtype: dtype, generator: generator)
+  }
+
+  /// Results, and the gradients of all operands.
+  func values() -> [Tensor] {
+    results {
+      $0.recurrence(cell, run, hidden: operands[1]!, cellState: operands[2], operands[3]!, operands[4])
+    }
+  }
+
+  func valuesInTensorOperations() -> [Tensor] {
+    results { run.through(cell, $0, hidden: operands[1]!, cell: operands[2], operands[3]!, operands[4]) }
+  }
+
+  private func results(_ body: (Tensor) -> (output: Tensor, hidden: Tensor, cell: Tensor?)) -> [Tensor] {
+    let (output, hidden, cell) = body(operands[0]!)
+    let all = Tensor.cat([output, hidden] + (cell.map { [$0] } ?? []))
+    let gradients = Tensor.grad(of: [all], withRespectTo: operands.compactMap { $0 }, gradients: [cotangent])
+    return [all.detach()] + gradients.compactMap { $0 }
+  }
+}
+
+extension Tensor {
+  /// The elements' bytes.
+  fileprivate var bits: [UInt8] {
+    let dense = contiguous()
+    return withExtendedLifetime(dense) {
+      [UInt8](UnsafeRawBufferPointer(start: dense.body.elements.start, count: dense.count * dense.dtype.byteCount))
+    }
+  }
 }
 
 /// A sample with operands as large as it stands, so that threads have something to share.

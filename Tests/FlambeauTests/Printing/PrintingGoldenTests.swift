@@ -25,7 +25,7 @@ import Testing
         let bytes = stride(from: 0, to: digits.count, by: 2).map {
           UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)!
         }
-        result = Tensor.create("given") { () throws(TensorError) in
+        result = Tensor.create("given") { (_) throws(TensorError) in
           let value = try Value(Layout(size), dtype)
           bytes.withUnsafeBytes { value.storage.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
           return value
@@ -56,7 +56,7 @@ import Testing
     "exp",
     forward: { (operands, _) throws(TensorError) in
       let result = try Value(try Pointwise.resultLayout(operands), .float32)
-      Pointwise.run(Program { x in Flambeau.exp(x) }, operands, Scalars(), in: .float64, into: result.elements)
+      try Pointwise.run(Program { x in Flambeau.exp(x) }, operands, Scalars(), in: .float64, into: result.elements)
       return result
     },
     backward: { _, gradient in Few(gradient) })

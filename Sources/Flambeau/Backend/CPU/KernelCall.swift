@@ -1,5 +1,28 @@
 import Synchronization
 
+/// A call of a backend function that is neither a program nor a reduction, such as gathering, with its operands and arguments.
+protocol KernelTask {
+  /// What is read, and what is written, ``results`` among them.
+  var operands: [Elements] { get }
+  var results: [Elements] { get }
+  /// The results are right in any order.
+  var isUnordered: Bool { get }
+  /// The same with other operands, which are laid out as these.
+  func mapOperands(_ f: (Elements) -> Elements) -> Self
+  /// Appends the launches that do it on a GPU. `wide`: as if positions needed 64 bits.
+  func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool)
+  /// The product of matrices that it is, if it is one.
+  var product: ProductTask? { get }
+}
+
+extension KernelTask {
+  var product: ProductTask? { nil }
+}
+
+extension KernelTask {
+  var isUnordered: Bool { false }
+}
+
 /// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.
 enum KernelCall {
   case map(Program, ComputeClass, [Elements], Scalars, into: [Elements])
@@ -8,6 +31,17 @@ enum KernelCall {
     Reduction.Kind, ComputeClass, [Elements], map: Program?, dims: [Int], Scalars, finish: Program?, into: Elements)
   case arg(Reduction.Kind, ComputeClass, Elements, dim: Int?, into: Elements)
   case scan(Reduction.Kind, ComputeClass, Elements, dim: Int, isReversed: Bool, into: Elements)
+  case task(any KernelTask)
+
+  /// Inputs and outputs.
+  var operands: [Elements] {
+    switch self {
+    case .map(_, _, let inputs, _, let outputs), .rows(_, _, let inputs, _, let outputs): inputs + outputs
+    case .reduction(_, _, let inputs, _, _, _, _, let output): inputs + [output]
+    case .arg(_, _, let input, _, let output), .scan(_, _, let input, _, _, let output): [input, output]
+    case .task(let task): task.operands
+    }
+  }
 
   /// Sees a call, and runs it.
   typealias Observer = @Sendable (KernelCall, () -> Void) -> Void
@@ -31,6 +65,20 @@ enum KernelCall {
   static func observe(_ new: Observer?) {
     lock.withLock { observer = new }
     observes.store(new != nil, ordering: .releasing)
+  }
+
+  /// Does a task on the CPU by `run`, before an observer's eyes if there is one.
+  @inline(__always)
+  static func task(_ task: @autoclosure () -> some KernelTask, _ run: () -> Void) {
+    if isObserved { observed(.task(task()), run) } else { run() }
+  }
+
+  /// Does a task where its operands live: on their GPU, or on the CPU by `run`.
+  @inline(__always)
+  static func task(
+    on device: Device, _ task: @autoclosure () -> some KernelTask, _ run: () -> Void
+  ) throws(TensorError) {
+    if device.isCPU { self.task(task(), run) } else { try GPUBackend.run(.task(task()), on: device) }
   }
 
   /// Runs a call before the observer's eyes.

@@ -14,16 +14,23 @@ struct Conv2dGradientArguments: Sendable {
 /// Convolutions [n, c, h, w]. The gradients are rows, and each one's gradients are made of the other two rows.
 struct Convolutions: Sendable {
   /// Input, weight and maybe bias.
-  let conv2d: Operator<Conv2dArguments> = Operator(
+  let conv2d: Operator<Conv2dArguments> = Operator<Conv2dArguments>(
     "conv2d", saves: Products.saves,
     forward: { (operands, at) throws(TensorError) in
       let (x, w, bias) = (operands[0]!.body, operands[1]!.body, operands[2]?.body)
       try Convolutions.check(x, w, bias, at)
       let geometry = Convolutions.geometry(x.layout.shape, w.layout.shape, at)
       let shape: Shape = [geometry.batch, geometry.outChannels, geometry.output.height, geometry.output.width]
-      if !x.dtype.isFloatingPoint { return try Convolutions.integers(x, w, bias, geometry, shape) }
+      if !x.dtype.isFloatingPoint {
+        if !x.device.isCPU { throw .noKernel(on: x.device) }
+        return try Convolutions.integers(x, w, bias, geometry, shape)
+      }
       let (input, weight, added) = (try x.contiguousBody(), try w.contiguousBody(), try bias?.contiguousBody())
-      let result = try Value(Layout(shape), x.dtype)
+      let result = try Value(Layout(shape), x.dtype, on: x.device)
+      if !x.device.isCPU {
+        try Convolutions.launch(.forward, geometry, input.elements, weight.elements, result.elements, bias: added?.elements)
+        return result
+      }
       withExtendedLifetime((input, weight, added)) {
         Convolution(geometry: geometry, dtype: x.dtype).forward(
           input: input.elements.start, weight: weight.elements.start, output: result.storage.pointer,
@@ -58,15 +65,20 @@ struct Convolutions: Sendable {
       Sample("F.conv2d(a, b, padding='valid')", [.real([1, 2, 4, 5]), .real([3, 2, 2, 3])]) {
         $0[0].conv2d($0[1], padding: .valid)
       },
-    ])
+    ]
+  ).onGPU()
 
   /// The gradient of the input, from that of the output and the weight.
-  let inputGradient: Operator<Conv2dGradientArguments> = Operator(
+  let inputGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
     "conv2d_input_backward", saves: Products.saves,
     forward: { (operands, at) throws(TensorError) in
       let (g, w) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
-      let result = try Value(Layout(at.shape), g.dtype)
+      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
       let geometry = Convolutions.geometry(at.shape, w.layout.shape, at.arguments)
+      if !g.device.isCPU {
+        try Convolutions.launch(.inputGradient, geometry, result.elements, w.elements, g.elements)
+        return result
+      }
       withExtendedLifetime((g, w)) {
         Convolution(geometry: geometry, dtype: g.dtype).inputGradient(
           outputGradient: g.elements.start, weight: w.elements.start, inputGradient: result.storage.pointer)
@@ -78,15 +90,20 @@ struct Convolutions: Sendable {
       return Few(
         call.needs(0) ? ops.convolutions.conv2d(gradient, try call.operand(1), at) : nil,
         call.needs(1) ? ops.convolutions.weight(gradient, try call.operand(0), at, call.shape(1)) : nil)
-    })
+    }
+  ).onGPU()
 
   /// The gradient of the weight, from the input and the gradient of the output.
-  let weightGradient: Operator<Conv2dGradientArguments> = Operator(
+  let weightGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
     "conv2d_weight_backward", saves: Products.saves,
     forward: { (operands, at) throws(TensorError) in
       let (x, g) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
-      let result = try Value(Layout(at.shape), g.dtype)
+      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
       let geometry = Convolutions.geometry(x.layout.shape, at.shape, at.arguments)
+      if !g.device.isCPU {
+        try Convolutions.launch(.weightGradient, geometry, x.elements, result.elements, g.elements)
+        return result
+      }
       withExtendedLifetime((x, g)) {
         Convolution(geometry: geometry, dtype: g.dtype).weightGradient(
           input: x.elements.start, outputGradient: g.elements.start, weightGradient: result.storage.pointer)
@@ -98,7 +115,8 @@ struct Convolutions: Sendable {
       return Few(
         call.needs(0) ? ops.convolutions.input(try call.operand(1), gradient, at, call.shape(0)) : nil,
         call.needs(1) ? ops.convolutions.conv2d(try call.operand(0), gradient, at) : nil)
-    })
+    }
+  ).onGPU()
 }
 
 extension Convolutions {
@@ -117,12 +135,22 @@ extension Convolutions {
       padding: at.padding, dilation: at.dilation)
   }
 
+  /// One of the three from the two others, on their GPU.
+  private static func launch(
+    _ direction: ConvolutionTask.Direction, _ geometry: ConvolutionGeometry, _ input: Elements, _ weight: Elements,
+    _ output: Elements, bias: Elements? = nil
+  ) throws(TensorError) {
+    let task = ConvolutionTask(
+      direction: direction, geometry: geometry, input: input, weight: weight, output: output, bias: bias)
+    try GPUBackend.run(.task(task), on: output.device)
+  }
+
   private static func integers(
     _ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?, _ geometry: ConvolutionGeometry, _ shape: Shape
   ) throws(TensorError) -> Value {
     let wide = { (body: TensorBody) throws(TensorError) -> Value in
       let value = try Value(Layout(body.layout.shape), .int64)
-      body.elements.copy(to: value.elements)
+      try body.elements.copy(to: value.elements)
       return value
     }
     let (input, weight, added) = (try wide(x), try wide(w), try bias.map(wide))
@@ -135,7 +163,7 @@ extension Convolutions {
     }
     if x.dtype == .int64 { return sums }
     let result = try Value(Layout(shape), x.dtype)
-    sums.elements.copy(to: result.elements)
+    try sums.elements.copy(to: result.elements)
     return result
   }
 
@@ -153,8 +181,8 @@ extension TensorBody {
   /// The elements row-major, copied only if they are not.
   func contiguousBody() throws(TensorError) -> TensorBody {
     if layout.isContiguous { return self }
-    let copy = try Value(Layout(layout.shape), dtype)
-    elements.copy(to: copy.elements)
+    let copy = try Value(Layout(layout.shape), dtype, on: device)
+    try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }
 }

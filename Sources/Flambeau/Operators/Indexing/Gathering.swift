@@ -1,14 +1,14 @@
 /// Reading and writing along one dimension by tensors of positions, which share the others. The attribute is the dimension;
 /// the last operand holds the positions. Repeated positions add up in `scatter_add`; elsewhere the last one stays.
 struct Gathering: Sendable {
-  let gather: Operator<Int> = Operator(
+  let gather: Operator<Int> = Operator<Int>(
     "gather", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, dim) throws(TensorError) in
       let (table, index) = (operands[0]!.body, operands[1]!.body)
       guard index.dtype == .int64 || index.dtype == .int32 || index.layout.elementCount == 0 else {
         throw .dtype("gather(): Expected dtype int32/int64 for index")
       }
-      let result = try Value(Layout(index.layout.shape), table.dtype)
+      let result = try Value(Layout(index.layout.shape), table.dtype, on: table.device)
       let layout = table.layout.atLeastVector
       let dim = try layout.dimension(dim)
       if index.layout.elementCount == 0 { return result }
@@ -22,14 +22,14 @@ struct Gathering: Sendable {
           "Size does not match at dimension \(i) expected index \(index.layout.shape) to be no larger than self "
             + "\(table.layout.shape) apart from dimension \(dim)")
       }
-      let isWithin = withExtendedLifetime((table, positions.storage)) {
-        table.elements.read(along: dim, at: positions.elements, into: result.elements)
+      let isWithin = try withExtendedLifetime((table, positions.storage)) { () throws(TensorError) in
+        try table.elements.read(along: dim, at: positions.elements, into: result.elements)
       }
       if !isWithin { try positions.checkPositions(layout.shape.at(dim), dim: dim, negative: false) }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
-      let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+      let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
       return Few(ops.gathering.scatterAdd(zeros, gradient, try call.operand(1), call.attributes))
     },
     samples: [
@@ -42,7 +42,8 @@ struct Gathering: Sendable {
       Sample("a.gather(1, b[:, :1].expand(-1, 3, 2))", [.real([2, 4, 2]), .integers([2, 3, 2], 0...3)]) {
         $0[0].gather(dim: 1, index: $0[1][0..., ..<1].expand([-1, 3, 2]))
       },
-    ])
+    ]
+  ).onGPU()
 
   let scatter: Operator<Int> = Gathering.writing(
     "scatter", accumulate: false,
@@ -74,17 +75,19 @@ struct Gathering: Sendable {
 
   /// Operand 1 is what is written.
   private static func writing(_ name: String, accumulate: Bool, samples: [Sample]) -> Operator<Int> {
-    Operator(
+    let row = Operator<Int>(
       name, saves: { _ in SavePlan(operands: .operand(2)) },
       edit: { (operands, dim, table) throws(TensorError) in
-        let source = operands[1]!.body
-        guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else { return }
-        // A refused call leaves a tensor as it was; a copy of it is thrown away.
-        let isCopy = table.pointer != operands[0]!.body.storage.pointer
-        if !isCopy { try place.checkPositions() }
-        let isWithin = try withExtendedLifetime(source) { () throws(TensorError) in
-          try place.put(place.source, joinedBy: accumulate ? .sum : nil)
+        let (first, source) = (operands[0]!.body, operands[1]!.body)
+        let original = table.pointer == first.storage.address ? nil : first.elements
+        defer { withExtendedLifetime((first, source)) {} }
+        guard let place = try ScatterPlace(table, source, operands[2]!.body, dim) else {
+          try original?.copy(to: table)
+          return
         }
+        // A refused call leaves a tensor as it was; a copy of it is thrown away.
+        if original == nil { try place.checkPositions() }
+        let isWithin = try place.put(place.source, joinedBy: accumulate ? .sum : nil, over: original)
         if !isWithin { try place.checkPositions() }
       },
       backward: { (call, gradient) throws(TensorError) in
@@ -99,6 +102,8 @@ struct Gathering: Sendable {
         }
         return gradients
       }, samples: samples)
+    row.copiesFirst = true
+    return row.onGPU()
   }
 }
 
@@ -139,8 +144,8 @@ struct ScatterPlace {
       }
     }
     positions = try index.asPositions()
-    self.table = Elements(table.pointer, layout, table.dtype)
-    self.source = Elements(source.storage.pointer, value.beginning(place), source.dtype)
+    self.table = table.laid(layout)
+    self.source = source.elements(value.beginning(place))
     shape = place
     self.dim = dim
   }
@@ -152,10 +157,14 @@ struct ScatterPlace {
 
   /// Puts `value`, broadcast to the positions, into the table, or into another one of its shape. False, and only a part is put, if not
   /// all positions lie within it.
+  ///
+  /// - Parameter original: What the table begins as, if it is yet to be copied from there.
   @discardableResult
-  func put(_ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?) throws(TensorError) -> Bool {
+  func put(
+    _ value: Elements, into table: Elements? = nil, joinedBy kind: Reduction.Kind?, over original: Elements? = nil
+  ) throws(TensorError) -> Bool {
     let index = positions.layout.atLeastVector
-    return try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind) {
+    return try (table ?? self.table).put(value, shape, at: positions, joinedBy: kind, over: original) {
       IndexWalk(along: dim, table: $0, index: index, value: $1)
     }
   }
@@ -170,7 +179,7 @@ extension Tensor {
   /// Zeros of `shape` with these elements at the positions `index` of `dim`, distinct on each line: the gradient of picking
   /// elements.
   func placed(in shape: Shape, dim: Int, at index: Tensor) -> Tensor {
-    ops.gathering.scatter(.zeros(shape, dtype: dtype), self, index, dim)
+    ops.gathering.scatter(.zeros(shape, dtype: dtype, device: device), self, index, dim)
   }
 
   /// The element at position `index[i, j, …]` of dimension `dim`, for every place of `index`, whose other positions it

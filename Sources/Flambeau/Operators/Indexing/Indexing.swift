@@ -89,17 +89,15 @@ struct Indexing: Sendable {
         let indices = (1..<operands.count).map { operands[$0]!.body }
         let place = try IndexedDimensions(layout, try at.dims.mapDimensions(layout), indices: indices.map(\.layout.shape))
         let offsets = try place.offsets(indices, in: layout, negative: negative)
-        let result = try Value(Layout(place.shape), table.dtype)
-        _ = withExtendedLifetime((table, offsets.storage)) {
-          place.walk(table: layout, value: result.layout).read(
-            IndexWalk.Operands(
-              value: result.elements.start, table: table.elements.start,
-              index: UnsafePointer(offsets.elements.start.assumingMemoryBound(to: Int64.self)), dtype: table.dtype))
+        let result = try Value(Layout(place.shape), table.dtype, on: table.device)
+        _ = try withExtendedLifetime((table, offsets.storage)) { () throws(TensorError) in
+          try place.walk(table: layout, value: result.layout).run(
+            .read, IndexWalk.Operands(value: result.elements, table: table.elements, index: offsets.elements))
         }
         return result
       },
       backward: { (call, gradient) throws(TensorError) in
-        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
         var shares = gradient
         if call.attributes.scalesByFrequency {
           let chosen = try call.operand(1)
@@ -107,11 +105,12 @@ struct Indexing: Sendable {
         }
         var sum = ops.scattering.indexPutSum.call(try call.indices(after: Few(zeros, shares)), call.attributes)
         if let padding = call.attributes.padding {
-          let index = Tensor([padding])
+          let index = Tensor([padding], device: gradient.device)
           sum = (consume sum).indexFill(dim: call.attributes.dims[0], index: index, 0)
         }
         return Few(sum)
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 }
 

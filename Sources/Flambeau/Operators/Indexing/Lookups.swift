@@ -9,7 +9,7 @@ struct SearchArguments: Sendable {
 /// Places in what is sorted, and places read and written by number.
 struct Lookups: Sendable {
   /// Operand 0 are the boundaries, operand 1 the values; operand 2, if there is one, says in which order the boundaries are.
-  let searchSorted: Operator<SearchArguments> = Operator(
+  let searchSorted: Operator<SearchArguments> = Operator<SearchArguments>(
     "searchsorted",
     forward: { (operands, at) throws(TensorError) in
       let (boundaries, values) = (operands[0]!.body, operands[1]!.body)
@@ -27,23 +27,26 @@ struct Lookups: Sendable {
           "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
             + "and input value tensor must match, but we got boundaries tensor \(lines) and input value tensor \(places)")
       }
-      let result = try Value(Layout(places), at.dtype)
+      let result = try Value(Layout(places), at.dtype, on: operands.device)
       if places.elementCount == 0 { return result }
       let computeClass = boundaries.dtype.promoted(with: values.dtype).computeClass
       let width = lines.at(lines.count - 1)
       let perLine = lines.count == 1 ? places.elementCount : places.at(places.count - 1)
-      withExtendedLifetime((boundaries, values, operands)) {
-        Lookups.withRows(boundaries.elements, in: computeClass) { edges in
-          Lookups.withRows(values.elements, in: computeClass) { sought in
-            DenseRows.write(result.elements, Swift.max(places.count - 1, 0), as: .int64, in: fb_i64) { found in
-              let search = Search(
-                edges: edges, sought: sought, found: found.assumingMemoryBound(to: Int64.self), width: width,
-                perLine: perLine, right: at.right)
-              DenseRows.parallel(places.elementCount, 16) { range in
-                switch computeClass {
-                case fb_f32: search.run(range, Float.self)
-                case fb_f64: search.run(range, Double.self)
-                default: search.run(range, Int64.self)
+      try withExtendedLifetime((boundaries, values, operands)) { () throws(TensorError) in
+        let task = SearchTask(values.elements, among: boundaries.elements, right: at.right, into: result.elements)
+        try KernelCall.task(on: operands.device, task) {
+          Lookups.withRows(boundaries.elements, in: computeClass) { edges in
+            Lookups.withRows(values.elements, in: computeClass) { sought in
+              DenseRows.write(result.elements, Swift.max(places.count - 1, 0), as: .int64, in: fb_i64) { found in
+                let search = Search(
+                  edges: edges, sought: sought, found: found.assumingMemoryBound(to: Int64.self), width: width,
+                  perLine: perLine, right: at.right)
+                DenseRows.parallel(places.elementCount, 16) { range in
+                  switch computeClass {
+                  case fb_f32: search.run(range, Float.self)
+                  case fb_f64: search.run(range, Double.self)
+                  default: search.run(range, Int64.self)
+                  }
                 }
               }
             }
@@ -68,7 +71,8 @@ struct Lookups: Sendable {
       Sample("torch.bucketize(b, a.sort(-1)[0], right=True)", [.real([4]), .real([2, 3])]) {
         $0[1].bucketize($0[0].sort().values, right: true)
       },
-    ])
+    ]
+  ).onGPU()
 
   private static func withRows(_ elements: Elements, in computeClass: ComputeClass, _ body: (UnsafeRawPointer) -> Void) {
     if elements.layout.elementCount == 0 {

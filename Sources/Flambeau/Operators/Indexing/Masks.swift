@@ -17,13 +17,14 @@ struct Masks: Sendable {
       },
     ])
 
-  let nonzero: Operator<None> = Operator(
+  let nonzero: Operator<None> = Operator<None>(
     "nonzero", forward: { (operands, _) throws(TensorError) in try Nonzero.positions(operands[0]!.body) },
     samples: [
       Sample("a.nonzero()", [.real([3, 4], 0...2)]) { $0[0].nonzero() },
       Sample("a.nonzero()", [.mask([5])]) { $0[0].nonzero() },
       Sample("a.nonzero()", [.mask([2, 3, 4])]) { $0[0].nonzero() },
-    ])
+    ]
+  ).onGPU()
 
   /// Made of other rows.
   let composites: [Sample] = [
@@ -231,7 +232,7 @@ extension Tensor {
         throw .argument("Class values must be smaller than num_classes.")
       }
       let count = classCount == -1 ? needed : classCount
-      return Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64).scatter(dim: -1, index: unsqueeze(-1), 1)
+      return Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64, device: device).scatter(dim: -1, index: unsqueeze(-1), 1)
     }
   }
 }

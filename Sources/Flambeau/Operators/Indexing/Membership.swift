@@ -36,7 +36,7 @@ extension Tensor {
       // Nothing is found behind a NaN by bisection, and NaN itself equals nothing.
       if common.isFloatingPoint { table = table[table .== table] }
       table = table.sort().values
-      guard table.count > 0 else { return .full(layout.shape, invert) }
+      guard table.count > 0 else { return .full(layout.shape, invert, device: device) }
       let sought = detach().to(common)
       let places = table.searchSorted(sought.flatten()).clamp(max: table.count - 1)
       let nearest = table.indexSelect(dim: 0, index: places).reshape(layout.shape)

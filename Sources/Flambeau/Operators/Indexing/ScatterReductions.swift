@@ -39,7 +39,7 @@ struct ScatterReductionArguments: Sendable {
 
 /// Operand 0 is the table, operand 1 what is put into it, operand 2 the positions along a dimension.
 struct ScatterReductions: Sendable {
-  let scatterReduce: Operator<ScatterReductionArguments> = Operator(
+  let scatterReduce: Operator<ScatterReductionArguments> = Operator<ScatterReductionArguments>(
     "scatter_reduce", saves: { _ in SavePlan(operands: [.operand(0), .operand(1), .operand(2)], result: true) },
     edit: { (operands, at, table) throws(TensorError) in
       let source = operands[1]!.body
@@ -47,8 +47,8 @@ struct ScatterReductions: Sendable {
       try place.checkPositions()
       try withExtendedLifetime(source) { () throws(TensorError) in
         if !at.includeSelf {
-          let identity = try Value(Layout([]), table.dtype)
-          identity.elements.fill(at.reduction.identity(table.dtype))
+          let identity = try Value(Layout([]), table.dtype, on: table.device)
+          try identity.elements.fill(at.reduction.identity(table.dtype))
           _ = try withExtendedLifetime(identity.storage) { () throws(TensorError) in
             try place.put(identity.elements.broadcast(to: place.shape), joinedBy: nil)
           }
@@ -64,7 +64,8 @@ struct ScatterReductions: Sendable {
       Sample("a.clone().scatter_reduce_(0, c, b, 'sum')", [.real([3, 2]), .real([5, 2]), .integers([5, 2], 0...2)]) {
         $0[0].clone().scatterReduce_(dim: 0, index: $0[2], source: $0[1], .sum)
       }
-    ])
+    ]
+  ).onGPU()
 
   let composites: [Sample] = [
     Sample("a.index_reduce(0, c, b, 'prod')", [.real([3, 2], 0.5...2), .real([5, 2], 0.5...2), .integers([5], 0...2)]) {
@@ -93,14 +94,15 @@ struct ScatterReductions: Sendable {
   /// Sums become means: each place is divided by how many have met there.
   private static func divide(_ place: ScatterPlace, includeSelf: Bool) throws(TensorError) {
     let (table, computeClass) = (place.table, place.table.dtype.computeClass)
-    let counts = try Value(Layout(table.layout.shape), computeClass.dtype)
-    let one = try Value(Layout([]), computeClass.dtype)
-    counts.elements.fill(Number(includeSelf ? 1 : 0))
-    one.elements.fill(Number(1))
+    let counts = try Value(Layout(table.layout.shape), computeClass.dtype, on: table.device)
+    let one = try Value(Layout([]), computeClass.dtype, on: table.device)
+    try counts.elements.fill(Number(includeSelf ? 1 : 0))
+    try one.elements.fill(Number(1))
     try withExtendedLifetime((counts.storage, one.storage)) { () throws(TensorError) in
       try place.put(one.elements.broadcast(to: place.shape), into: counts.elements, joinedBy: .sum)
-      Interpreter.run(
-        table.dtype.isFloatingPoint ? quotient : flooredQuotient, in: computeClass, table, counts.elements, into: table)
+      try Backend.map(
+        table.dtype.isFloatingPoint ? quotient : flooredQuotient, in: computeClass, inputs: [table, counts.elements],
+        into: [table])
     }
   }
 

@@ -121,7 +121,7 @@ struct Scattering: Sendable {
     ]
   ) { (call, gradient) throws(TensorError) in
     // The value counts once where it was written, however often.
-    let zeros = Tensor.zeros(gradient.shape, dtype: gradient.dtype)
+    let zeros = Tensor.zeros(gradient.shape, dtype: gradient.dtype, device: gradient.device)
     let written = zeros.indexFill(dim: call.attributes.dims[0], index: try call.operand(2), 1)
     return (gradient * written).sum()
   } check: { (operands, at) throws(TensorError) in
@@ -150,7 +150,7 @@ struct Scattering: Sendable {
         let value = operands[1]!.body
         let indices = (2..<operands.count).map { operands[$0]!.body }
         let layout = table.layout.atLeastVector
-        let table = Elements(table.pointer, layout, table.dtype)
+        let table = table.laid(layout)
         let place = try IndexedDimensions(layout, try at.dims.mapDimensions(layout), indices: indices.map(\.layout.shape))
         guard value.layout.broadcast(to: place.shape) != nil else {
           throw .shape(
@@ -167,7 +167,7 @@ struct Scattering: Sendable {
         if call.needs(0) {
           gradients[0] = gradient
           if !accumulate {
-            let zero = Tensor.zeros([], dtype: gradient.dtype)
+            let zero = Tensor.zeros([], dtype: gradient.dtype, device: gradient.device)
             gradients[0] = ops.scattering.indexPut.call(try call.indices(after: Few(gradient, zero)), call.attributes)
           }
         }
@@ -175,7 +175,8 @@ struct Scattering: Sendable {
           gradients[1] = try valueGradient(call, gradient).fitted(to: call.shape(1), call.dtype(1))
         }
         return gradients
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   private static func checkSource(_ operands: Few<Tensor>) throws(TensorError) {

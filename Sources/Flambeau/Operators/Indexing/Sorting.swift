@@ -22,15 +22,15 @@ struct RankArguments: Sendable {
 
 /// Order along a dimension. Gradients go back to where the elements were.
 struct Sorting: Sendable {
-  let sort: Operator<SortArguments> = Operator(
+  let sort: Operator<SortArguments> = Operator<SortArguments>(
     "sort", auxiliaryCount: 1, saves: { _ in SavePlan(auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!.body
-      var values = try Value(Layout(x.layout.shape), x.dtype)
-      let indices = try Value(Layout(x.layout.shape), .int64)
+      var values = try Value(Layout(x.layout.shape), x.dtype, on: x.device)
+      let indices = try Value(Layout(x.layout.shape), .int64, on: x.device)
       if x.layout.elementCount > 0 {
-        withExtendedLifetime(x) {
-          Sort.run(
+        try withExtendedLifetime(x) { () throws(TensorError) in
+          try Sort.run(
             x.elements, dim: at.dim, descending: at.descending, values: values.elements, indices: indices.elements)
         }
       }
@@ -44,16 +44,17 @@ struct Sorting: Sendable {
       .several("a.sort(stable=True, dim=0)", [.real([5, 4])]) { pair($0[0].sort(dim: 0)) },
       .several("a.sort(stable=True)", [.real([5, 7])]) { pair($0[0].sort()) },
       .several("a.sort(stable=True, dim=1, descending=True)", [.real([2, 6, 3])]) { pair($0[0].sort(dim: 1, descending: true)) },
-    ])
+    ]
+  ).onGPU()
 
-  let argsort: Operator<SortArguments> = Operator(
+  let argsort: Operator<SortArguments> = Operator<SortArguments>(
     "argsort",
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!.body
-      let indices = try Value(Layout(x.layout.shape), .int64)
+      let indices = try Value(Layout(x.layout.shape), .int64, on: x.device)
       if x.layout.elementCount > 0 {
-        withExtendedLifetime(x) {
-          Sort.run(x.elements, dim: at.dim, descending: at.descending, values: nil, indices: indices.elements)
+        try withExtendedLifetime(x) { () throws(TensorError) in
+          try Sort.run(x.elements, dim: at.dim, descending: at.descending, values: nil, indices: indices.elements)
         }
       }
       return indices
@@ -61,19 +62,20 @@ struct Sorting: Sendable {
     samples: [
       Sample("a.argsort(stable=True)", [.real([5, 7])]) { $0[0].argsort() },
       Sample("a.argsort(dim=0, descending=True, stable=True)", [.real([6, 3])]) { $0[0].argsort(dim: 0, descending: true) },
-    ])
+    ]
+  ).onGPU()
 
-  let topK: Operator<TopArguments> = Operator(
+  let topK: Operator<TopArguments> = Operator<TopArguments>(
     "topk", auxiliaryCount: 1, saves: { _ in SavePlan(auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!.body
       guard x.dtype != .bool else { throw .dtype("topk does not support bool dtypes on CPU") }
       let shape = x.layout.rank == 0 ? [] : x.layout.shape.replacing(at.dim, with: at.k)
-      var values = try Value(Layout(shape), x.dtype)
-      let indices = try Value(Layout(shape), .int64)
+      var values = try Value(Layout(shape), x.dtype, on: x.device)
+      let indices = try Value(Layout(shape), .int64, on: x.device)
       if shape.elementCount > 0 {
-        withExtendedLifetime(x) {
-          Sort.top(
+        try withExtendedLifetime(x) { () throws(TensorError) in
+          try Sort.top(
             x.elements, dim: at.dim, k: at.k, descending: at.largest, sorted: at.sorted, values: values.elements,
             indices: indices.elements)
         }
@@ -92,7 +94,8 @@ struct Sorting: Sendable {
       .several("(a + torch.tensor([[60], [0], [80], [20]], dtype=a.dtype)).topk(3, 0, largest=False)", [.real([4, 3])]) {
         pair(($0[0] + Sorting.apart($0[0], [60, 0, 80, 20]).reshape([4, 1])).topK(3, dim: 0, largest: false))
       },
-    ])
+    ]
+  ).onGPU()
 
   let kthValue: Operator<RankArguments> = Sorting.ranked(
     "kthvalue",
@@ -136,10 +139,10 @@ struct Sorting: Sendable {
         let reduction = at.reduction(x.layout.rank)
         try reduction.checkNotEmpty(name, x.layout.shape)
         let (kept, shape) = (Layout(reduction.kept(x.layout.shape)), Layout(reduction.resultShape(x.layout.shape)))
-        let (values, indices) = (try Value(kept, x.dtype), try Value(kept, .int64))
+        let (values, indices) = (try Value(kept, x.dtype, on: x.device), try Value(kept, .int64, on: x.device))
         if kept.elementCount > 0 {
-          withExtendedLifetime(x) {
-            Sort.select(x.elements, dim: at.dim, at.rank, values: values.elements, indices: indices.elements)
+          try withExtendedLifetime(x) { () throws(TensorError) in
+            try Sort.select(x.elements, dim: at.dim, at.rank, values: values.elements, indices: indices.elements)
           }
         }
         var result = Value(values.storage, shape, x.dtype)
@@ -152,7 +155,8 @@ struct Sorting: Sendable {
         return Few(
           gradient.restored(shape, reduction).placed(
             in: shape, dim: call.attributes.dim, at: try call.auxiliary(0).restored(shape, reduction)))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   /// The middle of the whole tensor; NaN of nothing.
@@ -161,14 +165,16 @@ struct Sorting: Sendable {
       name, saves: { _ in SavePlan(operands: .operand(0), result: true) },
       forward: { (operands, _) throws(TensorError) in
         let x = operands[0]!.body
-        let value = try Value(Layout([]), x.dtype)
+        let value = try Value(Layout([]), x.dtype, on: x.device)
         if x.layout.elementCount == 0 {
           guard x.dtype.isFloatingPoint else {
             throw .shape("\(name)(): no elements have no middle but NaN, which \(x.dtype) lacks")
           }
-          value.elements.fill(Number(.nan))
+          try value.elements.fill(Number(.nan))
         } else {
-          withExtendedLifetime(x) { Sort.select(x.elements, dim: nil, rank, values: value.elements, indices: nil) }
+          try withExtendedLifetime(x) { () throws(TensorError) in
+            try Sort.select(x.elements, dim: nil, rank, values: value.elements, indices: nil)
+          }
         }
         return value
       },
@@ -179,7 +185,8 @@ struct Sorting: Sendable {
           ops.ties.share(
             gradient.restored(x.shape, all), x, try call.result().restored(x.shape, all),
             TieArguments(dims: all.dims, rule: .equalOrNaN)))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   private static func apart(_ x: Tensor, _ values: [Int]) -> Tensor { Tensor(values).to(x.dtype) }

@@ -6,7 +6,7 @@ struct FillValue: Sendable {
 /// Rows that exist only in place: what was there does not matter.
 struct Writes: Sendable {
   /// The second operand, converted and broadcast, over the first.
-  let copy: Operator<None> = Operator(
+  let copy: Operator<None> = Operator<None>(
     "copy_",
     plan: { (operands, _) throws(TensorError) in
       let (target, source) = (operands[0]!.body, operands[1]!.body)
@@ -16,10 +16,10 @@ struct Writes: Sendable {
       }
       return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
     },
-    fill: { (operands, _, _, result) in
+    fill: { (operands, _, _, result) throws(TensorError) in
       let source = operands[1]!.body
-      withExtendedLifetime(source) {
-        Elements(source.storage.pointer, source.layout.broadcast(to: result.layout.shape)!, source.dtype).copy(to: result)
+      try withExtendedLifetime(source) { () throws(TensorError) in
+        try source.elements(source.layout.broadcast(to: result.layout.shape)!).copy(to: result)
       }
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -28,42 +28,31 @@ struct Writes: Sendable {
     samples: [
       Sample("a.clone().copy_(b)", [.real([2, 3]), .real([3])]) { $0[0].clone().copy_($0[1]) },
       Sample("a.t().clone().copy_(b)", [.real([2, 3]), .real([3, 1])]) { $0[0].T.clone().copy_($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   /// One number everywhere.
-  let fill: Operator<FillValue> = Operator(
+  let fill: Operator<FillValue> = Operator<FillValue>(
     "fill_",
     plan: { (operands, value) throws(TensorError) in
       let target = operands[0]!.body
       _ = try target.dtype.element(value.number, value.category)
       return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
     },
-    fill: { (_, value, _, result) in result.fill(value.number) },
+    fill: { (_, value, _, result) throws(TensorError) in try result.fill(value.number) },
     backward: { (_, _) throws(TensorError) in Few(nil) },
     samples: [
       Sample("a.clone().fill_(2)", [.real([2, 3])]) { $0[0].clone().fill_(2) },
       Sample("a.clone().zero_()", [.real([2, 3])]) { $0[0].clone().zero_() },
-    ])
-}
-
-extension Elements {
-  /// Every element becomes `number`.
-  func fill(_ number: Number) {
-    var cell = (number.double, number.integer)
-    withUnsafeMutableBytes(of: &cell) { bytes in
-      let isReal = dtype.isFloatingPoint || dtype == .bool
-      let source = isReal ? bytes.baseAddress! : bytes.baseAddress! + 8
-      let one = Layout([]).broadcast(to: layout.shape)!
-      Elements(source, one, isReal ? .float64 : .int64).copy(to: self)
-    }
-  }
+    ]
+  ).onGPU()
 }
 
 extension Tensor {
   /// The elements of `source`, converted and broadcast, written over these. Torch's `copy_`.
   @discardableResult
   public func copy_(_ source: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.writes.copy.write(Few(self, source), None(), at: CallSite(file, line))
+    ops.writes.copy.write(Few(self, source.to(device)), None(), at: CallSite(file, line))
   }
 
   /// `value` written over every element. Torch's `fill_`.

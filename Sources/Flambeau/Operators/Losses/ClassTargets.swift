@@ -21,7 +21,7 @@ struct ClassTargets {
     let classWeights = try ClassTargets.classWeights(weight, count, x.dtype)
     shape = target.layout.shape
     classes = try Value(Layout(shape), .int64)
-    target.elements.copy(to: classes.elements)
+    try target.elements.copy(to: classes.elements)
     let positions = classes.storage.pointer.assumingMemoryBound(to: Int64.self)
     let rows = shape.elementCount
     var weights = Array(repeating: 0.0, count: rows)

@@ -11,7 +11,7 @@ struct CrossEntropyArguments: Sendable {
 /// The cross entropy of classes under the softmax of logits, in one pass that also makes the gradient where it is wanted.
 struct CrossEntropies: Sendable {
   /// Logits, classes, maybe weights of the classes. The gradient for a loss gradient of 1 follows the result, if it is made.
-  let crossEntropy: Operator<CrossEntropyArguments> = Operator(
+  let crossEntropy: Operator<CrossEntropyArguments> = Operator<CrossEntropyArguments>(
     "cross_entropy", auxiliaryCount: 1,
     saves: { SavePlan(operands: [.operand(1), .operand(2)], auxiliaries: $0.contains(0)) },
     forward: { (operands, at) throws(TensorError) in
@@ -29,10 +29,12 @@ struct CrossEntropies: Sendable {
       let scale = gradient.ndim == 0 || shape.count == 1 ? gradient : gradient.unsqueezed(1)
       if Context.current.records { return Few(try CrossEntropies.tensorGradient(call, scale)) }
       let slope = try call.takenAuxiliary(0)
-      if scale.ndim == 0 && scale.item() == 1 { return Few(slope.to(call.dtype(0))) }
+      // A GPU would have to be waited for.
+      if scale.device.isCPU && scale.ndim == 0 && scale.item() == 1 { return Few(slope.to(call.dtype(0))) }
       return Few(ops.arithmetic.mul(consume slope, scale).to(call.dtype(0)))
     },
-    samples: CrossEntropies.samples)
+    samples: CrossEntropies.samples
+  ).onGPU()
 
   let probabilities: [Sample] = [
     Sample("F.cross_entropy(a, b)", [.real([3, 5]), .real([3, 5], 0...1)]) { $0[0].crossEntropy($0[1]) },
@@ -135,16 +137,18 @@ private struct ClassRows {
   func forward(_ x: TensorBody, _ at: CrossEntropyArguments) throws(TensorError) -> Value {
     let computeClass = x.dtype.computeClass
     let statistics = computeClass.dtype
-    let losses = try Value(Layout(rowShape), at.reduction == .none ? x.dtype : statistics)
+    let losses = try Value(Layout(rowShape), at.reduction == .none ? x.dtype : statistics, on: x.device)
     // float16 has no room for the small shares of many classes.
-    let slope = at.storesGradient ? try Value(Layout(shape), x.dtype == .float16 ? .float32 : x.dtype) : nil
-    let numbers = [try Value(peaks, statistics)] + (smoothing == .none ? [] : [try Value(spreads, statistics)])
-    var inputs = [x.elements.along(classDimension), perRow(targets.classes)] + numbers.map(perRow)
-    let row = try weights.map { (list) throws(TensorError) in try Value(list, statistics) }
+    let slope = at.storesGradient ? try Value(Layout(shape), x.dtype == .float16 ? .float32 : x.dtype, on: x.device) : nil
+    var numbers = [targets.classes, try Value(peaks, statistics)]
+    if smoothing != .none { numbers.append(try Value(spreads, statistics)) }
+    for i in numbers.indices { numbers[i] = try numbers[i].moved(to: x.device) }
+    var inputs = [x.elements.along(classDimension)] + numbers.map(perRow)
+    let row = try weights.map { (list) throws(TensorError) in try Value(list, statistics).moved(to: x.device) }
     if let row { inputs.append(row.elements.broadcast(to: inputs[0].layout.shape)) }
-    let result = Elements(losses.storage.pointer, Layout(rowShape.inserting(1, at: rowShape.count)), losses.dtype)
-    withExtendedLifetime((numbers, row)) {
-      RowInterpreter.run(
+    let result = losses.elements(Layout(rowShape.inserting(1, at: rowShape.count)))
+    try withExtendedLifetime((numbers, row)) { () throws(TensorError) in
+      try Backend.rows(
         .crossEntropy(gradient: slope != nil, smoothing: smoothing), in: computeClass, inputs: inputs,
         into: [result] + (slope.map { [$0.elements.along(classDimension)] } ?? []))
     }
@@ -152,8 +156,8 @@ private struct ClassRows {
     if at.reduction == .none {
       loss = Value(losses.storage, Layout(targets.shape.count == rowShape.count ? targets.shape : rowShape), losses.dtype)
     } else if at.reduction == .mean && targets.total == 0 {
-      loss = try Value(Layout([]), x.dtype)
-      loss.elements.fill(Number(Double.nan))
+      loss = try Value(Layout([]), x.dtype, on: x.device)
+      try loss.elements.fill(Number(Double.nan))
     } else {
       loss = try ReductionArguments(dims: Array(0..<rowShape.count), keepDim: false).reduce(
         .sum, in: computeClass, [losses.elements], as: x.dtype)
@@ -165,7 +169,7 @@ private struct ClassRows {
   /// Values for each row, as an operand of a row program.
   private func perRow(_ value: Value) -> Elements {
     let rows = Layout(rowShape.inserting(1, at: rowShape.count))
-    return Elements(value.storage.pointer, rows.broadcast(to: rowShape.inserting(classCount, at: rowShape.count))!, value.dtype)
+    return value.elements(rows.broadcast(to: rowShape.inserting(classCount, at: rowShape.count))!)
   }
 
   /// The softmax p that a stored gradient A p − K was made of, with A for each row and K.
@@ -173,7 +177,7 @@ private struct ClassRows {
     let whole = weights?.reduce(0, +) ?? Double(classCount)
     let factors = peaks.indices.map { peaks[$0] + spreads[$0] * whole }
     let (p, constant) = (try Value(Layout(shape), .float64), try Value(Layout(shape), .float64))
-    slope.elements.copy(to: p.elements)
+    try slope.elements.copy(to: p.elements)
     let values = p.storage.pointer.assumingMemoryBound(to: Double.self)
     let constants = constant.storage.pointer.assumingMemoryBound(to: Double.self)
     let inner = shape.count == 1 ? 1 : shape.dropFirst(2).reduce(1, *)
@@ -187,12 +191,14 @@ private struct ClassRows {
       }
     }
     let softmax = try Value(Layout(shape), dtype)
-    p.elements.copy(to: softmax.elements)
+    try p.elements.copy(to: softmax.elements)
     let factor = try Value(factors, .float64)
     let each = rowShape.inserting(1, at: classDimension)
+    let device = slope.device
     return (
-      softmax, Tensor(TensorBody(Value(factor.storage, Layout(each), .float64))).to(dtype),
-      Tensor(TensorBody(constant)).to(dtype)
+      try softmax.moved(to: device),
+      Tensor(TensorBody(Value(factor.storage, Layout(each), .float64))).to(device, dtype: dtype),
+      Tensor(TensorBody(constant)).to(device, dtype: dtype)
     )
   }
 }
@@ -298,8 +304,8 @@ extension Tensor {
       let targets = try ClassTargets(body, target.body, weight: weight?.body, ignoreIndex: ignoreIndex)
       let dim = layout.rank == 1 ? 0 : 1
       let lines = layout.shape.replacing(dim, with: 1)
-      let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64)))
-      let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).reshape(lines)
+      let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64))).to(device)
+      let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).to(device).reshape(lines)
       let picked = ops.gathering.gather(self, index, dim, at: site)
       let losses = ops.crossEntropies.negativeLogLikelihood(picked, weights, PointwiseArguments(), at: site)
       switch reduction {

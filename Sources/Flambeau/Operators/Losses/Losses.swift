@@ -196,7 +196,7 @@ extension Losses {
     if x.layout.elementCount == 0 { return }
     let found = try ReductionArguments(dims: Array(0..<x.layout.rank), keepDim: false).reduce(
       .all, in: x.dtype.computeClass, [x.elements], map: isProbability, as: .bool)
-    guard found.storage.pointer.load(as: Bool.self) else {
+    guard try found.elements.only() as Bool else {
       throw .argument("all elements of \(what) should be between 0 and 1")
     }
   }

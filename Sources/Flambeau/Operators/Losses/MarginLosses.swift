@@ -233,7 +233,7 @@ extension Tensor {
       var short = (margin - own + scores).clamp(min: 0.0)
       if p == 2 { short = short * short }
       if let weight { short = short * weight.indexSelect(dim: 0, index: classes.reshape([rows])).reshape([rows, 1]) }
-      let others = Tensor.ones([rows, count], dtype: .bool).scatter(dim: 1, index: classes, 0)
+      let others = Tensor.ones([rows, count], dtype: .bool, device: device).scatter(dim: 1, index: classes, 0)
       let losses = Tensor.where(others, short, 0).sum(dim: 1) / Double(count)
       return reduction(reduction == .none && layout.rank == 1 ? losses.reshape(target.shape) : losses)
     }

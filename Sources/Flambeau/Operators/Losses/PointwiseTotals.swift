@@ -48,7 +48,8 @@ struct PointwiseTotal: Sendable {
         for i in 1..<call.operandCount { shape = try Shape.broadcast(shape, call.shape(i)) }
         let share = call.attributes.isMean ? gradient / Double(shape.elementCount) : gradient
         return try gradients.backward(call, call.attributes.pointwise, share.expand(shape))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   func callAsFunction(

@@ -59,21 +59,21 @@ struct BatchNorms: Sendable {
     ])
 
   /// x · scale + shift, of the dtype of x; scale and shift may be missing.
-  let affine: Operator<None> = Operator(
+  let affine: Operator<None> = Operator<None>(
     "affine", saves: Products.saves,
     plan: { (operands, _) throws(TensorError) in
       let x = operands[0]!.body
       let layout = x.layout.isContiguous ? Layout(x.layout.shape) : x.layout.dense
       return ResultPlan(layout: layout, dtype: x.dtype, compute: x.dtype)
     },
-    fill: { (operands, _, plan, result) in
+    fill: { (operands, _, plan, result) throws(TensorError) in
       switch (operands[1], operands[2]) {
       case (let scale?, let shift?):
-        Pointwise.run(BatchNorms.affine, Few(operands[0], scale, shift), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.affine, Few(operands[0], scale, shift), Scalars(), in: plan.compute, into: result)
       case (let scale?, nil):
-        Pointwise.run(BatchNorms.scaled, Few(operands[0], scale), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.scaled, Few(operands[0], scale), Scalars(), in: plan.compute, into: result)
       case (nil, let shift):
-        Pointwise.run(BatchNorms.shifted, Few(operands[0], shift), Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(BatchNorms.shifted, Few(operands[0], shift), Scalars(), in: plan.compute, into: result)
       }
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -95,7 +95,8 @@ struct BatchNorms: Sendable {
         let mean = Tensor(BatchNorms.means).to($0[0].dtype)
         return $0[0].batchNorm(mean: mean, variance: mean * mean, eps: 0.1)
       },
-    ])
+    ]
+  ).onGPU()
 
   private static let affine = Program { x, scale, shift in fma(x, scale, shift) }
   private static let scaled = Program { x, scale in x * scale }

@@ -125,8 +125,8 @@ private struct ChannelGroups {
       try Value(Layout([shape.at(0), shape.at(1)]), wide), try Value(Layout([shape.at(0), shape.at(1)]), wide)
     )
     if groupBytes == 0 {
-      sums.fillZero()
-      along.fillZero()
+      try sums.fillZero()
+      try along.fillZero()
     }
     let kernel = KernelAccess.groupSlope[Int(wide.computeClass.rawValue)]!
     forEachGroup { group, first, channels, parameters in
@@ -151,7 +151,7 @@ extension Value {
   fileprivate func rounded(to dtype: DType) throws(TensorError) -> Value {
     if self.dtype == dtype { return self }
     let result = try Value(layout, dtype)
-    elements.copy(to: result.elements)
+    try elements.copy(to: result.elements)
     return result
   }
 }

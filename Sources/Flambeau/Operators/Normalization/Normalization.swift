@@ -46,8 +46,8 @@ extension TensorBody {
   func wideBody() throws(TensorError) -> TensorBody {
     let wide = dtype.computeClass.dtype
     if dtype == wide { return try contiguousBody() }
-    let copy = try Value(Layout(layout.shape), wide)
-    elements.copy(to: copy.elements)
+    let copy = try Value(Layout(layout.shape), wide, on: device)
+    try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }
 

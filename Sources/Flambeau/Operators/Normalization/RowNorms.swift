@@ -39,7 +39,7 @@ struct RowNorms: Sendable {
       },
       Sample("F.layer_norm(a, (4,), None, b)", [.real([2, 4]), .real([4])]) { $0[0].layerNorm([4], bias: $0[1]) },
     ]
-  ).cheap()
+  ).onGPU().cheap()
 
   /// Input and weight; 1/√(mean of squares + ε) of each row follows the result.
   let rmsNorm: Operator<RowNormArguments> = Operator<RowNormArguments>(
@@ -69,7 +69,7 @@ struct RowNorms: Sendable {
         $0[0].rmsNorm([3, 4], weight: $0[1], eps: 0.1)
       },
     ]
-  ).cheap()
+  ).onGPU().cheap()
 }
 
 extension RowNormArguments {
@@ -125,13 +125,13 @@ private struct NormRows {
   ) throws(TensorError) -> Value {
     var inputs = [x]
     for case let parameter? in parameters { inputs.append(try stretched(parameter)) }
-    var result = try Value(Layout(shape), dtype)
+    var result = try Value(Layout(shape), dtype, on: x.device)
     for _ in 0..<numbers {
       result.auxiliaries.append(
-        try Value(Layout(shape.replacing(shape.count - 1, with: 1)), computeClass.dtype))
+        try Value(Layout(shape.replacing(shape.count - 1, with: 1)), computeClass.dtype, on: x.device))
     }
-    withExtendedLifetime(inputs) {
-      RowInterpreter.run(
+    try withExtendedLifetime(inputs) { () throws(TensorError) in
+      try Backend.rows(
         program, in: computeClass, inputs: inputs.map(\.elements), scalars: [Number(eps)],
         into: [result.elements] + result.auxiliaries.map(\.elements))
     }
@@ -152,11 +152,11 @@ private struct NormRows {
     }
     inputs.append(try gradient.body.reshapedBody(shape))
     if let weight { inputs.append(try stretched(weight.body)) }
-    let result = try Value(Layout(shape), dtype)
+    let result = try Value(Layout(shape), dtype, on: x.device)
     var sums: [Value] = []
-    for dtype in parameters { sums.append(try Value(Layout([width]), dtype)) }
-    withExtendedLifetime(inputs) {
-      RowInterpreter.run(
+    for dtype in parameters { sums.append(try Value(Layout([width]), dtype, on: x.device)) }
+    try withExtendedLifetime(inputs) { () throws(TensorError) in
+      try Backend.rows(
         program, in: computeClass, inputs: inputs.map(\.elements), into: [result.elements] + sums.map(\.elements))
     }
     var gradients = Few<Tensor>(count: call.operandCount)

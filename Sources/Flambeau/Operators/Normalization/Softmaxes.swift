@@ -2,7 +2,7 @@ import CKernels
 
 /// Softmax along a dimension. Each gradient is a row program, whose own gradient is made of tensor operations.
 struct Softmaxes: Sendable {
-  let softmax: Operator<Int> = Operator(
+  let softmax: Operator<Int> = Operator<Int>(
     "softmax", saves: { _ in SavePlan(result: true) },
     forward: { (operands, dim) throws(TensorError) in
       let x = operands[0]!.body
@@ -17,10 +17,11 @@ struct Softmaxes: Sendable {
       Sample("a.softmax(1)", [.real([2, 3, 4])]) { $0[0].softmax(dim: 1) },
       Sample("a.softmax(0)", [.real([])]) { $0[0].softmax(dim: 0) },
       Sample("a.softmax(0, dtype=torch.float64)", [.real([4, 2])]) { $0[0].softmax(dim: 0, dtype: .float64) },
-    ])
+    ]
+  ).onGPU()
 
   /// Gradient and softmax to the operand's gradient.
-  let softmaxBackward: Operator<Int> = Operator(
+  let softmaxBackward: Operator<Int> = Operator<Int>(
     "softmax_backward", saves: { _ in SavePlan(operands: [.operand(0), .operand(1)]) },
     forward: { (operands, dim) throws(TensorError) in
       try Softmaxes.run(.softmaxBackward, [operands[1]!.body, operands[0]!.body], dim)
@@ -35,9 +36,10 @@ struct Softmaxes: Sendable {
         result[1] = gradient * (g - along) - g * slope
       }
       return result
-    })
+    }
+  ).onGPU()
 
-  let logSoftmax: Operator<Int> = Operator(
+  let logSoftmax: Operator<Int> = Operator<Int>(
     "log_softmax", saves: { _ in SavePlan(result: true) },
     forward: { (operands, dim) throws(TensorError) in
       let x = operands[0]!.body
@@ -51,10 +53,11 @@ struct Softmaxes: Sendable {
       Sample("a.log_softmax(-1)", [.real([3, 4])]) { $0[0].logSoftmax(dim: -1) },
       Sample("a.log_softmax(0)", [.real([3, 2, 2])]) { $0[0].logSoftmax(dim: 0) },
       Sample("a.log_softmax(1, dtype=torch.float64)", [.real([2, 5])]) { $0[0].logSoftmax(dim: 1, dtype: .float64) },
-    ])
+    ]
+  ).onGPU()
 
   /// Gradient and log-softmax to the operand's gradient.
-  let logSoftmaxBackward: Operator<Int> = Operator(
+  let logSoftmaxBackward: Operator<Int> = Operator<Int>(
     "log_softmax_backward", saves: { _ in SavePlan(operands: [.operand(0), .operand(1)]) },
     forward: { (operands, dim) throws(TensorError) in
       try Softmaxes.run(.logSoftmaxBackward, [operands[1]!.body, operands[0]!.body], dim)
@@ -66,7 +69,8 @@ struct Softmaxes: Sendable {
       return Few(
         call.needs(0) ? gradient - share.sum(dim: dim, keepDim: true) : nil,
         call.needs(1) ? -(share * g.sum(dim: dim, keepDim: true)) : nil)
-    })
+    }
+  ).onGPU()
 }
 
 extension Softmaxes {
@@ -78,9 +82,9 @@ extension Softmaxes {
 
   /// A program of rows along `dim`, of inputs and a result of one shape and dtype.
   static func run(_ program: RowProgram, _ inputs: [TensorBody], _ dim: Int) throws(TensorError) -> Value {
-    let result = try Value(Layout(inputs[0].layout.shape), inputs[0].dtype)
-    withExtendedLifetime(inputs) {
-      RowInterpreter.run(
+    let result = try Value(Layout(inputs[0].layout.shape), inputs[0].dtype, on: inputs[0].device)
+    try withExtendedLifetime(inputs) { () throws(TensorError) in
+      try Backend.rows(
         program, in: result.dtype.computeClass, inputs: inputs.map { $0.elements.along(dim) },
         into: [result.elements.along(dim)])
     }
@@ -93,7 +97,7 @@ extension Elements {
   func along(_ dim: Int) -> Elements {
     let rank = layout.rank
     if rank == 0 || dim == rank - 1 { return self }
-    return Elements(pointer, layout.permuted((0..<rank).filter { $0 != dim } + [dim]), dtype)
+    return laid(layout.permuted((0..<rank).filter { $0 != dim } + [dim]))
   }
 }
 

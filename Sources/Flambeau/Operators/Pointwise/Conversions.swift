@@ -1,47 +1,31 @@
-import CKernels
-
 struct CopyArguments: Sendable {
   let dtype: DType
+  /// nil: where the operand lives.
+  var device: Device? = nil
   /// Else the dimensions nest as the operand's do.
   var isRowMajor = false
 }
 
 struct Conversions: Sendable {
   /// Elements of a dtype in memory of their own, without gaps.
-  let copy: Operator<CopyArguments> = Operator(
+  let copy: Operator<CopyArguments> = Operator<CopyArguments>(
     "to",
     forward: { (operands, at) throws(TensorError) in
       let source = operands[0]!.body
-      let result = try Value(at.isRowMajor ? Layout(source.layout.shape) : source.layout.dense, at.dtype)
-      source.elements.copy(to: result.elements)
+      let layout = at.isRowMajor ? Layout(source.layout.shape) : source.layout.dense
+      let result = try Value(layout, at.dtype, on: at.device ?? source.device)
+      // What the bytes lie like does not change on the way to another device.
+      try source.elements.copy(to: result.elements)
       return result
     },
-    backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.dtype(0))) },
+    backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.device(0), dtype: call.dtype(0))) },
     samples: [
       Sample("a.to(torch.float64)", [.real([2, 3])]) { $0[0].to(.float64) },
       Sample("a.to(torch.int16)", [.real([2, 3], -9...9)]) { $0[0].to(.int16) },
       Sample("a.contiguous()", [.real([2, 3, 2])]) { $0[0].contiguous() },
       Sample("a.clone()", [.real([2, 3, 2])]) { $0[0].clone() },
-    ])
-}
-
-extension Elements {
-  /// Converts the elements into those of `target`, which has the same shape.
-  func copy(to target: Elements) {
-    let wide = dtype == .float64 || target.dtype == .float64
-    let computeClass =
-      !dtype.isFloatingPoint && !target.dtype.isFloatingPoint ? fb_i64 : wide || dtype == .int64 ? fb_f64 : fb_f32
-    Interpreter.run(Program.identity, in: computeClass, self, into: target)
-  }
-}
-
-extension Program {
-  static let identity = Program { x in copy(x) }
-}
-
-extension Value {
-  /// All bytes of the storage 0.
-  func fillZero() { storage.pointer.initializeMemory(as: UInt8.self, repeating: 0, count: storage.byteCount) }
+    ]
+  ).onGPU()
 }
 
 extension Tensor {
@@ -49,6 +33,20 @@ extension Tensor {
   public func to(_ dtype: DType) -> Tensor {
     dtype == self.dtype ? self : ops.conversions.copy(self, CopyArguments(dtype: dtype))
   }
+
+  /// The elements on `device`, as `dtype` if one is given; the same tensor if they are already.
+  ///
+  /// From and to the processor this waits until the elements are there.
+  public func to(_ device: Device, dtype: DType? = nil) -> Tensor {
+    if device == self.device { return dtype.map { to($0) } ?? self }
+    return ops.conversions.copy(self, CopyArguments(dtype: dtype ?? self.dtype, device: device))
+  }
+
+  /// The elements on a GPU. Torch's `cuda`.
+  public func cuda(_ index: Int = 0) -> Tensor { to(.cuda(index)) }
+
+  /// The elements in the processor's memory. Torch's `cpu`.
+  public func cpu() -> Tensor { to(.cpu) }
 
   /// The tensor itself if row-major without gaps, else a copy that is. Torch's `contiguous`.
   public func contiguous() -> Tensor { isContiguous ? self : rowMajorCopy() }

@@ -12,7 +12,7 @@ struct FloatSteps: Sendable {
       if plan.dtype.isHalf {
         try FloatSteps.stepHalves(operands, plan.dtype, into: result)
       } else {
-        Pointwise.run(next, operands, Scalars(), in: plan.compute, into: result)
+        try Pointwise.run(next, operands, Scalars(), in: plan.compute, into: result)
       }
     },
     // A step is as small as rounding: torch passes the gradient on to the first operand.
@@ -38,18 +38,18 @@ struct FloatSteps: Sendable {
     var rows: [[UInt16]] = []
     for i in 0..<2 {
       let body = operands[i]!.body
-      let wide = Elements(body.storage.pointer, body.layout.broadcast(to: shape)!, body.dtype)
+      let wide = body.elements(body.layout.broadcast(to: shape)!)
       rows.append(
         [UInt16](unsafeUninitializedCapacity: shape.elementCount) { buffer, count in
           count = shape.elementCount
           if count > 0 {
-            withExtendedLifetime(body) { wide.copy(to: Elements(buffer.baseAddress!, Layout(shape), dtype)) }
+            withExtendedLifetime(body) { wide.copyOnProcessor(to: Elements(buffer.baseAddress!, Layout(shape), dtype)) }
           }
         })
     }
     var stepped = zip(rows[0], rows[1]).map { dtype.nextHalf($0, towards: $1) }
     if stepped.isEmpty { return }
-    stepped.withUnsafeMutableBytes { Elements($0.baseAddress!, Layout(shape), dtype).copy(to: result) }
+    stepped.withUnsafeMutableBytes { Elements($0.baseAddress!, Layout(shape), dtype).copyOnProcessor(to: result) }
   }
 
   let logAddExp2: BinaryRow = BinaryRow(

@@ -11,8 +11,8 @@ struct Mantissas: Sendable {
       let (wide, exponents) = (try Value(layout, .float64), try Value(layout, .int32))
       var mantissas = try Value(layout, x.dtype)
       let count = layout.elementCount
-      withExtendedLifetime((x, wide.storage, exponents.storage, mantissas.storage)) {
-        x.elements.copy(to: wide.elements)
+      try withExtendedLifetime((x, wide.storage, exponents.storage, mantissas.storage)) { () throws(TensorError) in
+        try x.elements.copy(to: wide.elements)
         let numbers = wide.storage.pointer.bindMemory(to: Double.self, capacity: count)
         let powers = exponents.storage.pointer.bindMemory(to: Int32.self, capacity: count)
         for i in 0..<count {
@@ -21,7 +21,7 @@ struct Mantissas: Sendable {
           powers[i] = isApart ? Int32(x.exponent) + 1 : 0
           if isApart { numbers[i] = (x.sign == .minus ? -x.significand : x.significand) / 2 }
         }
-        wide.elements.copy(to: mantissas.elements)
+        try wide.elements.copy(to: mantissas.elements)
       }
       mantissas.auxiliaries = [exponents]
       return mantissas

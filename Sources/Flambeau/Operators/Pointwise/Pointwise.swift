@@ -35,11 +35,13 @@ extension Operator where Attributes == PointwiseArguments {
       },
       fill: { (operands, arguments, plan, result) throws(TensorError) in
         let scalars = try plan.compute.taking(arguments.scalars, numbers, arguments.number)
-        if let divisor, !plan.compute.isFloatingPoint { try divisor.checkNotZero(operands, scalars) }
-        Pointwise.run(program, operands, scalars, in: plan.compute, into: result)
+        // A GPU would have to be waited for: there division by 0 gives what the hardware makes of it, as torch's does.
+        if let divisor, result.device.isCPU, !plan.compute.isFloatingPoint { try divisor.checkNotZero(operands, scalars) }
+        try Pointwise.run(program, operands, scalars, in: plan.compute, into: result)
       },
       shortcut: rule == .boolean ? nil : Shortcut(program) { refusal($0) == nil }, backward: gradients.backward,
-      tangent: gradients.tangent, samples: samples)
+      tangent: gradients.tangent, samples: samples
+    ).onGPU()
   }
 }
 
@@ -72,9 +74,9 @@ enum Pointwise {
   /// Runs `program` over the operands, broadcast to the shape of `result`, computing in `dtype`.
   static func run(
     _ program: Program, _ operands: Few<Tensor>, _ scalars: Scalars, in dtype: DType, into result: Elements
-  ) {
+  ) throws(TensorError) {
     let computeClass = dtype.computeClass
-    if operands.count <= 3 {
+    if operands.count <= 3 && result.device.isCPU {
       var quick = Quick(program.plan(in: computeClass), result)
       for i in 0..<operands.count { quick.add(operands[i]!.body) }
       if quick.isSimple && quick.run(scalars) { return }
@@ -82,7 +84,11 @@ enum Pointwise {
     let shape = result.layout.shape
     func elements(_ i: Int) -> Elements {
       let body = operands[i]!.body
-      return Elements(body.storage.pointer, body.layout.broadcast(to: shape)!, body.dtype)
+      return body.elements(body.layout.broadcast(to: shape)!)
+    }
+    if !result.device.isCPU {
+      return try Backend.map(
+        program, in: computeClass, inputs: (0..<operands.count).map(elements), scalars: scalars, into: [result])
     }
     withExtendedLifetime(operands) {
       switch operands.count {

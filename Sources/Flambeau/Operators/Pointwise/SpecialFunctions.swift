@@ -172,7 +172,7 @@ extension Tensor {
     checked("mvlgamma", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype != .bool else { throw .dtype("The input tensor may not be a boolean tensor.") }
       guard p >= 1 else { throw .argument("p has to be greater than or equal to 1") }
-      let steps = Tensor.arange(Double(1 - p) / 2, 0.25, step: 0.5, dtype: dtype.floating)
+      let steps = Tensor.arange(Double(1 - p) / 2, 0.25, step: 0.5, dtype: dtype.floating, device: device)
       let logPi = 1.1447298858494002
       return (unsqueeze(-1) + steps).lgamma().sum(dim: -1) + Double(p * (p - 1)) / 4 * logPi
     }

@@ -132,9 +132,9 @@ extension Tensor {
       }
       if n * c == 0 {
         let empty = Shape(shape.dropLast(rank) + output)
-        return [.zeros(empty, dtype: dtype), .zeros(empty, dtype: .int64)]
+        return [.zeros(empty, dtype: dtype, device: device), .zeros(empty, dtype: .int64, device: device)]
       }
-      return try maxima(VolumeWindows(eachPlane: spans), rank: rank)
+      return maxima(VolumeWindows(eachPlane: spans), rank: rank)
     }
   }
 
@@ -144,10 +144,12 @@ extension Tensor {
       let last = input - kernel
       guard output > 1 else { return Array(repeating: [last], count: count) }
       let alpha = Tensor.full([], Double(last), dtype: dtype) / Tensor.full([], Double(output - 1), dtype: dtype)
-      let steps = Tensor.arange(output - 1).to(dtype)
+      let steps = Tensor.arange(output - 1, device: device).to(dtype)
       let samples = detach().reshape([count, 1])
       let starts = ((samples + steps) * alpha).to(.int64) - (samples * alpha).to(.int64)
-      let flat = starts.array(of: Int64.self).map { Int($0) }
+      var flat = starts.array(of: Int64.self).map { Int($0) }
+      // In an error scope that has failed there are none.
+      if flat.count < count * (output - 1) { flat = Array(repeating: 0, count: count * (output - 1)) }
       return (0..<count).map { Array(flat[$0 * (output - 1)..<($0 + 1) * (output - 1)]) + [last] }
     }
   }

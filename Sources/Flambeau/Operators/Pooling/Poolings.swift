@@ -46,54 +46,73 @@ struct Poolings: Sendable {
     ])
 
   /// Gradients of outputs, added at the positions of the largest elements.
-  let maxBackward: Operator<PoolingGradientArguments> = Operator(
+  let maxBackward: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "max_pool2d_backward", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, at) throws(TensorError) in
       let (g, positions) = (try operands[0]!.body.contiguousBody(), operands[1]!.body)
-      let result = try Value(Layout(at.shape), g.dtype)
+      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let pooling = at.arguments.pooling(at.shape, g.dtype)
+      if try Poolings.launch(.maxGradient, pooling, g, into: result, positions: positions) { return result }
       withExtendedLifetime(g) {
-        at.arguments.pooling(at.shape, g.dtype).maxGradient(
-          g.elements.start, positions: positions.positions, result.storage.pointer)
+        pooling.maxGradient(g.elements.start, positions: positions.positions, result.storage.pointer)
       }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       Few(ops.poolings.maxGather(gradient, try call.operand(1), call.attributes))
-    })
+    }
+  ).onGPU()
 
   /// What a tensor of the input's shape holds at the positions of the largest elements.
-  let maxGather: Operator<PoolingGradientArguments> = Operator(
+  let maxGather: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "max_pool2d_gather_backward", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, at) throws(TensorError) in
       let (x, positions) = (try operands[0]!.body.contiguousBody(), operands[1]!.body)
-      let result = try Value(Layout(positions.layout.shape), x.dtype)
+      let result = try Value(Layout(positions.layout.shape), x.dtype, on: x.device)
+      let pooling = at.arguments.pooling(at.shape, x.dtype)
+      if try Poolings.launch(.gather, pooling, x, into: result, positions: positions) { return result }
       withExtendedLifetime(x) {
-        at.arguments.pooling(at.shape, x.dtype).gather(
-          x.elements.start, positions: positions.positions, result.storage.pointer)
+        pooling.gather(x.elements.start, positions: positions.positions, result.storage.pointer)
       }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       Few(ops.poolings.maxBackward(gradient, try call.operand(1), call.attributes))
-    })
+    }
+  ).onGPU()
 
   /// Gradients of averages, shared among what they are the average of.
-  let averageBackward: Operator<PoolingGradientArguments> = Operator(
+  let averageBackward: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "avg_pool2d_backward",
     forward: { (operands, at) throws(TensorError) in
       let g = try operands[0]!.body.contiguousBody()
-      let result = try Value(Layout(at.shape), g.dtype)
-      withExtendedLifetime(g) {
-        at.arguments.pooling(at.shape, g.dtype).averageGradient(g.elements.start, result.storage.pointer)
-      }
+      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let pooling = at.arguments.pooling(at.shape, g.dtype)
+      if try Poolings.launch(.averageGradient, pooling, g, into: result) { return result }
+      withExtendedLifetime(g) { pooling.averageGradient(g.elements.start, result.storage.pointer) }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       Few(ops.poolings.average(gradient, call.attributes.arguments))
-    })
+    }
+  ).onGPU()
 }
 
 extension Poolings {
+  /// Does it on the GPU that the operands live on; false where that is the processor. `input` is contiguous.
+  private static func launch(
+    _ action: PoolingTask.Action, _ pooling: Pooling, _ input: TensorBody, into result: Value, positions: TensorBody? = nil
+  ) throws(TensorError) -> Bool {
+    let device = input.device
+    if device.isCPU { return false }
+    // Integers would be converted on the processor.
+    guard input.dtype.isFloatingPoint else { throw .noKernel(on: device) }
+    let task = PoolingTask(
+      action, pooling, input.dtype, input.elements.address, result.elements.address, positions: positions?.positions, on: device)
+    try withExtendedLifetime((input, positions)) { () throws(TensorError) in try GPUBackend.run(.task(task), on: device) }
+    return true
+  }
+
   /// A row of the largest elements, their positions (int64, in the plane) after them.
   private static func maximum(_ name: String, samples: [Sample]) -> Operator<PoolingArguments> {
     Operator(
@@ -104,7 +123,14 @@ extension Poolings {
         try checkElements(x.dtype, name, integers: name == "max_pool2d" ? .int : .none)
         let pooling = at.pooling(x.layout.shape, x.dtype)
         let shape = outputShape(x.layout.shape, pooling)
-        let positions = try Value(Layout(shape), .int64)
+        let positions = try Value(Layout(shape), .int64, on: x.device)
+        if !x.device.isCPU {
+          var result = try Value(Layout(shape), x.dtype, on: x.device)
+          let input = try x.contiguousBody()
+          _ = try Poolings.launch(.max, pooling, input, into: result, positions: TensorBody(positions))
+          result.auxiliaries = [positions]
+          return result
+        }
         let at = positions.storage.pointer.assumingMemoryBound(to: Int64.self)
         var result = try pooled(x, shape, integers: { IntegerPooling(pooling: pooling).max($0, $1, positions: at) }) {
           pooling.max($0, $1, positions: at)
@@ -115,7 +141,8 @@ extension Poolings {
       backward: { (call, gradient) throws(TensorError) in
         let at = PoolingGradientArguments(arguments: call.attributes, shape: call.shape(0))
         return Few(ops.poolings.maxBackward(gradient, try call.auxiliary(0), at))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   private static func mean(_ name: String, samples: [Sample]) -> Operator<PoolingArguments> {
@@ -126,6 +153,11 @@ extension Poolings {
         try at.check(x.layout.shape, name)
         try checkElements(x.dtype, name, integers: name == "avg_pool2d" ? .int64 : .none)
         let pooling = at.pooling(x.layout.shape, x.dtype)
+        if !x.device.isCPU {
+          let result = try Value(Layout(outputShape(x.layout.shape, pooling)), x.dtype, on: x.device)
+          _ = try Poolings.launch(.average, pooling, try x.contiguousBody(), into: result)
+          return result
+        }
         return try pooled(
           x, outputShape(x.layout.shape, pooling), integers: { IntegerPooling(pooling: pooling).average($0, $1) }
         ) { pooling.average($0, $1) }
@@ -133,7 +165,8 @@ extension Poolings {
       backward: { (call, gradient) throws(TensorError) in
         let at = PoolingGradientArguments(arguments: call.attributes, shape: call.shape(0))
         return Few(ops.poolings.averageBackward(gradient, at))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   /// Which integer types torch pools.
@@ -162,20 +195,20 @@ extension Poolings {
       return result
     }
     let wide = try Value(Layout(x.layout.shape), .int64)
-    x.elements.copy(to: wide.elements)
+    try x.elements.copy(to: wide.elements)
     let pooled = try Value(Layout(shape), .int64)
     withExtendedLifetime(wide) {
       integers(
         wide.storage.pointer.assumingMemoryBound(to: Int64.self), pooled.storage.pointer.assumingMemoryBound(to: Int64.self))
     }
-    pooled.elements.copy(to: result.elements)
+    try pooled.elements.copy(to: result.elements)
     return result
   }
 }
 
 extension TensorBody {
   /// Positions as `maximum` makes them.
-  fileprivate var positions: UnsafePointer<Int64> { UnsafePointer(elements.start.assumingMemoryBound(to: Int64.self)) }
+  fileprivate var positions: UnsafePointer<Int64> { UnsafePointer(elements.address.assumingMemoryBound(to: Int64.self)) }
 }
 
 extension Tensor {

@@ -7,7 +7,7 @@ struct VolumePoolings: Sendable {
       let x = operands[0]!.body
       let dtype = x.dtype.computeClass.dtype
       let wide = x.dtype == dtype ? try x.contiguousBody() : TensorBody(try Value(Layout(x.layout.shape), dtype))
-      if x.dtype != dtype { x.elements.copy(to: wide.elements) }
+      if x.dtype != dtype { try x.elements.copy(to: wide.elements) }
       let planes = x.layout.shape.at(0)
       let result = try Value(Layout(Shape([planes] + windows.counts)), .int64)
       withExtendedLifetime(wide) {
@@ -75,7 +75,7 @@ extension Tensor {
     checkedPair("max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype != .bool else { throw .dtype("\"max_pool3d\" not implemented for 'Bool'") }
       let spans = try layout.volumeSpans(kernelSize, stride ?? kernelSize, padding, dilation, ceilMode)
-      return try maxima(VolumeWindows(spans), rank: 3)
+      return maxima(VolumeWindows(spans), rank: 3)
     }
   }
 
@@ -99,7 +99,7 @@ extension Tensor {
       guard dtype.isFloatingPoint else {
         throw .dtype("\"adaptive_max_pool3d_cpu\" not implemented for '\(dtype.torchScalarName)'")
       }
-      return try maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
+      return maxima(VolumeWindows(layout.adaptiveSpans(outputSize)), rank: 3)
     }
   }
 
@@ -158,7 +158,7 @@ extension Tensor {
   }
 
   /// The largest elements of windows of the last `rank` dimensions (2 or 3), and their positions.
-  func maxima(_ windows: VolumeWindows, rank: Int) throws(TensorError) -> [Tensor] {
+  func maxima(_ windows: VolumeWindows, rank: Int) -> [Tensor] {
     let lead = shape.dropLast(rank)
     let planes = lead.reduce(1, *)
     let volume = Array(shape.suffix(rank))
@@ -169,7 +169,7 @@ extension Tensor {
     // Dilated windows may lie between all elements.
     let empty = positions .< 0
     let hasEmpty = positions.count > 0 && empty.any().item() != 0
-    let used = hasEmpty ? Tensor.where(empty, .zeros([], dtype: .int64), positions) : positions
+    let used = hasEmpty ? Tensor.where(empty, .zeros([], dtype: .int64, device: device), positions) : positions
     var found = flat.gather(dim: 1, index: used)
     if hasEmpty && dtype.isFloatingPoint { found = found.maskedFill(empty, -.infinity) }
     return [found.reshape(result), positions.reshape(result)]

@@ -37,9 +37,6 @@ extension Tensor {
     _ other: Tensor, dim: Int = 1, eps: Double = 1e-8, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("cosine_similarity", [other], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("cosine_similarity") {
-        return try autocast(self, other) { $0[0]!.cosineSimilarity($0[1]!, dim: dim, eps: eps, file: file, line: line) }
-      }
       let common = dtype.promoted(with: other.dtype)
       guard common.isFloatingPoint else {
         throw .dtype("expected common dtype to be floating point, yet common dtype is \(common.torchScalarName)")

@@ -1,7 +1,7 @@
 /// Products of vectors, matrices and batches of matrices. Operands of any strides are read where they lie.
 struct Products: Sendable {
   /// Two matrices.
-  let mm: Operator<None> = Operator(
+  let mm: Operator<None> = Operator<None>(
     "mm", saves: Products.saves,
     forward: { (operands, _) throws(TensorError) in
       let (a, b) = (operands[0]!.body, operands[1]!.body)
@@ -21,10 +21,11 @@ struct Products: Sendable {
       Sample("a.mm(b)", [.real([3, 4]), .real([4, 5])]) { $0[0].mm($0[1]) },
       Sample("a.mm(b.t())", [.real([1, 4]), .real([6, 4])]) { $0[0].mm($0[1].T) },
       Sample("a.t() @ b", [.real([4, 3]), .real([4, 1])]) { $0[0].T.matmul($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   /// Matrices in the last two dimensions; the others broadcast.
-  let bmm: Operator<None> = Operator(
+  let bmm: Operator<None> = Operator<None>(
     "bmm", saves: Products.saves,
     forward: { (operands, _) throws(TensorError) in
       let (a, b) = (operands[0]!.body, operands[1]!.body)
@@ -47,10 +48,11 @@ struct Products: Sendable {
       Sample("a.transpose(0, 1) @ b", [.real([2, 3, 4]), .real([4, 5])]) { $0[0].transpose(0, 1).matmul($0[1]) },
       Sample("a @ b", [.real([4]), .real([2, 4, 3])]) { $0[0].matmul($0[1]) },
       Sample("a @ b", [.real([4]), .real([4, 3])]) { $0[0].matmul($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   /// A matrix and a vector.
-  let mv: Operator<None> = Operator(
+  let mv: Operator<None> = Operator<None>(
     "mv", saves: Products.saves,
     forward: { (operands, _) throws(TensorError) in
       let (a, x) = (operands[0]!.body, operands[1]!.body)
@@ -67,10 +69,11 @@ struct Products: Sendable {
       Sample("a.mv(b)", [.real([3, 4]), .real([4])]) { $0[0].mv($0[1]) },
       Sample("a.t() @ b", [.real([4, 5]), .real([4])]) { $0[0].T.matmul($0[1]) },
       Sample("a @ b", [.real([2, 3, 4]), .real([4])]) { $0[0].matmul($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   /// Two vectors.
-  let dot: Operator<None> = Operator(
+  let dot: Operator<None> = Operator<None>(
     "dot", saves: Products.saves,
     forward: { (operands, _) throws(TensorError) in
       let (a, b) = (operands[0]!.body, operands[1]!.body)
@@ -89,10 +92,10 @@ struct Products: Sendable {
             + "\(n) and \(m) elements respectively")
       }
       try Products.checkMultiplies(a.dtype, "dot")
-      let result = try Value(Layout([]), a.dtype)
-      let cell = Elements(result.storage.pointer, Layout([1]), a.dtype)
-      withExtendedLifetime((a, b)) {
-        Reduction.run(
+      let result = try Value(Layout([]), a.dtype, on: a.device)
+      let cell = result.elements(Layout([1]))
+      try withExtendedLifetime((a, b)) { () throws(TensorError) in
+        try Backend.reduce(
           .sum, in: a.dtype.computeClass, [a.elements, b.elements], map: Products.multiply, dims: [0], into: cell)
       }
       return result
@@ -105,7 +108,8 @@ struct Products: Sendable {
     samples: [
       Sample("a.dot(b)", [.real([7]), .real([7])]) { $0[0].dot($0[1]) },
       Sample("a @ b", [.real([5]), .real([5])]) { $0[0].matmul($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   let composites: [Sample] = [
     Sample("torch.outer(a, b)", [.real([3]), .real([4])]) { $0[0].outer($0[1]) }
@@ -223,7 +227,7 @@ extension Products {
     let column = { (body: TensorBody) in body.layout.rank == 0 ? body.layout.inserted(0).inserted(1) : body.layout.inserted(1) }
     let plus = input.map { TensorBody(Value($0.storage, column($0), $0.dtype)) }
     let value = try MatrixProduct.value(
-      a.elements, Elements(x.storage.pointer, column(x), x.dtype), [m, 1], plus: plus, alpha: alpha, beta: beta)
+      a.elements, x.elements(column(x)), [m, 1], plus: plus, alpha: alpha, beta: beta)
     return Value(value.storage, Layout([m]), value.dtype)
   }
 }

@@ -6,7 +6,7 @@ struct SumArguments: Sendable {
 
 /// A product and what is added to it, in one pass over the result.
 struct SumsOfProducts: Sendable {
-  let addmm: Operator<SumArguments> = Operator(
+  let addmm: Operator<SumArguments> = Operator<SumArguments>(
     "addmm", saves: { Products.saves($0, 1, 2) },
     forward: { (operands, at) throws(TensorError) in
       let (input, a, b) = (operands[0]!.body, operands[1]!.body, operands[2]!.body)
@@ -39,9 +39,10 @@ struct SumsOfProducts: Sendable {
       },
       Sample("a.clone().addmm_(b, c)", [.real([2, 4]), .real([2, 3]), .real([3, 4])]) { $0[0].clone().addmm_($0[1], $0[2]) },
       Sample("torch.addmm(a, b, c.t())", [.real([24]), .real([20, 16]), .real([24, 16])]) { $0[0].addmm($0[1], $0[2].T) },
-    ])
+    ]
+  ).onGPU()
 
-  let addmv: Operator<SumArguments> = Operator(
+  let addmv: Operator<SumArguments> = Operator<SumArguments>(
     "addmv", saves: { Products.saves($0, 1, 2) },
     forward: { (operands, at) throws(TensorError) in
       let (input, a, x) = (operands[0]!.body, operands[1]!.body, operands[2]!.body)
@@ -60,9 +61,10 @@ struct SumsOfProducts: Sendable {
         $0[0].addmv($0[1], $0[2], beta: 3, alpha: 2)
       },
       Sample("a.clone().addmv_(b, c)", [.real([2]), .real([2, 3]), .real([3])]) { $0[0].clone().addmv_($0[1], $0[2]) },
-    ])
+    ]
+  ).onGPU()
 
-  let baddbmm: Operator<SumArguments> = Operator(
+  let baddbmm: Operator<SumArguments> = Operator<SumArguments>(
     "baddbmm", saves: { Products.saves($0, 1, 2) },
     forward: { (operands, at) throws(TensorError) in
       let (input, a, b) = (operands[0]!.body, operands[1]!.body, operands[2]!.body)
@@ -91,10 +93,11 @@ struct SumsOfProducts: Sendable {
       Sample("a.clone().baddbmm_(b, c)", [.real([2, 2, 4]), .real([2, 2, 3]), .real([2, 3, 4])]) {
         $0[0].clone().baddbmm_($0[1], $0[2])
       },
-    ])
+    ]
+  ).onGPU()
 
   /// x Wᵀ + b over the last dimension.
-  let linear: Operator<None> = Operator(
+  let linear: Operator<None> = Operator<None>(
     "linear", saves: Products.saves,
     forward: { (operands, _) throws(TensorError) in
       let (w, bias) = (operands[1]!.body, operands[2]?.body)
@@ -104,8 +107,8 @@ struct SumsOfProducts: Sendable {
       let shape = x.layout.shape
       let outputs = w.layout.shape.at(0)
       let value = try MatrixProduct.value(
-        Elements(x.storage.pointer, x.layout.rowsInOneRun!, x.dtype),
-        Elements(w.storage.pointer, w.layout.swapped(0, 1), w.dtype), [shape.rowCount, outputs], plus: bias)
+        x.elements(x.layout.rowsInOneRun!),
+        w.elements(w.layout.swapped(0, 1)), [shape.rowCount, outputs], plus: bias)
       withExtendedLifetime((x, operands)) {}
       return Value(value.storage, Layout(shape.replacing(shape.count - 1, with: outputs)), value.dtype)
     },
@@ -124,7 +127,8 @@ struct SumsOfProducts: Sendable {
       },
       Sample("F.linear(a, b, c)", [.real([20, 16]), .real([24, 16]), .real([24])]) { $0[0].linear($0[1], $0[2]) },
       Sample("F.linear(a, b, c)", [.real([3, 4]), .real([2, 4]), .real([1])]) { $0[0].linear($0[1], $0[2]) },
-    ])
+    ]
+  ).onGPU()
 }
 
 extension SumsOfProducts {
@@ -183,8 +187,8 @@ extension TensorBody {
   /// The elements, copied only if all dimensions but the last are no single one in memory.
   fileprivate func withRowsInOneRun() throws(TensorError) -> TensorBody {
     if layout.rowsInOneRun != nil { return self }
-    let copy = try Value(Layout(layout.shape), dtype)
-    elements.copy(to: copy.elements)
+    let copy = try Value(Layout(layout.shape), dtype, on: device)
+    try elements.copy(to: copy.elements)
     return TensorBody(copy)
   }
 }

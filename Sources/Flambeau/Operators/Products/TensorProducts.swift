@@ -200,7 +200,7 @@ extension Tensor {
           "linalg.matrix_power: A must be batches of square matrices, but they are \(rows) by \(columns) matrices")
       }
       guard n >= 0 else { throw .argument("the power must be 0 or greater, but is \(n)") }
-      if n == 0 { return Tensor.eye(rows, dtype: dtype).expand(layout.shape).clone() }
+      if n == 0 { return Tensor.eye(rows, dtype: dtype, device: device).expand(layout.shape).clone() }
       var result: Tensor?
       var (square, left) = (self, n)
       while true {

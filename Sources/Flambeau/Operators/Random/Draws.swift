@@ -127,9 +127,9 @@ extension Elements {
   func fillDense(_ fill: (Elements) -> Void) throws(TensorError) {
     if layout.isDense { return fill(self) }
     let copy = try Value(layout.dense, dtype)
-    withExtendedLifetime(copy.storage) {
+    try withExtendedLifetime(copy.storage) { () throws(TensorError) in
       fill(copy.elements)
-      copy.elements.copy(to: self)
+      try copy.elements.copy(to: self)
     }
   }
 }

@@ -55,7 +55,7 @@ extension Tensor {
       }
       let value = try Value(try noise(body), dtype)
       if p == 1 {
-        value.fillZero()
+        try value.fillZero()
       } else {
         let kept = 1 - p
         Generator.current.fillBernoulli(value.storage.pointer, dtype, count: value.layout.elementCount, p: kept)

@@ -64,8 +64,8 @@ extension Tensor {
     noGrad {
       let leaks = detach().contiguous() .<= 0
       let count = leaks.countNonzero().item(as: Int.self)
-      let slopes = Tensor.empty([count], dtype: .float64).uniform_(from: lower, to: upper)
-      return Tensor.ones(shape, dtype: dtype).maskedScatter_(leaks, slopes.to(dtype))
+      let slopes = Tensor.empty([count], dtype: .float64, device: device).uniform_(from: lower, to: upper)
+      return Tensor.ones(shape, dtype: dtype, device: device).maskedScatter_(leaks, slopes.to(dtype))
     }
   }
 

@@ -16,8 +16,8 @@ struct Samplings: Sendable {
       let place = result.layout.isDense ? result.layout : result.layout.dense
       let shape = Layout(shape: place.shape, strides: place.strides, offset: 0)
       let probabilities = try Value(shape, p.dtype == .float64 ? .float64 : .float32)
-      withExtendedLifetime(p) {
-        Elements(p.storage.pointer, p.layout.broadcast(to: place.shape)!, p.dtype).copy(to: probabilities.elements)
+      try withExtendedLifetime(p) { () throws(TensorError) in
+        try p.elements(p.layout.broadcast(to: place.shape)!).copy(to: probabilities.elements)
       }
       try probabilities.checkProbabilities()
       try result.fillDense { target in
@@ -90,7 +90,7 @@ extension Samplings {
     guard categories <= 1 << 24 else { throw .argument("number of categories cannot exceed 2^24") }
     let result = try Value(checked: p.layout.shape.replacing(rank - 1, with: at.draws), .int64)
     let weights = try Value(Layout(p.layout.shape), p.dtype == .float64 ? .float64 : .float32)
-    p.elements.copy(to: weights.elements)
+    try p.elements.copy(to: weights.elements)
     let rows = rank == 1 ? 1 : p.layout.shape.at(0)
     try weights.checkWeights(rows: rows, categories: categories)
     let order = p.layout.dense.strides

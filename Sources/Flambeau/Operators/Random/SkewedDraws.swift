@@ -53,7 +53,7 @@ struct SkewedDraws: Sendable {
       }
       let wide = try Value(Layout(rates.layout.shape), .float64)
       let result = try Value(Layout(rates.layout.shape), rates.dtype)
-      rates.elements.copy(to: wide.elements)
+      try rates.elements.copy(to: wide.elements)
       try withExtendedLifetime((wide.storage, result.storage)) { () throws(TensorError) in
         let start = wide.elements.start.assumingMemoryBound(to: Double.self)
         let rates = UnsafeBufferPointer(start: start, count: wide.layout.elementCount)

@@ -38,8 +38,8 @@ struct Counts: Sendable {
   private static func mode(_ x: TensorBody, _ dim: Int, _ values: Elements, _ places: Elements) throws(TensorError) {
     let computeClass = x.dtype.computeClass
     let (sorted, order) = (try Value(Layout(x.layout.shape), x.dtype), try Value(Layout(x.layout.shape), .int64))
-    withExtendedLifetime((x, sorted.storage, order.storage)) {
-      Sort.run(x.elements, dim: dim, descending: false, values: sorted.elements, indices: order.elements)
+    try withExtendedLifetime((x, sorted.storage, order.storage)) { () throws(TensorError) in
+      try Sort.run(x.elements, dim: dim, descending: false, values: sorted.elements, indices: order.elements)
       let dtype = computeClass.dtype
       DenseRows.read(sorted.elements, dim, as: dtype, in: computeClass) { from, rows, width in
         DenseRows.read(order.elements, dim, as: .int64, in: fb_i64) { order, _, _ in
@@ -150,7 +150,7 @@ extension Tensor {
       guard least >= 0 else { throw .argument("bincount only supports 1-d non-negative integral inputs.") }
       let terms = weights?.detach()
       let sums = terms.map { $0.dtype == .float32 ? $0 : $0.to(.float64) } ?? bins.onesLike()
-      return Tensor.zeros([Swift.max(most + 1, minLength)], dtype: sums.dtype)
+      return Tensor.zeros([Swift.max(most + 1, minLength)], dtype: sums.dtype, device: sums.device)
         .indexAdd(dim: 0, index: bins, source: sums)
     }
   }
@@ -195,7 +195,7 @@ extension Tensor {
       }
       guard layout.rank > 0 else {
         guard dim == 0 || dim == -1 else { throw .dimensionRange(dim, rank: 0) }
-        more = (.zeros([1], dtype: .int64), .ones([1], dtype: .int64))
+        more = (.zeros([1], dtype: .int64, device: device), .ones([1], dtype: .int64, device: device))
         return reshape([1])
       }
       let place = try layout.dimension(dim)
@@ -216,17 +216,20 @@ extension Tensor {
   private func runs(_ order: Tensor?) -> (firsts: Tensor, inverse: Tensor, counts: Tensor) {
     let count = shape.at(0)
     if count == 0 {
-      let nothing = Tensor.zeros([0], dtype: .int64)
+      let nothing = Tensor.zeros([0], dtype: .int64, device: device)
       return (nothing, nothing, nothing)
     }
     var differs = narrow(0, start: 1, length: count - 1) .!= narrow(0, start: 0, length: count - 1)
     if ndim > 1 { differs = differs.any(dim: 1) }
-    let begins = Tensor.cat([Tensor.ones([1], dtype: .bool), differs])
+    let begins = Tensor.cat([Tensor.ones([1], dtype: .bool, device: device), differs])
     let run = begins.cumsum(dim: 0) - 1
     let starts = begins.nonzero().flatten()
-    let ends = Tensor.cat([starts.narrow(0, start: 1, length: starts.count - 1), Tensor([count])])
+    let ends = Tensor.cat([starts.narrow(0, start: 1, length: starts.count - 1), Tensor([count], device: device)])
     guard let order else { return (starts, run, ends - starts) }
-    return (order[starts], Tensor.zeros([count], dtype: .int64).indexCopy(dim: 0, index: order, source: run), ends - starts)
+    return (
+      order[starts], Tensor.zeros([count], dtype: .int64, device: device).indexCopy(dim: 0, index: order, source: run),
+      ends - starts
+    )
   }
 
   /// The places of the rows in lexical order, of equal ones the first first.

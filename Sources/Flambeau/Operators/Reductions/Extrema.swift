@@ -79,7 +79,8 @@ struct Extrema: Sendable {
           ops.ties.share(
             gradient.restored(x.shape, at), x, try call.result().restored(x.shape, at),
             TieArguments(dims: at.dims, rule: ties)))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   /// The extreme along a dimension, and its place.
@@ -93,12 +94,12 @@ struct Extrema: Sendable {
         let reduction = at.reduction(x.ndim)
         try reduction.checkNotEmpty(name, x.shape)
         let places = try place(kind, x, at)
-        let values = try Value(places.layout, x.dtype)
+        let values = try Value(places.layout, x.dtype, on: x.device)
         let kept = Layout(reduction.kept(x.shape))
-        _ = withExtendedLifetime((x, places.storage)) {
-          x.body.elements.read(
-            along: at.dim!, at: Elements(places.storage.pointer, kept, .int64),
-            into: Elements(values.storage.pointer, kept, x.dtype))
+        _ = try withExtendedLifetime((x, places.storage)) { () throws(TensorError) in
+          try x.body.elements.read(
+            along: at.dim!, at: places.elements(kept),
+            into: values.elements(kept))
         }
         var result = values
         result.auxiliaries = [places]
@@ -110,7 +111,8 @@ struct Extrema: Sendable {
         return Few(
           gradient.restored(shape, reduction).placed(
             in: shape, dim: call.attributes.dim!, at: try call.auxiliary(0).restored(shape, reduction)))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   /// Only the place.
@@ -127,16 +129,17 @@ struct Extrema: Sendable {
         }
         try at.reduction(x.ndim).checkNotEmpty(name, x.shape)
         return try place(kind, x, at)
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   private static func place(
     _ kind: Reduction.Kind, _ x: Tensor, _ at: PlaceArguments
   ) throws(TensorError) -> Value {
     let reduction = at.reduction(x.ndim)
-    let places = try Value(Layout(reduction.kept(x.shape)), .int64)
-    withExtendedLifetime(x) {
-      Reduction.arg(kind, in: x.dtype.computeClass, x.body.elements, dim: at.dim, into: places.elements)
+    let places = try Value(Layout(reduction.kept(x.shape)), .int64, on: x.device)
+    try withExtendedLifetime(x) { () throws(TensorError) in
+      try Backend.arg(kind, in: x.dtype.computeClass, x.body.elements, dim: at.dim, into: places.elements)
     }
     return Value(places.storage, Layout(reduction.resultShape(x.shape)), .int64)
   }

@@ -136,7 +136,7 @@ extension Tensor {
       place = ((self - first) * Double(bins) / (last - first)).nanToNum().clamp(min: -1, max: Double(bins)).to(.int64)
     }
     let isInside = (self .>= first).logicalAnd(self .<= last)
-    let zeros = Tensor.zeros([Swift.max(bins, 0)], dtype: dtype)
+    let zeros = Tensor.zeros([Swift.max(bins, 0)], dtype: dtype, device: device)
     if bins == 0 { return zeros }
     return zeros.indexAdd(
       dim: 0, index: place[isInside].clamp(max: bins - 1), source: (weight ?? onesLike())[isInside])

@@ -8,7 +8,7 @@ struct NormArguments: Sendable {
 }
 
 struct Norms: Sendable {
-  let norm: Operator<NormArguments> = Operator(
+  let norm: Operator<NormArguments> = Operator<NormArguments>(
     "norm", saves: { _ in SavePlan(operands: .operand(0), result: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -50,7 +50,8 @@ struct Norms: Sendable {
       Sample("torch.linalg.vector_norm(a, 2.5, (0, 1))", [.real([3, 4, 2])]) {
         $0[0].vectorNorm(ord: 2.5, dim: [0, 1])
       },
-    ])
+    ]
+  ).onGPU()
 
   // From the gradient, x and the norm; the scalar is the order. Torch's forms, which differ in where they are 0.
   private let one: Operator<PointwiseArguments> = .map(
@@ -79,7 +80,7 @@ struct Norms: Sendable {
     return order < 1 ? ops.norms.belowOne : order < 2 ? ops.norms.belowTwo : ops.norms.aboveTwo
   }
 
-  let logsumexp: Operator<ReductionArguments> = Operator(
+  let logsumexp: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "logsumexp", saves: { _ in SavePlan(operands: .operand(0), result: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -98,7 +99,8 @@ struct Norms: Sendable {
         $0[0].logSumExp(dim: [0, -1], keepDim: true)
       },
       Sample("a.logsumexp((1, 2))", [.real([3, 4, 2])]) { $0[0].logSumExp(dim: [1, 2]) },
-    ])
+    ]
+  ).onGPU()
   private let logsumexpBackward: Operator<PointwiseArguments> = .map(
     "logsumexp_backward", .promoted, Program { g, x, y in g * exp(x - y) })
 
@@ -147,18 +149,18 @@ private enum LogSumExp {
     let computeClass = dtype.computeClass
     let shape = at.resultShape(x.layout.shape)
     if let rows = rows(x, at.dims) {
-      let result = try Value(Layout(shape), dtype)
-      let column = Elements(result.storage.pointer, Layout([rows.layout.shape.at(0), 1]), dtype)
-      RowInterpreter.run(.logSumExpRows, in: computeClass, inputs: [rows], into: [column])
+      let result = try Value(Layout(shape), dtype, on: x.device)
+      let column = result.elements(Layout([rows.layout.shape.at(0), 1]))
+      try Backend.rows(.logSumExpRows, in: computeClass, inputs: [rows], into: [column])
       return result
     }
     let largest = try at.keeping.reduce(.max, in: computeClass, [x], finish: finite, as: computeClass.dtype)
     return try withExtendedLifetime(largest.storage) { () throws(TensorError) in
       let sum = try at.keeping.reduce(
         .sum, in: computeClass, [x, largest.elements.broadcast(to: x.layout.shape)], map: term, as: computeClass.dtype)
-      let result = try Value(sum.layout, dtype)
-      withExtendedLifetime(sum.storage) {
-        Interpreter.run(joined, in: computeClass, sum.elements, largest.elements, into: result.elements)
+      let result = try Value(sum.layout, dtype, on: x.device)
+      try withExtendedLifetime(sum.storage) { () throws(TensorError) in
+        try Backend.map(joined, in: computeClass, inputs: [sum.elements, largest.elements], into: [result.elements])
       }
       return Value(result.storage, Layout(shape), dtype)
     }
@@ -172,7 +174,7 @@ private enum LogSumExp {
     guard x.layout.elementCount > 0, x.layout.rank > 0,
       let layout = ordered.viewed(as: [x.layout.elementCount / width, width]), width == 1 || layout.strides.at(1) == 1
     else { return nil }
-    return Elements(x.pointer, layout, x.dtype)
+    return x.laid(layout)
   }
 
   /// Around an infinite largest the differences would be NaN.

@@ -6,7 +6,7 @@ extension Value {
     let target = elements
     numbers.withUnsafeBytes {
       guard let start = $0.baseAddress else { return }
-      Elements(UnsafeMutableRawPointer(mutating: start), Layout([numbers.count]), .float64).copy(to: target)
+      Elements(UnsafeMutableRawPointer(mutating: start), Layout([numbers.count]), .float64).copyOnProcessor(to: target)
     }
   }
 }
@@ -15,7 +15,7 @@ extension TensorBody {
   /// The elements of a vector.
   func numbers() throws(TensorError) -> [Double] {
     let wide = try Value(Layout(layout.shape), .float64)
-    elements.copy(to: wide.elements)
+    try elements.copy(to: wide.elements)
     let start = wide.storage.pointer.assumingMemoryBound(to: Double.self)
     return withExtendedLifetime(wide) { Array(UnsafeBufferPointer(start: start, count: layout.elementCount)) }
   }

@@ -27,14 +27,14 @@ struct ReductionArguments: Sendable {
 
   var keeping: ReductionArguments { ReductionArguments(dims: dims, keepDim: true, dtype: dtype) }
 
-  /// Reduces `inputs`, which have one shape; see `Reduction.run`.
+  /// Reduces `inputs`, which have one shape; see ``Backend/reduce(_:in:_:map:dims:scalars:finish:into:)``.
   func reduce(
     _ kind: Reduction.Kind, in computeClass: ComputeClass, _ inputs: [Elements], map: Program? = nil,
     scalars: Scalars = Scalars(), finish: Program? = nil, as dtype: DType
   ) throws(TensorError) -> Value {
     let shape = inputs[0].layout.shape
-    let result = try Value(Layout(kept(shape)), dtype)
-    Reduction.run(
+    let result = try Value(Layout(kept(shape)), dtype, on: inputs[0].device)
+    try Backend.reduce(
       kind, in: computeClass, inputs, map: map, dims: dims, scalars: scalars, finish: finish, into: result.elements)
     return keepDim ? result : Value(result.storage, Layout(resultShape(shape)), dtype)
   }
@@ -49,7 +49,7 @@ struct ReductionArguments: Sendable {
 
 extension Elements {
   /// `shape` is one that the elements broadcast to.
-  func broadcast(to shape: Shape) -> Elements { Elements(pointer, layout.broadcast(to: shape)!, dtype) }
+  func broadcast(to shape: Shape) -> Elements { laid(layout.broadcast(to: shape)!) }
 }
 
 extension Layout {

@@ -2,7 +2,7 @@ import CKernels
 
 // Sums and products, and what is counted or tested.
 struct Reductions: Sendable {
-  let sum: Operator<ReductionArguments> = Operator(
+  let sum: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "sum",
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -20,9 +20,10 @@ struct Reductions: Sendable {
       Sample("a.detach().sum(0, dtype=torch.float16)", [.real([3, 4])]) { $0[0].detach().sum(dim: 0, dtype: .float16) },
       Sample("a.detach().sum(dtype=torch.int16)", [.real([3, 4])]) { $0[0].detach().sum(dtype: .int16) },
       Sample("a.detach().sum(0, dtype=torch.bool)", [.real([3, 4])]) { $0[0].detach().sum(dim: 0, dtype: .bool) },
-    ])
+    ]
+  ).onGPU()
 
-  let mean: Operator<ReductionArguments> = Operator(
+  let mean: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "mean",
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -44,9 +45,10 @@ struct Reductions: Sendable {
       Sample("a.mean((0, 2), keepdim=True)", [.real([3, 4, 2])]) { $0[0].mean(dim: [0, 2], keepDim: true) },
       Sample("a.mean(0, dtype=torch.float64)", [.real([3, 4])]) { $0[0].mean(dim: 0, dtype: .float64) },
       Sample("a.detach().mean(0, dtype=torch.float32)", [.real([3, 4])]) { $0[0].detach().mean(dim: 0, dtype: .float32) },
-    ])
+    ]
+  ).onGPU()
 
-  let nanSum: Operator<ReductionArguments> = Operator(
+  let nanSum: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "nansum", saves: { _ in SavePlan(operands: .operand(0)) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -61,11 +63,12 @@ struct Reductions: Sendable {
     samples: [
       Sample("a.nansum()", [.real([3, 4])]) { $0[0].nanSum() },
       Sample("a.nansum((0, 2), keepdim=True)", [.real([3, 4, 2])]) { $0[0].nanSum(dim: [0, 2], keepDim: true) },
-    ])
+    ]
+  ).onGPU()
   let nanSumBackward: Operator<PointwiseArguments> = .map(
     "nansum_backward", .promoted, Program { g, x in select(isNaN(x), 0, g) })
 
-  let prod: Operator<ReductionArguments> = Operator(
+  let prod: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "prod", saves: { _ in SavePlan(operands: .operand(0), result: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!
@@ -92,10 +95,11 @@ struct Reductions: Sendable {
       Sample("(a * (torch.arange(4) != 2)).prod()", [.real([4], 0.5...1.5)]) {
         ($0[0] * Tensor([true, true, false, true])).prod()
       },
-    ])
+    ]
+  ).onGPU()
   let prodBackward: Operator<PointwiseArguments> = .map("prod_backward", .promoted, Program { g, y, x in g * y / x })
 
-  let countNonzero: Operator<ReductionArguments> = Operator(
+  let countNonzero: Operator<ReductionArguments> = Operator<ReductionArguments>(
     "count_nonzero",
     forward: { (operands, at) throws(TensorError) in
       // float32 cannot count beyond 2²⁴.
@@ -106,7 +110,8 @@ struct Reductions: Sendable {
       Sample("a.count_nonzero()", [.real([3, 4])]) { $0[0].countNonzero() },
       Sample("a.count_nonzero(0)", [.real([3, 4])]) { $0[0].countNonzero(dim: 0) },
       Sample("a.count_nonzero((0, 2))", [.real([3, 4, 2])]) { $0[0].countNonzero(dim: [0, 2]) },
-    ])
+    ]
+  ).onGPU()
 
   let any: Operator<ReductionArguments> = Reductions.logical(
     "any", .any,
@@ -135,7 +140,8 @@ struct Reductions: Sendable {
       forward: { (operands, at) throws(TensorError) in
         let x = operands[0]!
         return try Reductions.run(kind, x, at, in: x.dtype.computeClass, as: x.dtype == .uint8 ? .uint8 : .bool)
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 
   static func meanRefusal(_ what: String, _ dtype: DType) -> TensorError {
@@ -162,7 +168,7 @@ struct Reductions: Sendable {
   private static func hasZero(_ x: Tensor) throws(TensorError) -> Bool {
     let all = ReductionArguments(dims: Array(0..<x.ndim), keepDim: false)
     let found = try run(.any, x, all, in: x.dtype.computeClass, map: isZero, as: .bool)
-    return found.storage.pointer.load(as: Bool.self)
+    return try found.elements.only()
   }
 
   /// At each place, the product of the other elements, times `gradient`, without a division.

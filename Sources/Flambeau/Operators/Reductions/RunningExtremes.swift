@@ -28,7 +28,7 @@ struct RunningExtremes: Sendable {
       let (x, result, dim) = (try call.operand(0), try call.result(), call.attributes)
       // In logarithms, so that exponents do not overflow; the parts of either sign apart.
       func reaching(_ part: Tensor) -> Tensor {
-        let least = Tensor.full([], -gradient.dtype.largest, dtype: gradient.dtype)
+        let least = Tensor.full([], -gradient.dtype.largest, dtype: gradient.dtype, device: gradient.device)
         let logs = Tensor.where(part .> 0, part.abs().log(), least)
         return ((logs - result).flip(dim).logCumSumExp(dim: dim).flip(dim) + x).exp()
       }
@@ -54,7 +54,7 @@ struct RunningExtremes: Sendable {
         return values
       },
       backward: { (call, gradient) throws(TensorError) in
-        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype)
+        let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
         return Few(zeros.scatterAdd(dim: call.attributes, index: try call.auxiliary(0), source: gradient))
       }, samples: samples)
   }

@@ -17,7 +17,8 @@ struct Scans: Sendable {
       Sample("a.cumsum(-1)", [.real([3, 4])]) { $0[0].cumsum(dim: -1) },
       Sample("a.cumsum(1, dtype=torch.float64)", [.real([2, 3, 4])]) { $0[0].cumsum(dim: 1, dtype: .float64) },
       Sample("a.clone().cumsum_(0)", [.real([3, 4])]) { $0[0].clone().cumsum_(dim: 0) },
-    ])
+    ]
+  ).onGPU()
 
   let cumprod: Operator<ScanArguments> = Scans.row(
     "cumprod", .prod, saves: { _ in SavePlan(operands: .operand(0), result: true) },
@@ -72,10 +73,10 @@ struct Scans: Sendable {
         let x = operands[0]!.body
         return ResultPlan(layout: Layout(x.layout.shape), dtype: x.dtype.total, compute: x.dtype.total)
       },
-      fill: { (operands, at, plan, result) in
+      fill: { (operands, at, plan, result) throws(TensorError) in
         let x = operands[0]!.body
-        withExtendedLifetime(x) {
-          Scan.run(
+        try withExtendedLifetime(x) { () throws(TensorError) in
+          try Backend.scan(
             kind, in: plan.compute.computeClass, x.elements, dim: at.dim, isReversed: at.isReversed, into: result)
         }
       },
@@ -132,7 +133,7 @@ extension Tensor {
     let line = ndim == 0 ? reshape([1]) : self
     var result = line.narrow(dim, start: 0, length: size - 1).placed(in: line.shape, dim, start: 1)
     if first != 0 {
-      let one = Tensor.full(line.shape.replacing(dim, with: 1), first, dtype: dtype)
+      let one = Tensor.full(line.shape.replacing(dim, with: 1), first, dtype: dtype, device: device)
       result = result + one.placed(in: line.shape, dim, start: 0)
     }
     return result.reshape(shape)

@@ -58,22 +58,23 @@ struct TieArguments: Sendable {
 /// other's gradient.
 struct Ties: Sendable {
   /// A gradient for each result, x, y → a gradient for each element.
-  let share: Operator<TieArguments> = Operator(
+  let share: Operator<TieArguments> = Operator<TieArguments>(
     "evenly_distribute_backward", saves: { _ in SavePlan(operands: [.operand(1), .operand(2)]) },
     forward: { (operands, at) throws(TensorError) in
       let (gradient, x, y) = (operands[0]!, operands[1]!, operands[2]!)
       let count = try Ties.count(x, y, at)
-      let result = try Value(Layout(x.shape), x.dtype)
-      Pointwise.run(
+      let result = try Value(Layout(x.shape), x.dtype, on: x.device)
+      try Pointwise.run(
         at.rule.programs.share, Few([gradient, count, x, y]), Scalars(), in: x.dtype, into: result.elements)
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       Few(ops.ties.collect(gradient, try call.operand(1), try call.operand(2), call.attributes))
-    })
+    }
+  ).onGPU()
 
   /// A value for each element, x, y → the mean over each result's matches.
-  let collect: Operator<TieArguments> = Operator(
+  let collect: Operator<TieArguments> = Operator<TieArguments>(
     "evenly_collect_backward", saves: { _ in SavePlan(operands: [.operand(1), .operand(2)]) },
     forward: { (operands, at) throws(TensorError) in
       let (gradient, x, y) = (operands[0]!, operands[1]!, operands[2]!)
@@ -84,13 +85,14 @@ struct Ties: Sendable {
           [gradient.body.elements, x.body.elements, y.body.elements.broadcast(to: x.shape)],
           map: at.rule.programs.only, as: count.dtype)
       }
-      let result = try Value(sum.layout, x.dtype)
-      Pointwise.run(Ties.quotient, Few(Tensor(TensorBody(sum)), count), Scalars(), in: x.dtype, into: result.elements)
+      let result = try Value(sum.layout, x.dtype, on: x.device)
+      try Pointwise.run(Ties.quotient, Few(Tensor(TensorBody(sum)), count), Scalars(), in: x.dtype, into: result.elements)
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       Few(ops.ties.share(gradient, try call.operand(1), try call.operand(2), call.attributes))
-    })
+    }
+  ).onGPU()
 
   private static let quotient = Program { a, b in a / b }
 

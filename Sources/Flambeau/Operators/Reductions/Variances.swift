@@ -10,7 +10,7 @@ struct VarianceArguments: Sendable {
 
 /// Computed in float64 around the mean, so that data far from 0 keeps its digits.
 struct Variances: Sendable {
-  let variance: Operator<VarianceArguments> = Operator(
+  let variance: Operator<VarianceArguments> = Operator<VarianceArguments>(
     "var", saves: { _ in SavePlan(operands: .operand(0)) },
     forward: { (operands, at) throws(TensorError) in
       try Variances.run(operands[0]!, at, finish: Reductions.divide)
@@ -30,11 +30,12 @@ struct Variances: Sendable {
         $0[0].var(dim: [0, -1], correction: 0, keepDim: true)
       },
       Sample("a.var(0, correction=0.5)", [.real([3, 4])]) { $0[0].var(dim: 0, correction: 0.5) },
-    ])
+    ]
+  ).onGPU()
   let varianceBackward: Operator<PointwiseArguments> = .map(
     "var_backward", .promoted, Program(inputs: 3, scalars: 1) { x, s in x[0] * (x[1] - x[2]) * s[0] })
 
-  let deviation: Operator<VarianceArguments> = Operator(
+  let deviation: Operator<VarianceArguments> = Operator<VarianceArguments>(
     "std", saves: { _ in SavePlan(operands: .operand(0), result: true) },
     forward: { (operands, at) throws(TensorError) in
       try Variances.run(operands[0]!, at, finish: Variances.rootOfQuotient)
@@ -54,7 +55,8 @@ struct Variances: Sendable {
       Sample("a.std((0, -1), correction=0, keepdim=True)", [.real([3, 4, 2])]) {
         $0[0].std(dim: [0, -1], correction: 0, keepDim: true)
       },
-    ])
+    ]
+  ).onGPU()
   let deviationBackward: Operator<PointwiseArguments> = .map(
     "std_backward", .promoted,
     Program(inputs: 4, scalars: 1) { x, s in select(eq(x[3], 0), 0, x[0] * (x[1] - x[2]) * s[0] / x[3]) })

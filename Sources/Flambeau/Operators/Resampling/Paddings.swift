@@ -39,7 +39,7 @@ struct PaddingAmount: Sendable, Hashable {
 
 /// Tensors in a frame.
 struct Paddings: Sendable {
-  let constant: Operator<PaddingArguments> = Operator(
+  let constant: Operator<PaddingArguments> = Operator<PaddingArguments>(
     "pad",
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!.body
@@ -48,7 +48,7 @@ struct Paddings: Sendable {
         shape.at(dim, put: shape.at(dim) + amount.before + amount.after)
       }
       _ = try shape.byteCount(of: x.dtype)
-      let result = noGrad { Tensor.full(shape, 0, dtype: x.dtype) }
+      let result = noGrad { Tensor.full(shape, 0, dtype: x.dtype, device: x.device) }
       if at.value != 0 { noGrad { _ = result.fill_(at.value.double) } }
       inside = result.body.layout
       for (dim, amount) in at.amounts.enumerated() {
@@ -58,16 +58,16 @@ struct Paddings: Sendable {
         source = source.sliced(dim, start: cut, count: kept)
         inside = inside.sliced(dim, start: start, count: kept)
       }
-      let storage = result.body.storage
-      Elements(x.storage.pointer, source, x.dtype).copy(to: Elements(storage.pointer, inside, x.dtype))
-      return Value(storage, result.body.layout, x.dtype)
+      try x.elements(source).copy(to: result.body.elements(inside))
+      return Value(result.body.storage, result.body.layout, x.dtype)
     },
     backward: { (call, gradient) throws(TensorError) in Few(ops.paddings.constant(gradient, call.attributes.negated)) },
     samples: [
       Sample("F.pad(a, (1, 2))", [.real([2, 3])]) { $0[0].pad([1, 2]) },
       Sample("F.pad(a, (1, 0, 0, 2), value=2)", [.real([2, 3, 2])]) { $0[0].pad([1, 0, 0, 2], value: 2) },
       Sample("F.pad(a, (-1, 2, 1, -1, 0, 1))", [.real([2, 3, 3])]) { $0[0].pad([-1, 2, 1, -1, 0, 1]) },
-    ])
+    ]
+  ).onGPU()
 
   /// Made of other rows.
   let composites: [Sample] = [

@@ -8,7 +8,7 @@ struct AttentionArguments: Sendable {
 /// Attention of queries to keys, blocked so that the scores of all pairs are never in memory.
 struct Attentions: Sendable {
   /// Queries, keys, values, mask; log Σ exp(score) of each query follows the result.
-  let scaledDotProduct: Operator<AttentionArguments> = Operator(
+  let scaledDotProduct: Operator<AttentionArguments> = Operator<AttentionArguments>(
     "scaled_dot_product_attention", auxiliaryCount: 1,
     saves: { _ in SavePlan(operands: [.operand(0), .operand(1), .operand(2), .operand(3)], result: true, auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
@@ -28,7 +28,8 @@ struct Attentions: Sendable {
         dq.fitted(to: call.shape(0), q.dtype), dk.fitted(to: call.shape(1), k.dtype), dv.fitted(to: call.shape(2), v.dtype), nil,
       ])
     },
-    samples: Attentions.samples)
+    samples: Attentions.samples
+  ).onGPU()
 }
 
 /// Operands as the kernels see them: heads in all dimensions but the last two, the last of them the heads of a group.
@@ -133,7 +134,13 @@ private struct AttentionHeads {
   }
 
   private func seen(_ body: TensorBody, _ layout: Layout) -> Elements {
-    Elements(body.storage.pointer, layout, body.dtype)
+    body.elements(layout)
+  }
+
+  /// A number for each query, dense, seen as the queries are.
+  private func ofQueries(_ body: TensorBody) -> Elements {
+    let queries = kernel.q.layout.shape
+    return body.elements(Layout(Shape(queries.prefix(queries.count - 1))))
   }
 
   private var kernel: Attention {
@@ -154,9 +161,14 @@ private struct AttentionHeads {
 
   func forward() throws(TensorError) -> Value {
     let matrix = [length(q), features(v)]
-    var result = try Value(AttentionHeads.nested(as: q, Shape(Array(lead) + matrix)), q.dtype)
-    let logSums = try Value(Layout(Shape(Array(lead) + [length(q)])), q.dtype.computeClass.dtype)
-    if result.layout.elementCount > 0 {
+    let device = q.device
+    var result = try Value(AttentionHeads.nested(as: q, Shape(Array(lead) + matrix)), q.dtype, on: device)
+    let logSums = try Value(Layout(Shape(Array(lead) + [length(q)])), q.dtype.computeClass.dtype, on: device)
+    if result.layout.elementCount > 0 && !device.isCPU {
+      let task = AttentionTask(
+        inputs: kernel.inputs, result: seen(TensorBody(result), grouped(result.layout)), logSums: ofQueries(TensorBody(logSums)))
+      try GPUBackend.run(.task(task), on: device)
+    } else if result.layout.elementCount > 0 {
       kernel.forward(into: seen(TensorBody(result), grouped(result.layout)), logSums: logSums.storage.pointer)
     }
     withExtendedLifetime((q, k, v, bias)) {}
@@ -167,19 +179,25 @@ private struct AttentionHeads {
   func backward(
     _ result: TensorBody, _ gradient: TensorBody, _ logSums: TensorBody
   ) throws(TensorError) -> (Tensor, Tensor, Tensor) {
-    let dq = try Value(AttentionHeads.nested(as: q, Shape(Array(lead) + [length(q), features(q)])), q.dtype)
-    let dk = try Value(AttentionHeads.nested(as: k, sharedShape([length(k), features(k)])), q.dtype)
-    let dv = try Value(AttentionHeads.nested(as: v, sharedShape([length(v), features(v)])), q.dtype)
+    let dq = try Value(AttentionHeads.nested(as: q, Shape(Array(lead) + [length(q), features(q)])), q.dtype, on: q.device)
+    let dk = try Value(AttentionHeads.nested(as: k, sharedShape([length(k), features(k)])), q.dtype, on: q.device)
+    let dv = try Value(AttentionHeads.nested(as: v, sharedShape([length(v), features(v)])), q.dtype, on: q.device)
     func perGroup(_ value: Value) -> Elements {
       let layout = value.layout.rank == 2 ? value.layout.inserted(0) : value.layout
-      return Elements(value.storage.pointer, layout, value.dtype)
+      return value.elements(layout)
     }
-    if lead.elementCount > 0 && length(q) > 0 && length(k) > 0 {
+    let isEmpty = lead.elementCount == 0 || length(q) == 0 || length(k) == 0
+    if !isEmpty && !q.device.isCPU {
+      let task = AttentionGradientTask(
+        inputs: kernel.inputs, result: seen(result, grouped(result.layout)), gradient: seen(gradient, grouped(gradient.layout)),
+        logSums: ofQueries(logSums), dq: seen(TensorBody(dq), grouped(dq.layout)), dk: perGroup(dk), dv: perGroup(dv))
+      try GPUBackend.run(.task(task), on: q.device)
+    } else if !isEmpty {
       kernel.backward(
         result: seen(result, grouped(result.layout)), gradient: seen(gradient, grouped(gradient.layout)),
         logSums: logSums.storage.pointer, dq: seen(TensorBody(dq), grouped(dq.layout)), dk: perGroup(dk), dv: perGroup(dv))
     } else {
-      for value in [dq, dk, dv] { value.fillZero() }
+      for value in [dq, dk, dv] { try value.fillZero() }
     }
     withExtendedLifetime((q, k, v, bias)) {}
     return (Tensor(TensorBody(dq)), Tensor(TensorBody(dk)), Tensor(TensorBody(dv)))
@@ -193,7 +211,7 @@ extension Attentions {
     var scores = q.matmul(k.matricesTransposed) * scale
     if let mask { scores = scores + mask.asAttentionBias(scores.dtype) }
     if isCausal {
-      let seen = Tensor.ones([q.shape[-2], k.shape[-2]], dtype: .bool).tril()
+      let seen = Tensor.ones([q.shape[-2], k.shape[-2]], dtype: .bool, device: q.device).tril()
       scores = scores + seen.asAttentionBias(scores.dtype)
     }
     if mask == nil { return scores.softmax(dim: -1) }

@@ -127,7 +127,7 @@ extension Tensor {
       let columns = columns ?? layout.elementCount
       guard columns >= 0 else { throw .argument("N must be non-negative.") }
       let dtype = dtype.total
-      let ones = Tensor.ones([layout.elementCount, Swift.min(columns, 1)], dtype: dtype)
+      let ones = Tensor.ones([layout.elementCount, Swift.min(columns, 1)], dtype: dtype, device: device)
       if columns < 2 { return ones }
       let powers = to(dtype).unsqueeze(1).expand([-1, columns - 1]).cumprod(dim: 1)
       let rising = Tensor.cat([ones, powers], dim: 1)
@@ -182,7 +182,7 @@ extension Tensor {
   private static func triangle(
     _ rows: Int, _ columns: Int, _ dtype: DType, _ name: String, _ site: CallSite, _ kept: (_ row: Int) -> Range<Int>
   ) -> Tensor {
-    let places = create(name, at: site) { () throws(TensorError) in
+    let places = create(name, at: site) { (_) throws(TensorError) in
       guard rows >= 0 else { throw .argument("row must be non-negative, got\(rows)") }
       guard columns >= 0 else { throw .argument("col must be non-negative, got\(columns)") }
       let count = (0..<rows).reduce(0) { $0 + kept($1).count }

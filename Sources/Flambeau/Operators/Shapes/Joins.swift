@@ -1,6 +1,6 @@
 /// Tensors put side by side.
 struct Joins: Sendable {
-  let cat: Operator<Int> = Operator(
+  let cat: Operator<Int> = Operator<Int>(
     "cat",
     forward: { (operands, dim) throws(TensorError) in
       guard operands.count > 0 else { throw .argument("expected a non-empty list of Tensors") }
@@ -9,7 +9,7 @@ struct Joins: Sendable {
         throw .shape("zero-dimensional tensor (at position \(scalar)) cannot be concatenated")
       }
       let joined = layouts.filter { !$0.isLegacyEmpty }
-      guard let first = joined.first else { return try Value(Layout([0]), operands.promoted) }
+      guard let first = joined.first else { return try Value(Layout([0]), operands.promoted, on: operands.device) }
       let dim = try first.dimension(dim)
       var shape = first.shape.replacing(dim, with: 0)
       for (i, layout) in layouts.enumerated() where !layout.isLegacyEmpty {
@@ -25,7 +25,7 @@ struct Joins: Sendable {
       for i in 0..<call.operandCount {
         let shape = call.shape(i)
         if Layout(shape).isLegacyEmpty {
-          if call.needs(i) { gradients[i] = .zeros(shape, dtype: call.dtype(i)) }
+          if call.needs(i) { gradients[i] = .zeros(shape, dtype: call.dtype(i), device: call.device(i)) }
           continue
         }
         if call.needs(i) {
@@ -41,9 +41,10 @@ struct Joins: Sendable {
       Sample("torch.cat([a, b, c.int()], -1)", [.real([2, 2]), .real([0]), .real([2, 1])]) {
         .cat([$0[0], $0[1], $0[2].to(.int32)], dim: -1)
       },
-    ])
+    ]
+  ).onGPU()
 
-  let stack: Operator<Int> = Operator(
+  let stack: Operator<Int> = Operator<Int>(
     "stack",
     forward: { (operands, dim) throws(TensorError) in
       guard let first = operands[0]?.body.layout.shape else { throw .argument("stack expects a non-empty TensorList") }
@@ -69,19 +70,20 @@ struct Joins: Sendable {
       Sample("torch.stack([a, b.double()], 1)", [.real([2, 3]), .real([2, 3])]) {
         .stack([$0[0], $0[1].to(.float64)], dim: 1)
       },
-    ])
+    ]
+  ).onGPU()
 
   /// The operands, seen as `layouts`, one after the other along `dim`.
   private static func join(
     _ operands: Few<Tensor>, _ layouts: [Layout], into shape: Shape, _ dim: Int
   ) throws(TensorError) -> Value {
-    let result = try Value(Layout(shape), operands.promoted)
+    let result = try Value(Layout(shape), operands.promoted, on: operands.device)
     var start = 0
     for (i, layout) in layouts.enumerated() where !layout.isLegacyEmpty {
       let (body, count) = (operands[i]!.body, layout.shape.at(dim))
       let place = result.layout.sliced(dim, start: start, count: count)
-      withExtendedLifetime(body) {
-        Elements(body.storage.pointer, layout, body.dtype).copy(to: Elements(result.storage.pointer, place, result.dtype))
+      try withExtendedLifetime(body) { () throws(TensorError) in
+        try body.elements(layout).copy(to: result.elements(place))
       }
       start += count
     }

@@ -1,12 +1,12 @@
 /// The same elements in another order, again and again, or only some of them; copies.
 struct Rearrangements: Sendable {
-  let flip: Operator<[Int]> = Operator(
+  let flip: Operator<[Int]> = Operator<[Int]>(
     "flip",
     forward: { (operands, dims) throws(TensorError) in
       let source = operands[0]!.body
-      let result = try Value(source.layout.dense, source.dtype)
+      let result = try Value(source.layout.dense, source.dtype, on: source.device)
       let backwards = dims.reduce(source.layout) { $0.reversed($1) }
-      Elements(source.storage.pointer, backwards, source.dtype).copy(to: result.elements)
+      try source.elements(backwards).copy(to: result.elements)
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -15,7 +15,8 @@ struct Rearrangements: Sendable {
     samples: [
       Sample("a.flip(0)", [.real([3, 4])]) { $0[0].flip(0) },
       Sample("a.flip([0, 2])", [.real([2, 3, 4])]) { $0[0].flip([0, -1]) },
-    ])
+    ]
+  ).onGPU()
 
   let tril: Operator<Int> = Rearrangements.triangle(
     "tril", upper: false,
@@ -55,7 +56,7 @@ extension Rearrangements {
         let source = operands[0]!.body
         guard source.layout.rank >= 2 else { throw .shape("\(name): input tensor must have at least 2 dimensions") }
         let result = try Value(Layout(source.layout.shape), source.dtype)
-        source.elements.copy(to: result.elements)
+        try source.elements.copy(to: result.elements)
         result.clear(outside: diagonal, upper: upper)
         return result
       },

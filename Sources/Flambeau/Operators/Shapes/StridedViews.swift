@@ -14,7 +14,7 @@ struct StridedView: Sendable {
 
 /// Views with any layout, and what their gradients are made of.
 struct StridedViews: Sendable {
-  let view: Operator<StridedView> = Operator(
+  let view: Operator<StridedView> = Operator<StridedView>(
     "as_strided",
     forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { _ in at.view } },
     backward: { (call, gradient) throws(TensorError) in Few(ops.stridedViews.place(gradient, call.attributes)) },
@@ -22,64 +22,68 @@ struct StridedViews: Sendable {
       Sample("a.contiguous().clone().as_strided((3, 3), (1, 2), 1)", [.real([2, 6])]) {
         $0[0].contiguous().clone().asStrided([3, 3], strides: [1, 2], offset: 1)
       }
-    ])
+    ]
+  ).onGPU()
 
   /// The gradient of a base from that of a view: zeros around it, and what the view shows twice adds up.
-  let place: Operator<StridedView> = Operator(
+  let place: Operator<StridedView> = Operator<StridedView>(
     "as_strided_backward",
     forward: { (operands, at) throws(TensorError) in
       let gradient = operands[0]!.body
       let (count, base, view) = at.inMemory
       let adds = view.overlapsItself
       let sums = adds ? gradient.dtype.computeClass.dtype : gradient.dtype
-      let memory = try Value(Layout([count]), sums)
-      memory.fillZero()
-      let target = Elements(memory.storage.pointer, view, sums)
+      let memory = try Value(Layout([count]), sums, on: gradient.device)
+      try memory.fillZero()
+      let target = memory.elements(view)
       if adds {
-        let terms = try Value(Layout(gradient.layout.shape), sums)
-        gradient.elements.copy(to: terms.elements)
+        let terms = try Value(Layout(gradient.layout.shape), sums, on: gradient.device)
+        try gradient.elements.copy(to: terms.elements)
         try withExtendedLifetime(terms.storage) { () throws(TensorError) in try terms.elements.add(to: target) }
       } else {
-        gradient.elements.copy(to: target)
+        try gradient.elements.copy(to: target)
       }
       let result = Value(memory.storage, base, sums)
       if sums == gradient.dtype { return result }
-      let rounded = try Value(base.dense, gradient.dtype)
-      result.elements.copy(to: rounded.elements)
+      let rounded = try Value(base.dense, gradient.dtype, on: gradient.device)
+      try result.elements.copy(to: rounded.elements)
       return rounded
     },
-    backward: { (call, gradient) throws(TensorError) in Few(ops.stridedViews.read(gradient, call.attributes)) })
+    backward: { (call, gradient) throws(TensorError) in Few(ops.stridedViews.read(gradient, call.attributes)) }
+  ).onGPU()
 
   /// What a view sees of a tensor laid out as the base is.
-  let read: Operator<StridedView> = Operator(
+  let read: Operator<StridedView> = Operator<StridedView>(
     "as_strided_copy_backward",
     forward: { (operands, at) throws(TensorError) in
       let source = operands[0]!.body
       let (count, base, view) = at.inMemory
-      let memory = try Value(Layout([count]), source.dtype)
-      source.elements.copy(to: Elements(memory.storage.pointer, base, source.dtype))
+      let memory = try Value(Layout([count]), source.dtype, on: source.device)
+      try source.elements.copy(to: memory.elements(base))
       return Value(memory.storage, view, source.dtype)
     },
-    backward: { (call, gradient) throws(TensorError) in Few(ops.stridedViews.place(gradient, call.attributes)) })
+    backward: { (call, gradient) throws(TensorError) in Few(ops.stridedViews.place(gradient, call.attributes)) }
+  ).onGPU()
 
   /// A tensor with what a view of its base's layout sees replaced.
-  let replace: Operator<StridedView> = Operator(
+  let replace: Operator<StridedView> = Operator<StridedView>(
     "as_strided_scatter_backward",
     forward: { (operands, at) throws(TensorError) in
       let (source, inside) = (operands[0]!.body, operands[1]!.body)
       let (count, base, view) = at.inMemory
-      let memory = try Value(Layout([count]), source.dtype)
-      source.elements.copy(to: Elements(memory.storage.pointer, base, source.dtype))
-      inside.elements.copy(to: Elements(memory.storage.pointer, view, source.dtype))
+      let memory = try Value(Layout([count]), source.dtype, on: source.device)
+      try source.elements.copy(to: memory.elements(base))
+      try inside.elements.copy(to: memory.elements(view))
       return Value(memory.storage, base, source.dtype)
     },
     backward: { (call, gradient) throws(TensorError) in
       let at = call.attributes
       return Few(
         call.needs(0)
-          ? ops.stridedViews.replace(gradient, .zeros(at.view.shape, dtype: gradient.dtype), at) : nil,
+          ? ops.stridedViews.replace(gradient, .zeros(at.view.shape, dtype: gradient.dtype, device: gradient.device), at) : nil,
         call.needs(1) ? ops.stridedViews.read(gradient, at) : nil)
-    })
+    }
+  ).onGPU()
 }
 
 extension Tensor {

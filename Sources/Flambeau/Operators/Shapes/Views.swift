@@ -20,7 +20,7 @@ struct DiagonalArguments: Sendable {
 }
 
 struct Views: Sendable {
-  let permute: Operator<[Int]> = Operator(
+  let permute: Operator<[Int]> = Operator<[Int]>(
     "permute",
     forward: { (operands, order) throws(TensorError) in operands[0]!.body.viewed { $0.permuted(order) } },
     backward: { (call, gradient) throws(TensorError) in
@@ -32,9 +32,10 @@ struct Views: Sendable {
       Sample("a.permute(2, 0, 1)", [.real([2, 3, 4])]) { $0[0].permute([2, 0, -2]) },
       Sample("a.transpose(0, 2)", [.real([2, 3, 4])]) { $0[0].transpose(0, -1) },
       Sample("a.T", [.real([2, 3])]) { $0[0].T },
-    ])
+    ]
+  ).onGPU()
 
-  let expand: Operator<Shape> = Operator(
+  let expand: Operator<Shape> = Operator<Shape>(
     "expand",
     forward: { (operands, shape) throws(TensorError) in
       let wide = try operands[0]!.body.layout.expanded(to: shape, operands[0]!.dtype)
@@ -45,9 +46,10 @@ struct Views: Sendable {
       Sample("a.expand(4, -1, 3)", [.real([2, 1])]) { $0[0].expand([4, -1, 3]) },
       Sample("a.expand_as(b)", [.real([3]), .real([2, 3])]) { $0[0].expandAs($0[1]) },
       Sample("a.broadcast_to((2, 3))", [.real([3])]) { $0[0].broadcastTo([2, 3]) },
-    ])
+    ]
+  ).onGPU()
 
-  let view: Operator<Shape> = Operator(
+  let view: Operator<Shape> = Operator<Shape>(
     "view",
     forward: { (operands, shape) throws(TensorError) in
       guard let layout = operands[0]!.body.layout.viewed(as: shape) else {
@@ -65,25 +67,28 @@ struct Views: Sendable {
       Sample("a.unflatten(1, (2, -1))", [.real([2, 4])]) { $0[0].unflatten(-1, [2, -1]) },
       Sample("a.contiguous().view_as(b)", [.real([2, 3]), .real([6])]) { $0[0].contiguous().viewAs($0[1]) },
       Sample("a.reshape_as(b)", [.real([2, 3]), .real([6])]) { $0[0].reshapeAs($0[1]) },
-    ])
+    ]
+  ).onGPU()
 
-  let slice: Operator<SliceArguments> = Operator(
+  let slice: Operator<SliceArguments> = Operator<SliceArguments>(
     "slice", selects: { $0.sliced($1) },
     samples: [
       Sample("a.narrow(1, 1, 2)", [.real([2, 4])]) { $0[0].narrow(1, start: -3, length: 2) },
       Sample("a[:, 1::2]", [.real([2, 5])]) { $0[0][0..., .slice(from: 1, step: 2)] },
-    ])
+    ]
+  ).onGPU()
 
-  let select: Operator<Position> = Operator(
+  let select: Operator<Position> = Operator<Position>(
     "select", selects: { $0.selected($1.dim, $1.index) },
     samples: [
       Sample("a.select(1, 2)", [.real([2, 3, 4])]) { $0[0].select(dim: 1, index: -1) },
       Sample("a.clone().select(0, 1).mul_(b)", [.real([2, 3]), .real([3])]) {
         $0[0].clone().select(dim: 0, index: 1).mul_($0[1])
       },
-    ])
+    ]
+  ).onGPU()
 
-  let squeeze: Operator<[Int]> = Operator(
+  let squeeze: Operator<[Int]> = Operator<[Int]>(
     "squeeze",
     forward: { (operands, dims) throws(TensorError) in
       operands[0]!.body.viewed { layout in dims.reversed().reduce(layout) { $0.removed($1) } }
@@ -94,18 +99,20 @@ struct Views: Sendable {
       Sample("a.squeeze(-1)", [.real([1, 3, 1])]) { $0[0].squeeze(-1) },
       Sample("a.squeeze(1)", [.real([1, 3, 1])]) { $0[0].squeeze(1) },
       Sample("a.squeeze((0, 1))", [.real([1, 3, 1])]) { $0[0].squeeze([0, 1]) },
-    ])
+    ]
+  ).onGPU()
 
-  let unsqueeze: Operator<Int> = Operator(
+  let unsqueeze: Operator<Int> = Operator<Int>(
     "unsqueeze",
     forward: { (operands, dim) throws(TensorError) in operands[0]!.body.viewed { $0.inserted(dim) } },
     backward: { (call, gradient) throws(TensorError) in Few(gradient.reshape(call.shape(0))) },
     samples: [
       Sample("a.unsqueeze(1)", [.real([2, 3])]) { $0[0].unsqueeze(1) },
       Sample("a.unsqueeze(-1)", [.real([])]) { $0[0].unsqueeze(-1) },
-    ])
+    ]
+  ).onGPU()
 
-  let diagonal: Operator<DiagonalArguments> = Operator(
+  let diagonal: Operator<DiagonalArguments> = Operator<DiagonalArguments>(
     "diagonal", selects: { $0.diagonal($1) },
     samples: [
       Sample("a.diagonal()", [.real([3, 4])]) { $0[0].diagonal() },
@@ -113,9 +120,10 @@ struct Views: Sendable {
       Sample("a.diagonal(1)", [.real([2, 4])]) { $0[0].diagonal(offset: 1) },
       Sample("a.diag(1)", [.real([3, 3])]) { $0[0].diag(1) },
       Sample("a.diag(-2)", [.real([3])]) { $0[0].diag(-2) },
-    ])
+    ]
+  ).onGPU()
 
-  let unfold: Operator<UnfoldArguments> = Operator(
+  let unfold: Operator<UnfoldArguments> = Operator<UnfoldArguments>(
     "unfold",
     forward: { (operands, at) throws(TensorError) in operands[0]!.body.viewed { $0.unfolded(at) } },
     backward: { (call, gradient) throws(TensorError) in
@@ -126,7 +134,8 @@ struct Views: Sendable {
       Sample("a.unfold(1, 3, 2)", [.real([2, 7])]) { $0[0].unfold(1, size: 3, step: 2) },
       Sample("a.unfold(0, 2, 3)", [.real([5, 2])]) { $0[0].unfold(0, size: 2, step: 3) },
       Sample("a.unfold(0, 1, 1)", [.real([])]) { $0[0].unfold(0, size: 1, step: 1) },
-    ])
+    ]
+  ).onGPU()
 }
 
 /// Pieces of a dimension: `size` positions each, `step` apart.

@@ -29,6 +29,17 @@ struct Convolution {
     input: UnsafeRawPointer, weight: UnsafeRawPointer, output: UnsafeMutableRawPointer,
     epilogue: ConvolutionEpilogue = ConvolutionEpilogue()
   ) {
+    if epilogue.rows != nil { return computeForward(input, weight, output, epilogue) }
+    ConvolutionTask.observed(
+      ConvolutionTask(.forward, geometry, dtype, input: input, weight: weight, output: output, bias: epilogue.bias)
+    ) {
+      computeForward(input, weight, output, epilogue)
+    }
+  }
+
+  private func computeForward(
+    _ input: UnsafeRawPointer, _ weight: UnsafeRawPointer, _ output: UnsafeMutableRawPointer, _ epilogue: ConvolutionEpilogue
+  ) {
     let g = geometry
     if g.batch * g.outChannels * g.output.area == 0 { return }
     fb_count_operations(2 * Double(g.work))

@@ -6,6 +6,19 @@ extension Convolution {
     outputGradient: UnsafeRawPointer, weight: UnsafeRawPointer, inputGradient: UnsafeMutableRawPointer,
     epilogue: ConvolutionEpilogue = ConvolutionEpilogue()
   ) {
+    if epilogue.rows != nil { return computeInputGradient(outputGradient, weight, inputGradient, epilogue) }
+    ConvolutionTask.observed(
+      ConvolutionTask(
+        .inputGradient, geometry, dtype, input: inputGradient, weight: weight, output: outputGradient, bias: epilogue.bias)
+    ) {
+      computeInputGradient(outputGradient, weight, inputGradient, epilogue)
+    }
+  }
+
+  private func computeInputGradient(
+    _ outputGradient: UnsafeRawPointer, _ weight: UnsafeRawPointer, _ inputGradient: UnsafeMutableRawPointer,
+    _ epilogue: ConvolutionEpilogue
+  ) {
     let g = geometry
     if g.batch * g.inChannels * g.input.area == 0 { return }
     if g.stride.area == 1 && g.output.area > 0 {

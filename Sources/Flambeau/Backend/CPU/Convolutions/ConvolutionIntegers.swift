@@ -7,6 +7,17 @@ struct IntegerConvolution {
     input: UnsafePointer<Int64>, weight: UnsafePointer<Int64>, bias: UnsafePointer<Int64>?,
     output: UnsafeMutablePointer<Int64>
   ) {
+    ConvolutionTask.observed(
+      ConvolutionTask(.forward, geometry, .int64, input: input, weight: weight, output: output, bias: bias)
+    ) {
+      compute(input, weight, bias, output)
+    }
+  }
+
+  private func compute(
+    _ input: UnsafePointer<Int64>, _ weight: UnsafePointer<Int64>, _ bias: UnsafePointer<Int64>?,
+    _ output: UnsafeMutablePointer<Int64>
+  ) {
     let g = geometry
     forEach(g.batch * g.outChannels, parallel: g.isParallel) { job in
       let (image, channel) = (job / g.outChannels, job % g.outChannels)

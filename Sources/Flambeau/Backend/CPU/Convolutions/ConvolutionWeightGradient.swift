@@ -5,6 +5,16 @@ extension Convolution {
   func weightGradient(
     input: UnsafeRawPointer, outputGradient: UnsafeRawPointer, weightGradient: UnsafeMutableRawPointer
   ) {
+    ConvolutionTask.observed(
+      ConvolutionTask(.weightGradient, geometry, dtype, input: input, weight: weightGradient, output: outputGradient)
+    ) {
+      computeWeightGradient(input, outputGradient, weightGradient)
+    }
+  }
+
+  private func computeWeightGradient(
+    _ input: UnsafeRawPointer, _ outputGradient: UnsafeRawPointer, _ weightGradient: UnsafeMutableRawPointer
+  ) {
     let g = geometry
     let count = g.outChannels * g.taps
     if count == 0 { return }

@@ -92,6 +92,9 @@ struct Winograd {
       g.stride == 1, g.dilation == 1, Swift.min(g.groupIn, g.groupOut) >= 16, g.output.area >= 16, g.isParallel
     else { return nil }
     self.init(forced: convolution)
+    // A direct convolution multiplies each pair of channels 9 times a pixel. This does it 36 times a tile, of which there are whole
+    // vectors, and a transform of the weights costs as much as another 290 times.
+    if g.batch * g.output.area < 3 * padded(tiles.count) + 20 { return nil }
   }
 
   init(forced convolution: Convolution) {

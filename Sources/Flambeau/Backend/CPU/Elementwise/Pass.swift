@@ -21,7 +21,7 @@ struct Pass {
   /// Rows collected together from an operand that lies across.
   private static let tileRows = 16
   /// Results at least this large go past the caches.
-  private static let streamByteCount = 16 << 20
+  static let streamByteCount = 16 << 20
 
   init(_ plan: Plan, inputs: [Elements], scalars: Scalars, outputs: [Elements]) {
     self.plan = plan

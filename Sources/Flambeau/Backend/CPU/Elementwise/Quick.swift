@@ -60,7 +60,7 @@ struct Quick {
       isSimple = false
       return
     }
-    take(body.storage.pointer + body.layout.offset * body.dtype.byteCount, isNumber: body.layout.elementCount != n)
+    take(body.storage.address + body.layout.offset * body.dtype.byteCount, isNumber: body.layout.elementCount != n)
   }
 
   @inline(__always)

@@ -11,15 +11,17 @@ extension TensorBody {
   /// The positions as int64: the tensor's own elements, or converted ones lying row-major.
   func asPositions() throws(TensorError) -> Value {
     if dtype == .int64 { return value }
-    let converted = try Value(Layout(layout.shape), .int64)
-    elements.copy(to: converted.elements)
+    let converted = try Value(Layout(layout.shape), .int64, on: device)
+    try elements.copy(to: converted.elements)
     return converted
   }
 }
 
 extension Value {
-  /// Throws unless all positions lie within `size`; from its end on, too, with `negative`.
+  /// Throws unless all positions lie within `size`; from its end on, too, with `negative`. A GPU's kernels check their positions, and
+  /// report them when they are waited for.
   func checkPositions(_ size: Int, dim: Int, negative: Bool) throws(TensorError) {
+    if !storage.device.isCPU { return }
     let distinct = try distinctPositions()
     let bad = distinct.firstPosition(outside: negative ? -size : 0, size)
     if bad >= 0 {
@@ -56,7 +58,7 @@ extension Value {
     let place = Layout(shape: shape, strides: layout.strides, offset: layout.offset)
     if place.isContiguous { return Value(storage, place, dtype) }
     let copy = try Value(Layout(shape), dtype)
-    Elements(storage.pointer, place, dtype).copy(to: copy.elements)
+    try elements(place).copy(to: copy.elements)
     return copy
   }
 }
@@ -96,8 +98,9 @@ struct IndexedDimensions {
 
   /// For every place of the positions, how far its element lies from the table's first.
   func offsets(_ indices: [TensorBody], in table: Layout, negative: Bool) throws(TensorError) -> Value {
-    let offsets = try Value(Layout(indexShape), .int64)
-    offsets.fillZero()
+    let device = indices[0].device
+    let offsets = try Value(Layout(indexShape), .int64, on: device)
+    try offsets.fillZero()
     for (index, dim) in zip(indices, dims) {
       let positions = try index.asPositions()
       if offsets.layout.elementCount > 0 {
@@ -105,23 +108,22 @@ struct IndexedDimensions {
       }
       var wide = Value(positions.storage, positions.layout.broadcast(to: indexShape)!, .int64)
       if !wide.layout.isContiguous {
-        let copy = try Value(Layout(indexShape), .int64)
-        wide.elements.copy(to: copy.elements)
+        let copy = try Value(Layout(indexShape), .int64, on: device)
+        try wide.elements.copy(to: copy.elements)
         wide = copy
       }
-      withExtendedLifetime(wide.storage) {
-        Kernels.table.pointee.index_offsets(
-          offsets.elements.start.assumingMemoryBound(to: Int64.self),
-          wide.elements.start.assumingMemoryBound(to: Int64.self), offsets.layout.elementCount,
-          Int64(table.shape.at(dim)), Int64(table.strides.at(dim)))
-      }
+      let step = IndexOffsets(
+        size: table.shape.at(dim), stride: table.strides.at(dim), negative: negative, positions: wide.elements,
+        offsets: offsets.elements)
+      try withExtendedLifetime(wide.storage) { () throws(TensorError) in try step.run() }
     }
     return offsets
   }
 
   /// The pass over the table and values of `shape` that ``offsets(_:in:negative:)`` leads.
   func walk(table: Layout, value: Layout) -> IndexWalk {
-    var walk = IndexWalk(step: 1)
+    // Offsets are sums of multiples of the dimensions' strides.
+    var walk = IndexWalk(step: 1, grain: dims.reduce(0) { IndexedDimensions.divisor($0, table.strides.at($1)) })
     let offsetStrides = Layout(indexShape).strides
     var other = others.makeIterator()
     for dim in 0..<shape.count {
@@ -135,6 +137,29 @@ struct IndexedDimensions {
       }
     }
     return walk
+  }
+}
+
+extension IndexedDimensions {
+  /// The greatest common one.
+  private static func divisor(_ a: Int, _ b: Int) -> Int { b == 0 ? abs(a) : divisor(b, a % b) }
+}
+
+/// Offsets that grow by what the positions along one dimension say: by `stride` for each, negative ones counted from `size`.
+struct IndexOffsets {
+  let size: Int
+  let stride: Int
+  let negative: Bool
+  /// Both int64, of one shape; on the CPU row-major, with all positions checked.
+  var positions: Elements
+  var offsets: Elements
+
+  func run() throws(TensorError) {
+    try KernelCall.task(on: offsets.device, self) {
+      Kernels.table.pointee.index_offsets(
+        offsets.start.assumingMemoryBound(to: Int64.self), positions.start.assumingMemoryBound(to: Int64.self),
+        offsets.layout.elementCount, Int64(size), Int64(stride))
+    }
   }
 }
 
@@ -152,43 +177,47 @@ extension IndexWalk {
 
 extension Elements {
   /// The elements at int64 positions `index` along `dim`; all three may be scalars. False if not all positions lie within it.
-  func read(along dim: Int, at index: Elements, into value: Elements) -> Bool {
+  func read(along dim: Int, at index: Elements, into value: Elements) throws(TensorError) -> Bool {
     let table = layout.atLeastVector
-    return IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).read(
-      IndexWalk.Operands(
-        value: value.start, table: start, index: UnsafePointer(index.start.assumingMemoryBound(to: Int64.self)),
-        dtype: dtype))
+    return try IndexWalk(along: dim, table: table, index: index.layout.atLeastVector, value: value.layout.atLeastVector).run(
+      .read, IndexWalk.Operands(value: value, table: self, index: index))
   }
 
   /// Changes elements of this table: `value`, broadcast to `shape`, is put where `index` says, or joined to what is there by
   /// `kind`. `walk` is the pass for a layout of the table and one of the values; false if it ended early.
+  ///
+  /// - Parameter original: What the table begins as, if it is yet to be copied from there.
   @discardableResult
   func put(
-    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?,
+    _ value: Elements, _ shape: Shape, at index: Value, joinedBy kind: Reduction.Kind?, over original: Elements? = nil,
     _ walk: (_ table: Layout, _ value: Layout) -> IndexWalk
   ) throws(TensorError) -> Bool {
-    let positions = UnsafePointer(index.elements.start.assumingMemoryBound(to: Int64.self))
+    let isNative = kind == nil || dtype == dtype.computeClass.dtype
+    let isCopiedOnTheWay =
+      isNative && device.isCPU && !KernelCall.isObserved && layout.isContiguous && original?.layout.isContiguous == true
+    if let original, !isCopiedOnTheWay { try original.copy(to: self) }
     func operands(_ table: Elements, _ value: Elements) -> IndexWalk.Operands {
-      IndexWalk.Operands(value: value.start, table: table.start, index: positions, dtype: table.dtype)
+      IndexWalk.Operands(
+        value: value, table: table, index: index.elements, original: isCopiedOnTheWay ? original : nil)
     }
     return try withExtendedLifetime(index.storage) { () throws(TensorError) -> Bool in
-      guard let kind else { return walk(layout, value.layout.broadcast(to: shape)!).write(operands(self, value)) }
-      if dtype == dtype.computeClass.dtype {
-        return walk(layout, value.layout.broadcast(to: shape)!).reduce(kind, operands(self, value))
+      guard let kind else { return try walk(layout, value.layout.broadcast(to: shape)!).run(.write, operands(self, value)) }
+      if isNative {
+        return try walk(layout, value.layout.broadcast(to: shape)!).run(.join(kind), operands(self, value))
       } else {
         // Sums are exact or rounded once: they are formed in the class the dtype computes in, and lie as the table does, because
         // positions may be counted in its strides.
         guard let reach = layout.bounds else { return true }
-        let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype)
-        let terms = try Value(Layout(value.layout.shape), memory.dtype)
-        let sums = Elements(memory.storage.pointer, layout.moved(to: layout.offset - reach.lowerBound), memory.dtype)
-        copy(to: sums)
-        value.copy(to: terms.elements)
-        return withExtendedLifetime((memory.storage, terms.storage)) {
-          guard walk(sums.layout, terms.layout.broadcast(to: shape)!).reduce(kind, operands(sums, terms.elements)) else {
+        let memory = try Value(Layout([reach.count]), dtype.computeClass.dtype, on: device)
+        let terms = try Value(Layout(value.layout.shape), memory.dtype, on: device)
+        let sums = memory.elements(layout.moved(to: layout.offset - reach.lowerBound))
+        try copy(to: sums)
+        try value.copy(to: terms.elements)
+        return try withExtendedLifetime((memory.storage, terms.storage)) { () throws(TensorError) in
+          guard try walk(sums.layout, terms.layout.broadcast(to: shape)!).run(.join(kind), operands(sums, terms.elements)) else {
             return false
           }
-          sums.copy(to: self)
+          try sums.copy(to: self)
           return true
         }
       }
@@ -198,8 +227,8 @@ extension Elements {
   /// Adds the elements to those of `target`, which has their shape and dtype, one programs compute in, and may show some of
   /// its memory more than once.
   func add(to target: Elements) throws(TensorError) {
-    let nowhere = try Value(Layout([]), .int64)
-    nowhere.fillZero()
+    let nowhere = try Value(Layout([]), .int64, on: device)
+    try nowhere.fillZero()
     try target.put(self, layout.shape, at: nowhere, joinedBy: .sum) { table, value in
       var walk = IndexWalk(step: 0)
       for dim in 0..<table.rank {

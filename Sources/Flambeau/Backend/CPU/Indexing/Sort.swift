@@ -4,7 +4,15 @@ import CKernels
 enum Sort {
   /// The elements along `dim` in order, unless nobody wants them, and their positions before. All have one shape; nothing is
   /// empty.
-  static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) {
+  static func run(_ input: Elements, dim: Int, descending: Bool, values: Elements?, indices: Elements) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device, SortTask(input, dim: dim, descending: descending, .all, values: values, indices: indices)
+    ) {
+      all(input, dim, descending, values, indices)
+    }
+  }
+
+  private static func all(_ input: Elements, _ dim: Int, _ descending: Bool, _ values: Elements?, _ indices: Elements) {
     read(input, dim, values, indices) { rows, from, values, indices in
       rows.forEach { at, n in
         let row = from + at * rows.byteCount
@@ -32,6 +40,15 @@ enum Sort {
   /// The first `k` along `dim`, in order if `sorted`. `values` and `indices` have size k there.
   static func top(
     _ input: Elements, dim: Int, k: Int, descending: Bool, sorted: Bool, values: Elements, indices: Elements
+  ) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device,
+      SortTask(input, dim: dim, descending: descending, .first(k, sorted: sorted), values: values, indices: indices)
+    ) { first(k, of: input, dim, descending, sorted, values, indices) }
+  }
+
+  private static func first(
+    _ k: Int, of input: Elements, _ dim: Int, _ descending: Bool, _ sorted: Bool, _ values: Elements, _ indices: Elements
   ) {
     read(input, dim, values, indices) { rows, from, values, indices in
       let sorter = fb_sorter_for(Int32(rows.keyBits), rows.width).pointee
@@ -76,7 +93,15 @@ enum Sort {
   }
 
   /// The element of a rank along `dim` (nil: of all), and its position. `values` and `indices` have size 1 there.
-  static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) {
+  static func select(_ input: Elements, dim: Int?, _ rank: Rank, values: Elements, indices: Elements?) throws(TensorError) {
+    try KernelCall.task(
+      on: input.device, SortTask(input, dim: dim, descending: false, .rank(rank), values: values, indices: indices)
+    ) {
+      one(input, dim, rank, values, indices)
+    }
+  }
+
+  private static func one(_ input: Elements, _ dim: Int?, _ rank: Rank, _ values: Elements, _ indices: Elements?) {
     read(input, dim, values, indices) { rows, from, values, indices in
       let sorter = fb_sorter_for(Int32(rows.keyBits), rows.width).pointee
       rows.forEach { at, n in

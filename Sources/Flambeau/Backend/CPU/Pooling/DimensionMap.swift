@@ -33,11 +33,23 @@ final class DimensionMap: Sendable {
 
   /// From [outer, inputSize, inner] to [outer, outputSize, inner], both dense, of float32 or float64.
   func run(_ x: UnsafeRawPointer, into y: UnsafeMutableRawPointer, _ dtype: DType, outer: Int, inner: Int) {
-    if dtype == .float64 {
-      weights.withUnsafeBytes { run(x, y, $0.baseAddress, dtype, outer, inner) }
-    } else {
-      weights32.withUnsafeBytes { run(x, y, $0.baseAddress, dtype, outer, inner) }
+    func run(_ weights: UnsafeRawBufferPointer) {
+      starts.withUnsafeBytes { starts in
+        inputs.withUnsafeBytes { inputs in
+          func elements(_ pointer: UnsafeRawPointer?, _ shape: Shape, _ dtype: DType) -> Elements {
+            Elements(UnsafeMutableRawPointer(mutating: pointer ?? x), Layout(shape), dtype)
+          }
+          KernelCall.task(
+            DimensionMapTask(
+              elements(x, [outer, inputSize, inner], dtype), into: elements(y, [outer, outputSize, inner], dtype),
+              starts: elements(starts.baseAddress, [outputSize + 1], .int64),
+              inputs: elements(inputs.baseAddress, [self.inputs.count], .int64),
+              weights: elements(weights.baseAddress, [self.inputs.count], dtype))
+          ) { self.run(x, y, weights.baseAddress, dtype, outer, inner) }
+        }
+      }
     }
+    if dtype == .float64 { weights.withUnsafeBytes(run) } else { weights32.withUnsafeBytes(run) }
   }
 
   /// From [outer, inputSize, inner] to [outer, outputSize, inner], both dense, of bytes. The weights are whole numbers.

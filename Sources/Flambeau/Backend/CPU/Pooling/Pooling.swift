@@ -5,10 +5,14 @@ struct PoolingSpans {
   let inputSize: Int
   let spans: [fb_span]
   /// Of windows alike: kernel, stride, padding, dilation.
-  fileprivate let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
+  let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
+  /// Padding counts in the size of such windows.
+  let countsPadding: Bool
   var count: Int { spans.count }
 
-  init(input: Int, spans: [fb_span]) { (inputSize, self.spans, window) = (input, spans, (0, 0, 0, 0)) }
+  init(input: Int, spans: [fb_span]) {
+    (inputSize, self.spans, window, countsPadding) = (input, spans, (0, 0, 0, 0), false)
+  }
 
   /// Windows of one size, as `torch.nn.functional.max_pool2d` and `avg_pool2d`.
   ///
@@ -20,6 +24,7 @@ struct PoolingSpans {
   ) {
     inputSize = input
     window = (kernel, stride, padding, dilation)
+    self.countsPadding = countsPadding
     spans = (0..<Self.count(input, kernel, stride, padding, dilation, ceilMode)).map { i in
       let start = i * stride - padding
       let first = start >= 0 ? start : start + (-start + dilation - 1) / dilation * dilation
@@ -33,6 +38,7 @@ struct PoolingSpans {
   init(input: Int, adaptiveOutput output: Int) {
     inputSize = input
     window = (0, 0, 0, 0)
+    countsPadding = false
     spans = (0..<output).map { i in
       let (first, end) = (i * input / output, ((i + 1) * input + output - 1) / output)
       return fb_span(first: first, end: end, step: 1, size: Double(end - first))
@@ -65,36 +71,43 @@ struct Pooling {
 
   /// Largest elements, and their positions in the planes (row · width + column).
   func max(_ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer, positions: UnsafeMutablePointer<Int64>) {
-    forEachPlane { plane, pool, scratch in
-      table.pooling(dtype).pointee.max(
-        at(output, plane, outputArea), positions + plane * outputArea, at(input, plane, inputArea), &pool, scratch)
+    KernelCall.task(PoolingTask(.max, self, dtype, input, output, positions: positions)) {
+      forEachPlane { plane, pool, scratch in
+        table.pooling(dtype).pointee.max(
+          at(output, plane, outputArea), positions + plane * outputArea, at(input, plane, inputArea), &pool, scratch)
+      }
     }
   }
 
   func average(_ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer) {
-    forEachPlane { plane, pool, scratch in
-      table.pooling(dtype).pointee.average(
-        at(output, plane, outputArea), at(input, plane, inputArea), &pool, scratch)
+    KernelCall.task(PoolingTask(.average, self, dtype, input, output)) {
+      forEachPlane { plane, pool, scratch in
+        table.pooling(dtype).pointee.average(at(output, plane, outputArea), at(input, plane, inputArea), &pool, scratch)
+      }
     }
   }
 
   func maxGradient(
     _ outputGradient: UnsafeRawPointer, positions: UnsafePointer<Int64>, _ inputGradient: UnsafeMutableRawPointer
   ) {
-    forEachPlane { plane, _, _ in
-      sum(into: at(inputGradient, plane, inputArea)) { sums in
-        table.pooling(dtype).pointee.max_gradient(
-          sums, at(outputGradient, plane, outputArea), positions + plane * outputArea, outputArea)
+    KernelCall.task(PoolingTask(.maxGradient, self, dtype, outputGradient, inputGradient, positions: positions)) {
+      forEachPlane { plane, _, _ in
+        sum(into: at(inputGradient, plane, inputArea)) { sums in
+          table.pooling(dtype).pointee.max_gradient(
+            sums, at(outputGradient, plane, outputArea), positions + plane * outputArea, outputArea)
+        }
       }
     }
   }
 
   /// What `values` [input plane] hold at the positions: the gradient of `maxGradient`.
   func gather(_ values: UnsafeRawPointer, positions: UnsafePointer<Int64>, _ output: UnsafeMutableRawPointer) {
-    switch dtype.byteCount {
-    case 2: gather(values, positions, output, as: UInt16.self)
-    case 4: gather(values, positions, output, as: UInt32.self)
-    default: gather(values, positions, output, as: UInt64.self)
+    KernelCall.task(PoolingTask(.gather, self, dtype, values, output, positions: positions)) {
+      switch dtype.byteCount {
+      case 2: gather(values, positions, output, as: UInt16.self)
+      case 4: gather(values, positions, output, as: UInt32.self)
+      default: gather(values, positions, output, as: UInt64.self)
+      }
     }
   }
 
@@ -111,9 +124,11 @@ struct Pooling {
   }
 
   func averageGradient(_ outputGradient: UnsafeRawPointer, _ inputGradient: UnsafeMutableRawPointer) {
-    forEachPlane { plane, pool, scratch in
-      sum(into: at(inputGradient, plane, inputArea)) { sums in
-        table.pooling(dtype).pointee.average_gradient(sums, at(outputGradient, plane, outputArea), &pool, scratch)
+    KernelCall.task(PoolingTask(.averageGradient, self, dtype, outputGradient, inputGradient)) {
+      forEachPlane { plane, pool, scratch in
+        sum(into: at(inputGradient, plane, inputArea)) { sums in
+          table.pooling(dtype).pointee.average_gradient(sums, at(outputGradient, plane, outputArea), &pool, scratch)
+        }
       }
     }
   }

@@ -8,28 +8,32 @@ struct IntegerPooling {
   func max(
     _ input: UnsafePointer<Int64>, _ output: UnsafeMutablePointer<Int64>, positions: UnsafeMutablePointer<Int64>
   ) {
-    forEachWindow { out, from, rows, columns in
-      var (best, at) = (Int64.min, -1)
-      for y in stride(from: rows.first, to: rows.end, by: rows.step) {
-        for x in stride(from: columns.first, to: columns.end, by: columns.step) {
-          let position = y * pooling.columns.inputSize + x
-          if at < 0 || input[from + position] > best { (best, at) = (input[from + position], position) }
+    KernelCall.task(PoolingTask(.max, pooling, .int64, input, output, positions: positions)) {
+      forEachWindow { out, from, rows, columns in
+        var (best, at) = (Int64.min, -1)
+        for y in stride(from: rows.first, to: rows.end, by: rows.step) {
+          for x in stride(from: columns.first, to: columns.end, by: columns.step) {
+            let position = y * pooling.columns.inputSize + x
+            if at < 0 || input[from + position] > best { (best, at) = (input[from + position], position) }
+          }
         }
+        (output[out], positions[out]) = (best, Int64(at))
       }
-      (output[out], positions[out]) = (best, Int64(at))
     }
   }
 
   /// Averages, cut off towards 0 as C divides.
   func average(_ input: UnsafePointer<Int64>, _ output: UnsafeMutablePointer<Int64>) {
-    forEachWindow { out, from, rows, columns in
-      var sum: Int64 = 0
-      for y in stride(from: rows.first, to: rows.end, by: rows.step) {
-        for x in stride(from: columns.first, to: columns.end, by: columns.step) {
-          sum &+= input[from + y * pooling.columns.inputSize + x]
+    KernelCall.task(PoolingTask(.average, pooling, .int64, input, output)) {
+      forEachWindow { out, from, rows, columns in
+        var sum: Int64 = 0
+        for y in stride(from: rows.first, to: rows.end, by: rows.step) {
+          for x in stride(from: columns.first, to: columns.end, by: columns.step) {
+            sum &+= input[from + y * pooling.columns.inputSize + x]
+          }
         }
+        output[out] = sum / Int64(pooling.divisor ?? Int(rows.size * columns.size))
       }
-      output[out] = sum / Int64(pooling.divisor ?? Int(rows.size * columns.size))
     }
   }
 

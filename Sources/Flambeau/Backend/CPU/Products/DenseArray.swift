@@ -16,22 +16,33 @@ struct DenseArray {
     count = body.layout.elementCount
     if body.layout.isContiguous {
       storage = body.storage
-      start = body.elements.start
+      start = body.elements.address
       origin = nil
     } else {
-      let copy = try Value(Layout(body.layout.shape), body.dtype)
-      body.elements.copy(to: copy.elements)
+      let copy = try Value(Layout(body.layout.shape), body.dtype, on: body.device)
+      try body.elements.copy(to: copy.elements)
       storage = copy.storage
-      start = copy.storage.pointer
+      start = copy.storage.address
       origin = body
     }
   }
 
   var byteCount: Int { count * dtype.byteCount }
+  var device: Device { storage.device }
+  var elements: Elements { Elements(start, Layout([count]), dtype, on: device) }
 
   /// After a kernel has written the elements.
-  func finish() {
-    if let origin { Elements(start, Layout(origin.layout.shape), dtype).copy(to: origin.elements) }
+  func finish() throws(TensorError) {
+    if let origin { try Elements(start, Layout(origin.layout.shape), dtype, on: device).copy(to: origin.elements) }
     (origin?.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
+  }
+}
+
+extension [DenseArray] {
+  /// The one device that all live on; the processor if there are none.
+  func device() throws(TensorError) -> Device {
+    let device = first?.device ?? .cpu
+    for array in self where array.device != device { throw .differentDevices(device, array.device) }
+    return device
   }
 }

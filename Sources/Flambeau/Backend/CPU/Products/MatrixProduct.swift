@@ -18,6 +18,26 @@ struct MatrixProduct {
   /// c = alpha · a b + beta · c
   func run() {
     if c.layout.elementCount == 0 { return }
+    if KernelCall.isObserved, let task {
+      KernelCall.observed(.task(task)) { compute() }
+    } else {
+      compute()
+    }
+  }
+
+  /// The same for a GPU; nil with what only a CPU does to rows.
+  private var task: ProductTask? {
+    if epilogue.rows != nil || epilogue.rowBias != nil { return nil }
+    var task = ProductTask(a: a, b: b, c: c, alpha: alpha)
+    if beta != 0 { (task.added, task.beta) = (c, beta) }
+    if let bias = epilogue.columnBias {
+      let row = Layout([c.layout.shape.at(c.layout.rank - 1)]).broadcast(to: c.layout.shape)!
+      task.added = Elements(UnsafeMutableRawPointer(mutating: bias), row, c.dtype)
+    }
+    return task
+  }
+
+  private func compute() {
     fb_count_operations(2 * Double(work))
     let rank = c.layout.rank
     let (m, n) = (c.layout.shape.at(rank - 2), c.layout.shape.at(rank - 1))
@@ -80,7 +100,13 @@ extension MatrixProduct {
   static func value(
     _ a: Elements, _ b: Elements, _ shape: Shape, plus input: TensorBody? = nil, alpha: Double = 1, beta: Double = 1
   ) throws(TensorError) -> Value {
-    let result = try Value(Layout(shape), a.dtype)
+    let result = try Value(Layout(shape), a.dtype, on: a.device)
+    if !a.device.isCPU {
+      var task = ProductTask(a: a, b: b, c: result.elements, alpha: alpha)
+      if let input, beta != 0 { (task.added, task.beta) = (input.elements(input.layout.broadcast(to: shape)!), beta) }
+      try GPUBackend.run(.task(task), on: a.device)
+      return result
+    }
     var product = MatrixProduct(a, b, into: result.elements, alpha: alpha)
     if let input, beta != 0 {
       let stretched = input.layout.broadcast(to: shape)!
@@ -88,7 +114,7 @@ extension MatrixProduct {
         product.epilogue.columnBias = UnsafeRawPointer(input.elements.start)
       } else {
         product.beta = beta
-        Elements(input.storage.pointer, stretched, input.dtype).copy(to: result.elements)
+        input.elements(stretched).copyOnProcessor(to: result.elements)
       }
     }
     withExtendedLifetime(input) { product.run() }

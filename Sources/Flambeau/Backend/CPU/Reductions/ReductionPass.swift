@@ -140,6 +140,7 @@ struct ReductionPass {
       }
       return
     }
+    if outputs == 1 && rows == 1 && perPiece == 1 && feed.limit == .max { return eachPiece(pieceLength) }
     Scratch.withBytes(outputs * pieces * byteCount) { partials in
       parallel(outputs * pieces) { unit, feed, offsets, cells in
         let (output, piece) = unit.quotientAndRemainder(dividingBy: pieces)
@@ -166,6 +167,25 @@ struct ReductionPass {
       let first = chunk * perChunk
       reduceRows(
         result + first * byteCount, feed.lanes[0].start + first * step, step, Swift.min(perChunk, outputs - first), inner.size)
+    }
+  }
+
+  /// Pieces of one row, read as it lies, some at a time for the same reason.
+  private func eachPiece(_ pieceLength: Int) {
+    let (start, together) = (feed.lanes[0].start, 8)
+    let (pieces, whole) = ((inner.size + pieceLength - 1) / pieceLength, inner.size / pieceLength)
+    Scratch.withBytes(pieces * byteCount) { partials in
+      forEach((pieces + together - 1) / together, parallel: true) { chunk in
+        let first = chunk * together
+        let end = Swift.min(first + together, pieces)
+        let (to, from) = (partials + first * byteCount, start + first * pieceLength * byteCount)
+        reduceRows(to, from, pieceLength * byteCount, Swift.min(end, whole) - first, pieceLength)
+        if end > whole {
+          reduce(partials + whole * byteCount, start + whole * pieceLength * byteCount, inner.size - whole * pieceLength)
+        }
+      }
+      joinTree(partials, pieces, 1)
+      result.copyMemory(from: partials, byteCount: byteCount)
     }
   }
 

@@ -23,34 +23,52 @@ struct ChannelNorm {
 
   /// Mean and variance (biased) of every channel.
   func moments() -> (means: [Double], variances: [Double]) {
-    let (rowMeans, squares) = rowNumbers(.moments, [x])
-    let width = Double(rowWidth)
-    var means = Array(repeating: 0.0, count: channels)
-    var variances = means
-    let rows = rowMeans.count / Swift.max(channels, 1)
-    for c in 0..<channels {
-      var mean = 0.0
-      for r in 0..<rows { mean += rowMeans[r * channels + c] }
-      mean /= Double(rows)
-      // Squares about a row's mean, and of the distance between means.
-      var sum = 0.0
-      for r in 0..<rows {
-        let distance = rowMeans[r * channels + c] - mean
-        sum += squares[r * channels + c] + width * distance * distance
+    observed(.moments) {
+      let (rowMeans, squares) = rowNumbers(.moments, [x])
+      let width = Double(rowWidth)
+      var means = Array(repeating: 0.0, count: channels)
+      var variances = means
+      let rows = rowMeans.count / Swift.max(channels, 1)
+      for c in 0..<channels {
+        var mean = 0.0
+        for r in 0..<rows { mean += rowMeans[r * channels + c] }
+        mean /= Double(rows)
+        // Squares about a row's mean, and of the distance between means.
+        var sum = 0.0
+        for r in 0..<rows {
+          let distance = rowMeans[r * channels + c] - mean
+          sum += squares[r * channels + c] + width * distance * distance
+        }
+        means[c] = mean
+        variances[c] = sum / Double(count)
       }
-      means[c] = mean
-      variances[c] = sum / Double(count)
+      return (means, variances)
     }
-    return (means, variances)
   }
 
   /// The sums of g, and of g times the distance from the mean, for every channel.
   func slopes(_ gradient: TensorBody, means: [Double]) throws(TensorError) -> (sums: [Double], along: [Double]) {
     let g = try gradient.reshapedBody(shape)
     return try withNumbers([means]) { numbers in
-      let (sums, along) = rowNumbers(.slopeMoments, [x, g], numbers[0])
-      return (perChannel(sums), perChannel(along))
+      observed(.slopes(gradient: g.elements, means: numbers[0])) {
+        let (sums, along) = rowNumbers(.slopeMoments, [x, g], numbers[0])
+        return (perChannel(sums), perChannel(along))
+      }
     }
+  }
+
+  /// Two numbers for every channel, computed by `body` before an observer's eyes if there is one.
+  private func observed(_ kind: ChannelSumsTask.Kind, _ body: () -> ([Double], [Double])) -> ([Double], [Double]) {
+    guard KernelCall.isObserved, channels > 0 else { return body() }
+    var numbers = Array(repeating: 0.0, count: 2 * channels)
+    numbers.withUnsafeMutableBytes { memory in
+      let each = { (i: Int) in Elements(memory.baseAddress! + i * 8 * channels, Layout([channels]), .float64) }
+      KernelCall.observed(.task(ChannelSumsTask(kind, of: x.elements, into: each(0), each(1)))) {
+        let (first, second) = body()
+        memory.copyBytes(from: (first + second).withUnsafeBytes { Array($0) })
+      }
+    }
+    return (Array(numbers[..<channels]), Array(numbers[channels...]))
   }
 
   /// (x − mean) · scale + shift, by channel.
@@ -60,7 +78,7 @@ struct ChannelNorm {
     try withNumbers([means, scale, shift]) { numbers in
       Interpreter.run(
         ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers,
-        into: [Elements(result.storage.pointer, Layout(shape), dtype)])
+        into: [result.elements(Layout(shape))])
     }
   }
 
@@ -70,7 +88,7 @@ struct ChannelNorm {
     try withNumbers([a, b, c]) { numbers in
       Interpreter.run(
         ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers,
-        into: [Elements(result.storage.pointer, Layout(shape), dtype)])
+        into: [result.elements(Layout(shape))])
     }
   }
 
@@ -83,7 +101,7 @@ struct ChannelNorm {
 
   /// [rows, c, width]
   private func rows(_ elements: Elements) -> Elements {
-    isAcross ? Elements(elements.pointer, elements.layout.swapped(0, 2), elements.dtype) : elements
+    isAcross ? elements.laid(elements.layout.swapped(0, 2)) : elements
   }
 
   private func perChannel(_ numbers: [Double]) -> [Double] {

@@ -17,7 +17,7 @@ enum DenseRows {
     }
     Scratch.withBytes(count * dtype.byteCount) { buffer in
       Interpreter.run(
-        identity, in: computeClass, Elements(input.pointer, layout, input.dtype),
+        identity, in: computeClass, input.laid(layout),
         into: Elements(buffer, Layout(layout.shape), dtype))
       body(buffer, count / width, width)
     }
@@ -36,7 +36,7 @@ enum DenseRows {
       body(buffer)
       Interpreter.run(
         identity, in: computeClass, Elements(buffer, Layout(layout.shape), dtype),
-        into: Elements(output.pointer, layout, output.dtype))
+        into: output.laid(layout))
     }
   }
 

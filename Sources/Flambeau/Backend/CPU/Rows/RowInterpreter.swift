@@ -11,7 +11,7 @@ enum RowInterpreter {
   ) {
     if inputs[0].layout.rank == 0 {
       // A scalar is one row of one element.
-      let row = { (e: Elements) in e.layout.rank > 0 ? e : Elements(e.pointer, e.layout.inserted(0), e.dtype) }
+      let row = { (e: Elements) in e.layout.rank > 0 ? e : e.laid(e.layout.inserted(0)) }
       run(program, in: computeClass, inputs: inputs.map(row), scalars: scalars, into: outputs.map(row))
       return
     }

@@ -49,6 +49,24 @@ struct Attention {
   /// The result [heads …, queries, width] and log Σ exp(score) [heads …, queries], dense and of the class computed in; +∞ for
   /// a query that sees no key, whose result is 0.
   func forward(into result: Elements, logSums: UnsafeMutableRawPointer) {
+    if KernelCall.isObserved {
+      let task = AttentionTask(inputs: inputs, result: result, logSums: ofQueries(logSums))
+      KernelCall.observed(.task(task)) { computeForward(into: result, logSums: logSums) }
+    } else {
+      computeForward(into: result, logSums: logSums)
+    }
+  }
+
+  /// What a GPU's kernels take.
+  var inputs: AttentionInputs { AttentionInputs(q: q, k: k, v: v, bias: bias, isCausal: isCausal, scale: scale) }
+
+  /// A number for each query, dense.
+  func ofQueries(_ pointer: UnsafeRawPointer) -> Elements {
+    Elements(
+      UnsafeMutableRawPointer(mutating: pointer), Layout(Shape(q.layout.shape.prefix(rank - 1))), blocks.computeClass.dtype)
+  }
+
+  private func computeForward(into result: Elements, logSums: UnsafeMutableRawPointer) {
     fb_count_operations(operations)
     if let single = SingleQueryAttention(self) { return single.forward(into: result, logSums: logSums) }
     let chunk = self.chunk

@@ -7,6 +7,19 @@ extension Attention {
   func backward(
     result: Elements, gradient: Elements, logSums: UnsafeRawPointer, dq: Elements, dk: Elements, dv: Elements
   ) {
+    func compute() { computeBackward(result, gradient, logSums, dq, dk, dv) }
+    if KernelCall.isObserved {
+      let task = AttentionGradientTask(
+        inputs: inputs, result: result, gradient: gradient, logSums: ofQueries(logSums), dq: dq, dk: dk, dv: dv)
+      KernelCall.observed(.task(task), compute)
+    } else {
+      compute()
+    }
+  }
+
+  private func computeBackward(
+    _ result: Elements, _ gradient: Elements, _ logSums: UnsafeRawPointer, _ dq: Elements, _ dk: Elements, _ dv: Elements
+  ) {
     forEach(heads / group, parallel: isParallel) { i in
       backward(i, result, gradient, logSums, dq, dk.matrix(i), dv.matrix(i))
     }

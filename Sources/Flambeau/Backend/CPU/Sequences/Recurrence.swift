@@ -1,10 +1,11 @@
 import CKernels
 
 /// The steps of a recurrent layer in one direction, from what comes from the input: a step's product with the weights, which are packed
-/// once, and its gates, block by block of units.
+/// once, and its gates.
 ///
-/// A thread mostly meets the same units in every step, whose weights its caches still hold. Bits depend on the shapes and the instruction
-/// set only.
+/// Where there are sequences enough, a thread takes some of them through all steps by itself and waits for nobody. Otherwise threads
+/// share the units of every step: a thread mostly meets the same ones, whose weights its caches still hold. Bits depend on the shapes
+/// and the instruction set only.
 struct Recurrence {
   let run: RecurrentRun
   let cell: RecurrentCell
@@ -15,12 +16,25 @@ struct Recurrence {
   private let kernels: fb_recurrence
   private let products: GemmTable
   private let bytes: Int
+  /// Sequences in a panel of packed rows, at most the rows of a product's tile.
+  private let height: Int
+  private let panels: Int
+  private let isBySequences: Bool
 
   init(_ cell: RecurrentCell, _ run: RecurrentRun, size: Int, dtype: DType) {
     (self.cell, self.run, self.size, self.dtype) = (cell, run, size, dtype)
     kernels = fb_table_recurrence(Kernels.table, dtype.computeClass, cell.kernel).pointee
     products = GemmTable.current
     bytes = dtype.byteCount
+    let tileRows = Int(products.compute(dtype).pointee.tile_rows)
+    let least = Swift.max(1, (run.sequences + tileRows - 1) / tileRows)
+    let threads = run.sequences * size * size * cell.gates >= Gemm.parallelWork ? threadCount : 1
+    let shared = (least + threads - 1) / threads * threads
+    let sharedHeight = (run.sequences + shared - 1) / shared
+    // Thinner panels wait for the weights, and so do threads that all read more than the caches hold.
+    isBySequences = 2 * sharedHeight >= tileRows && cell.gates * size * size * bytes <= 2 << 20
+    panels = isBySequences ? shared : least
+    height = Swift.max(1, (run.sequences + panels - 1) / panels)
   }
 
   /// Numbers of each unit that a step keeps for the way back.
@@ -30,9 +44,54 @@ struct Recurrence {
   /// The units of a block: the columns of a product's tile.
   private var tile: Int { Int(products.compute(dtype).pointee.tile_columns) }
   private var blocks: Int { (size + tile - 1) / tile }
-  private func units(_ block: Int) -> Range<Int> { block * tile..<Swift.min((block + 1) * tile, size) }
+  private func units(_ blocks: Range<Int>) -> Range<Int> {
+    blocks.lowerBound * tile..<Swift.min(blocks.upperBound * tile, size)
+  }
   private var isParallel: Bool { run.sequences * size * size * gates >= Gemm.parallelWork }
   private var operations: Double { 2 * Double(run.rows * size) * Double(size * gates) }
+
+  /// Some of a step's work: sequences, beginning with a panel, and blocks of units.
+  private struct Part {
+    let sequences: Range<Int>
+    let blocks: Range<Int>
+
+    /// The sequences among the first `count`.
+    func rows(of count: Int) -> Range<Int> {
+      sequences.lowerBound..<Swift.max(sequences.lowerBound, Swift.min(count, sequences.upperBound))
+    }
+  }
+
+  /// Cuts the run into parts and calls `start` for each, and then `advance` for each and every place in the order of steps. All parts
+  /// have come to a place before one goes on that needs the others.
+  ///
+  /// Both get memory for the packed rows of a step; what is packed at a place is read at the next.
+  private func share(
+    depth: Int, start: (Part, UnsafeMutableRawPointer) -> Void,
+    advance: (Part, _ place: Int, _ packed: UnsafeMutableRawPointer, _ next: UnsafeMutableRawPointer) -> Void
+  ) {
+    let panelBytes = tileRows * depth * bytes
+    if isBySequences {
+      forEach(panels, parallel: isParallel) { panel in
+        let first = panel * height
+        let part = Part(sequences: first..<Swift.max(first, Swift.min(first + height, run.sequences)), blocks: 0..<blocks)
+        Scratch.withBytes(panelBytes) { packed in
+          start(part, packed)
+          for place in run.order.indices { advance(part, place, packed, packed) }
+        }
+      }
+      return
+    }
+    Scratch.withBytes(2 * panels * panelBytes) { memory in
+      let (even, odd) = (memory, memory + panels * panelBytes)
+      func forEachPart(_ body: (Part) -> Void) {
+        forEach(blocks, parallel: isParallel) { body(Part(sequences: 0..<run.sequences, blocks: $0..<$0 + 1)) }
+      }
+      forEachPart { start($0, even) }
+      for place in run.order.indices {
+        forEachPart { place % 2 == 0 ? advance($0, place, even, odd) : advance($0, place, odd, even) }
+      }
+    }
+  }
 
   // MARK: Forward
 
@@ -49,37 +108,57 @@ struct Recurrence {
   }
 
   func forward(_ at: Forward) {
+    if KernelCall.isObserved {
+      KernelCall.observed(.task(task(at))) { compute(at) }
+    } else {
+      compute(at)
+    }
+  }
+
+  private func compute(_ at: Forward) {
     fb_count_operations(operations)
-    let (row, state) = (size * bytes, run.rows * size * bytes)
-    let hidden = at.result + state
-    let cell = self.cell.hasCell ? hidden + run.sequences * row : nil
-    let panelBytes = blocks * gates * tile * size * bytes
-    withPacked(of: size) { packed in
-      Scratch.withBytes(panelBytes) { weights in
-        forEach(blocks, parallel: isParallel) { packGates(at.weight, $0, into: weights) }
-        pack(hidden, size, run.batchSizes[run.order[0]], columns: 0..<size, into: packed(0))
-        for (position, step) in run.order.enumerated() {
-          let (count, start) = (run.batchSizes[step], run.starts[step])
-          let next = position + 1 < run.order.count ? run.batchSizes[run.order[position + 1]] : 0
-          forEach(blocks, parallel: isParallel) { block in
-            let units = self.units(block)
-            let first = units.lowerBound * bytes
-            Scratch.withBytes(count * gates * tile * bytes) { sums in
-              multiply(
-                count, gates * tile, size, packed(position), weights + block * gates * tile * size * bytes, into: sums,
-                gates * tile, beta: 0)
-              var step = fb_recurrent_step(
-                rows: count, units: units.count, size: size, sums: sums, tile: tile,
-                input: at.input + start * gates * row + first,
-                bias: at.bias.map { $0 + first }, hidden: hidden + first, cell: cell.map { $0 + first },
-                output: at.result + start * row + first, kept: at.kept.map { $0 + start * keptCount * row + first },
-                cells: at.cells.map { $0 + start * row + first })
-              kernels.step(&step)
-            }
-            pack(hidden, size, next, columns: units, into: packed(position + 1))
-          }
+    let order = run.order
+    let hidden = at.result + run.rows * size * bytes
+    Scratch.withBytes(blocks * gates * tile * size * bytes) { weights in
+      forEach(blocks, parallel: isParallel) { packGates(at.weight, $0, into: weights) }
+      share(depth: size) { part, packed in
+        pack(hidden, size, part.rows(of: run.batchSizes[order[0]]), columns: units(part.blocks), into: packed)
+      } advance: { part, place, packed, next in
+        step(at, weights, part, order[place], packed)
+        let following = place + 1 < order.count ? run.batchSizes[order[place + 1]] : 0
+        pack(hidden, size, part.rows(of: following), columns: units(part.blocks), into: next)
+      }
+    }
+  }
+
+  /// The product of a step, and what its gates make of it.
+  private func step(
+    _ at: Forward, _ weights: UnsafeRawPointer, _ part: Part, _ step: Int, _ packed: UnsafeRawPointer
+  ) {
+    let rows = part.rows(of: run.batchSizes[step])
+    if rows.isEmpty { return }
+    let width = part.blocks.count * tile
+    let units = self.units(part.blocks)
+    let state = run.rows * size * bytes
+    /// Where a part begins in the rows of a step, or in the state.
+    func offset(_ row: Int, _ width: Int) -> Int { ((row + rows.lowerBound) * width * size + units.lowerBound) * bytes }
+    Scratch.withBytes(rows.count * gates * width * bytes) { sums in
+      for (i, block) in part.blocks.enumerated() {
+        for gate in 0..<gates {
+          multiply(
+            rows, tile, size, packed, weights + (block * gates + gate) * tile * size * bytes,
+            into: sums + (gate * width + i * tile) * bytes, gates * width, beta: 0)
         }
       }
+      let start = run.starts[step]
+      let hidden = at.result + state
+      let cell = self.cell.hasCell ? hidden + run.sequences * size * bytes : nil
+      var call = fb_recurrent_step(
+        rows: rows.count, units: units.count, size: size, sums: sums, tile: width, input: at.input + offset(start, gates),
+        bias: at.bias.map { $0 + units.lowerBound * bytes }, hidden: hidden + offset(0, 1), cell: cell.map { $0 + offset(0, 1) },
+        output: at.result + offset(start, 1), kept: at.kept.map { $0 + offset(start, keptCount) },
+        cells: at.cells.map { $0 + offset(start, 1) })
+      kernels.step(&call)
     }
   }
 
@@ -104,71 +183,103 @@ struct Recurrence {
   }
 
   func backward(_ at: Backward) {
+    if KernelCall.isObserved {
+      KernelCall.observed(.task(task(at))) { compute(at) }
+    } else {
+      compute(at)
+    }
+  }
+
+  private func compute(_ at: Backward) {
     fb_count_operations(operations)
-    let (row, depth) = (size * bytes, gates * size)
+    let depth = gates * size
     let order = Array(run.order.reversed())
-    withPacked(of: depth) { packed in
-      Scratch.withBytes(blocks * tile * depth * bytes) { weights in
-        /// The step at a place of the order, for a block, and its gradients packed.
-        func slope(_ position: Int, _ block: Int) {
-          let (count, start, units) = (run.batchSizes[order[position]], run.starts[order[position]], self.units(block))
-          let first = units.lowerBound * bytes
-          func rows(_ from: UnsafeRawPointer?, _ width: Int) -> UnsafeRawPointer? {
-            from.map { $0 + start * width * row + first }
-          }
-          var step = fb_recurrent_slope(
-            rows: count, units: units.count, size: size, gradient: rows(at.gradient, 1), kept: rows(at.kept, keptCount),
-            output: rows(at.output, 1), cells: rows(at.cells, 1), last_hidden: rows(at.lastHidden, 1),
-            last_cells: rows(at.lastCells, 1), hidden: at.hidden + first, cell: at.cell.map { $0 + first },
-            input_slopes: at.inputSlopes + start * gates * row + first,
-            product_slopes: at.productSlopes + start * gates * row + first)
-          kernels.slope(&step)
-          for gate in 0..<gates {
-            let columns = gate * size + units.lowerBound..<gate * size + units.upperBound
-            pack(at.productSlopes + start * gates * row, depth, count, columns: columns, into: packed(position))
-          }
+    Scratch.withBytes(blocks * tile * depth * bytes) { weights in
+      forEach(blocks, parallel: isParallel) { packUnits(at.weight, $0, into: weights) }
+      share(depth: depth) { part, packed in
+        slope(at, part, order[0], packed)
+      } advance: { part, place, packed, next in
+        for block in part.blocks {
+          let units = self.units(block..<block + 1)
+          let rows = part.rows(of: run.batchSizes[order[place]])
+          multiply(
+            rows, units.count, depth, packed, weights + block * tile * depth * bytes,
+            into: at.hidden + (rows.lowerBound * size + units.lowerBound) * bytes, size, beta: 1)
         }
-        forEach(blocks, parallel: isParallel) { block in
-          packUnits(at.weight, block, into: weights)
-          slope(0, block)
-        }
-        for (position, step) in order.enumerated() {
-          forEach(blocks, parallel: isParallel) { block in
-            let units = self.units(block)
-            multiply(
-              run.batchSizes[step], units.count, depth, packed(position), weights + block * tile * depth * bytes,
-              into: at.hidden + units.lowerBound * bytes, size, beta: 1)
-            if position + 1 < order.count { slope(position + 1, block) }
-          }
-        }
+        if place + 1 < order.count { slope(at, part, order[place + 1], next) }
       }
+    }
+  }
+
+  // MARK: The same on a GPU
+
+  private func task(_ at: Forward) -> RecurrenceTask {
+    RecurrenceTask(
+      cell: cell, run: run, input: matrix(at.input, run.rows, gates), weight: matrix(at.weight, gates * size, 1),
+      bias: at.bias.map { Elements(UnsafeMutableRawPointer(mutating: $0), Layout([gates * size]), dtype) },
+      result: matrix(at.result, run.rows + run.sequences * (cell.hasCell ? 2 : 1), 1),
+      kept: at.kept.map { matrix($0, run.rows, keptCount) }, cells: at.cells.map { matrix($0, run.rows, 1) })
+  }
+
+  private func task(_ at: Backward) -> RecurrenceGradientTask {
+    func rows(_ pointer: UnsafeRawPointer) -> Elements { matrix(pointer, run.rows, 1) }
+    return RecurrenceGradientTask(
+      cell: cell, run: run, weight: matrix(at.weight, gates * size, 1), gradient: rows(at.gradient), output: rows(at.output),
+      kept: keptCount == 0 ? nil : at.kept.map { matrix($0, run.rows, keptCount) },
+      cells: cell.hasCell ? at.cells.map(rows) : nil, lastHidden: rows(at.lastHidden), lastCells: at.lastCells.map(rows),
+      hidden: matrix(at.hidden, run.sequences, 1), state: at.cell.map { matrix($0, run.sequences, 1) },
+      inputSlopes: matrix(at.inputSlopes, run.rows, gates), productSlopes: matrix(at.productSlopes, run.rows, gates))
+  }
+
+  /// [rows, parts · units], dense.
+  private func matrix(_ pointer: UnsafeRawPointer, _ rows: Int, _ parts: Int) -> Elements {
+    Elements(UnsafeMutableRawPointer(mutating: pointer), Layout([rows, parts * size]), dtype)
+  }
+
+  /// A step, and its gradients packed.
+  private func slope(_ at: Backward, _ part: Part, _ step: Int, _ packed: UnsafeMutableRawPointer) {
+    let rows = part.rows(of: run.batchSizes[step])
+    if rows.isEmpty { return }
+    let units = self.units(part.blocks)
+    let start = run.starts[step]
+    func offset(_ row: Int, _ width: Int) -> Int { ((row + rows.lowerBound) * width * size + units.lowerBound) * bytes }
+    var call = fb_recurrent_slope(
+      rows: rows.count, units: units.count, size: size, gradient: at.gradient + offset(start, 1),
+      kept: at.kept.map { $0 + offset(start, keptCount) }, output: at.output + offset(start, 1),
+      cells: at.cells.map { $0 + offset(start, 1) }, last_hidden: at.lastHidden + offset(start, 1),
+      last_cells: at.lastCells.map { $0 + offset(start, 1) }, hidden: at.hidden + offset(0, 1),
+      cell: at.cell.map { $0 + offset(0, 1) }, input_slopes: at.inputSlopes + offset(start, gates),
+      product_slopes: at.productSlopes + offset(start, gates))
+    kernels.slope(&call)
+    for gate in 0..<gates {
+      let columns = gate * size + units.lowerBound..<gate * size + units.upperBound
+      pack(at.productSlopes + start * gates * size * bytes, gates * size, rows, columns: columns, into: packed)
     }
   }
 
   // MARK: Products
 
-  /// Room for the packed rows of two steps, one of which is read while the other is written.
-  private func withPacked(of depth: Int, _ body: ((Int) -> UnsafeMutableRawPointer) -> Void) {
-    let panels = (run.sequences + tileRows - 1) / tileRows
-    let size = panels * tileRows * depth * bytes
-    Scratch.withBytes(2 * size) { memory in body { memory + $0 % 2 * size } }
+  /// Where the panel that begins with a sequence lies among those packed: by sequences, each has memory of its own.
+  private func panel(_ sequence: Int, _ depth: Int) -> Int {
+    isBySequences ? 0 : sequence / height * tileRows * depth * bytes
   }
 
-  /// Some columns of the first `count` rows, as the product's left side.
+  /// Some columns of some rows of a step, as the product's left side.
   private func pack(
-    _ matrix: UnsafeRawPointer, _ depth: Int, _ count: Int, columns: Range<Int>, into packed: UnsafeMutableRawPointer
+    _ matrix: UnsafeRawPointer, _ depth: Int, _ rows: Range<Int>, columns: Range<Int>, into packed: UnsafeMutableRawPointer
   ) {
     let kernel = products.type(dtype).pointee.pack_rows!
-    for first in stride(from: 0, to: count, by: tileRows) {
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
       kernel(
-        packed + (first * depth + columns.lowerBound * tileRows) * bytes, matrix + (first * depth + columns.lowerBound) * bytes,
-        depth, 1, Swift.min(tileRows, count - first), columns.count)
+        packed + panel(first, depth) + columns.lowerBound * tileRows * bytes,
+        matrix + (first * depth + columns.lowerBound) * bytes, depth, 1, Swift.min(height, rows.upperBound - first), columns.count
+      )
     }
   }
 
   /// The transposed weights of a block's gates, gate by gate.
   private func packGates(_ weight: UnsafeRawPointer, _ block: Int, into weights: UnsafeMutableRawPointer) {
-    let units = self.units(block)
+    let units = self.units(block..<block + 1)
     for gate in 0..<gates {
       products.type(dtype).pointee.pack_columns(
         weights + (block * gates + gate) * tile * size * bytes, weight + (gate * size + units.lowerBound) * size * bytes, size, 1,
@@ -178,19 +289,23 @@ struct Recurrence {
 
   /// The weights' columns of a block.
   private func packUnits(_ weight: UnsafeRawPointer, _ block: Int, into weights: UnsafeMutableRawPointer) {
-    let units = self.units(block)
+    let units = self.units(block..<block + 1)
     let depth = gates * size
     products.type(dtype).pointee.pack_columns(
       weights + block * tile * depth * bytes, weight + units.lowerBound * bytes, 1, size, units.count, depth)
   }
 
+  /// The product of packed rows and at most a tile's packed columns; `c` is where the first of the rows goes.
   private func multiply(
-    _ m: Int, _ n: Int, _ depth: Int, _ rows: UnsafeRawPointer, _ columns: UnsafeRawPointer, into c: UnsafeMutableRawPointer,
-    _ cRow: Int, beta: Double
+    _ rows: Range<Int>, _ n: Int, _ depth: Int, _ packed: UnsafeRawPointer, _ columns: UnsafeRawPointer,
+    into c: UnsafeMutableRawPointer, _ cRow: Int, beta: Double
   ) {
-    var block = fb_gemm_block(
-      m: m, n: n, k: depth, a: rows, b: columns, b_row: tile, b_panel: tile * depth, c: c, c_row: cRow, alpha: 1, beta: beta)
-    products.compute(dtype).pointee.multiply(&block)
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: height) {
+      var block = fb_gemm_block(
+        m: Swift.min(height, rows.upperBound - first), n: n, k: depth, a: packed + panel(first, depth), b: columns, b_row: tile,
+        b_panel: tile * depth, c: c + (first - rows.lowerBound) * cRow * bytes, c_row: cRow, alpha: 1, beta: beta)
+      products.compute(dtype).pointee.multiply(&block)
+    }
   }
 }
 

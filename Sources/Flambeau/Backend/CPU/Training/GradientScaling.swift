@@ -13,6 +13,28 @@ package enum GradientScaling {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
     let span = Context.current.profiler?.begin(.function(operation))
     defer { span?.end(byteCount: arrays.reduce(0) { $0 + $1.byteCount }) }
+    var norm = 0.0
+    do throws(TensorError) {
+      let device = try arrays.device()
+      if !device.isCPU {
+        let result = try Value(Layout([]), .float64, on: device)
+        try GPUBackend.run(.task(GradientTask(.norm(order: order, result: result.elements), arrays.map(\.elements))), on: device)
+        return try result.elements.only()
+      }
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
+      return nil
+    }
+    withUnsafeMutablePointer(to: &norm) { norm in
+      let result = Elements(UnsafeMutableRawPointer(norm), Layout([]), .float64)
+      KernelCall.task(GradientTask(.norm(order: order, result: result), arrays.map(\.elements))) {
+        norm.pointee = Self.norm(of: arrays, order)
+      }
+    }
+    return norm
+  }
+
+  private static func norm(of arrays: [DenseArray], _ order: Double) -> Double {
     let runs = arrays.map(Run.init)
     let pieces = Pieces(counts: runs.map(\.count))
     if pieces.pieces.isEmpty { return 0 }
@@ -37,12 +59,14 @@ package enum GradientScaling {
 
   /// Multiplies every element, in place.
   package static func scale(_ tensors: [Tensor], by factor: Double, operation: String) {
-    write(tensors, operation) { block, n, computeClass in apply(fb_mul, block, factor, n, computeClass) }
+    write(tensors, operation, .scale(by: factor, found: nil)) { block, n, computeClass in
+      apply(fb_mul, block, factor, n, computeClass)
+    }
   }
 
   /// Brings every element between -bound and bound, in place; NaN stays.
   package static func clamp(_ tensors: [Tensor], to bound: Double, operation: String) {
-    write(tensors, operation) { block, n, computeClass in
+    write(tensors, operation, .clamp(to: bound)) { block, n, computeClass in
       apply(fb_max, block, -bound, n, computeClass)
       apply(fb_min, block, bound, n, computeClass)
     }
@@ -50,12 +74,18 @@ package enum GradientScaling {
 
   private typealias Body = (_ block: UnsafeMutableRawPointer, _ count: Int, _ computeClass: fb_class) -> Void
 
-  private static func write(_ tensors: [Tensor], _ operation: String, _ body: Body) {
+  private static func write(_ tensors: [Tensor], _ operation: String, _ action: GradientTask.Action, _ body: Body) {
     guard let arrays = dense(tensors, operation, written: true) else { return }
     let span = Context.current.profiler?.begin(.function(operation))
-    let runs = arrays.map(Run.init)
-    Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
-    for array in arrays { array.finish() }
+    do throws(TensorError) {
+      try KernelCall.task(on: arrays.device(), GradientTask(action, arrays.map(\.elements))) {
+        let runs = arrays.map(Run.init)
+        Pieces(counts: runs.map(\.count)).run { _, piece in runs[piece.array].each(piece, stores: true, body) }
+      }
+      for array in arrays { try array.finish() }
+    } catch {
+      _ = Door.refuse(error, operation, Few(), at: nil)
+    }
     span?.end(byteCount: arrays.reduce(0) { $0 + 2 * $1.byteCount })
   }
 

@@ -25,12 +25,21 @@ package struct ParameterStep: Sendable {
       for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
       for step in steps { arrays.append(try StepArrays(step)) }
-      let runs = zip(arrays, steps).map { StepRun($0, $1.formula) }
-      let pieces = Pieces(counts: arrays.map(\.parameter.count))
-      runs.withUnsafeBufferPointer { runs in
-        pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+      // Parameters of several devices: one pass for each.
+      var order: [Device] = []
+      for array in arrays where !order.contains(array.parameter.device) { order.append(array.parameter.device) }
+      for device in order {
+        let chosen = arrays.indices.filter { arrays[$0].parameter.device == device }
+        for i in chosen { _ = try arrays[i].all.device() }
+        try KernelCall.task(on: device, OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) })) {
+          let runs = chosen.map { StepRun(arrays[$0], steps[$0].formula) }
+          let pieces = Pieces(counts: chosen.map { arrays[$0].parameter.count })
+          runs.withUnsafeBufferPointer { runs in
+            pieces.run { _, piece in runs[piece.array].run(piece.start, piece.count) }
+          }
+        }
       }
-      for array in arrays { array.finish() }
+      for array in arrays { try array.finish() }
       span?.end(byteCount: arrays.reduce(0) { $0 + $1.movedByteCount })
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
@@ -39,7 +48,7 @@ package struct ParameterStep: Sendable {
 }
 
 /// How a step is computed: torch's sequence of operations for one tensor, and its numbers.
-package struct StepFormula: Sendable {
+package struct StepFormula: Sendable, Hashable {
   /// What each keeps for a parameter, and in what order, stands in `optimizers.h`; nil is what a rule does without.
   package enum Rule: Sendable {
     case sgd, adam, rmsprop, adagrad, adadelta, adamax, radam
@@ -85,7 +94,7 @@ package struct StepFormula: Sendable {
 
   package init(_ rule: Rule, rate: Double) { (self.rule, self.rate) = (rule, rate) }
 
-  fileprivate var numbers: fb_step_numbers {
+  var numbers: fb_step_numbers {
     fb_step_numbers(
       rate: rate, weight_decay: weightDecay, kept: kept, momentum: momentum, fresh1: fresh1, beta2: beta2, fresh2: 1 - beta2,
       correction1: correction1, correction2: correction2, rectification: rectification, initial: initial, eps: eps,
@@ -116,11 +125,19 @@ private struct StepArrays {
     return gradient.byteCount + written.reduce(0) { $0 + 2 * $1.byteCount }
   }
 
-  func finish() {
-    parameter.finish()
-    state.0?.finish()
-    state.1?.finish()
-    state.2?.finish()
+  func task(_ formula: StepFormula) -> OptimizerTask.Step {
+    OptimizerTask.Step(
+      formula: formula, parameter: parameter.elements, gradient: gradient.elements,
+      state: [state.0?.elements, state.1?.elements, state.2?.elements])
+  }
+
+  var all: [DenseArray] { [parameter, gradient] + [state.0, state.1, state.2].compactMap { $0 } }
+
+  func finish() throws(TensorError) {
+    try parameter.finish()
+    try state.0?.finish()
+    try state.1?.finish()
+    try state.2?.finish()
   }
 }
 

@@ -22,10 +22,10 @@ package struct RunningStatistics: Sendable {
       )
       let batches = try Value(Layout([]), .int64)
       lock.withLock {
-        count.body.elements.copy(to: batches.elements)
+        count.body.elements.copyOnProcessor(to: batches.elements)
         let number = batches.storage.pointer.assumingMemoryBound(to: Int64.self)
         number.pointee += 1
-        batches.elements.copy(to: count.body.elements)
+        batches.elements.copyOnProcessor(to: count.body.elements)
         let share = momentum ?? 1 / Double(number.pointee)
         means.move(by: share)
         variances.move(by: share)
@@ -53,9 +53,9 @@ private struct Average {
   }
 
   func move(by share: Double) {
-    running.elements.copy(to: wide.elements)
+    running.elements.copyOnProcessor(to: wide.elements)
     let numbers = wide.storage.pointer.assumingMemoryBound(to: Double.self)
     for i in batch.indices { numbers[i] = share * batch[i] + (1 - share) * numbers[i] }
-    wide.elements.copy(to: running.elements)
+    wide.elements.copyOnProcessor(to: running.elements)
   }
 }

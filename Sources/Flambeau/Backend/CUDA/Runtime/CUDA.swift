@@ -1,3 +1,5 @@
+import Synchronization
+
 /// NVIDIA's GPUs on this machine, found when first asked for. Tensors do not live on them yet: this is what is there.
 public enum CUDA {
   /// What a GPU is. Torch's `torch.cuda.get_device_properties`.
@@ -28,6 +30,15 @@ public enum CUDA {
     if case .failure(let error) = found { return error.message }
     return nil
   }
+
+  /// Products of float32 may round their factors to TF32, with 10 bits of fraction instead of 23, which is several times as fast; false
+  /// by default. Torch's `torch.backends.cuda.matmul.allow_tf32`.
+  public static var allowTF32: Bool {
+    get { tf32.load(ordering: .relaxed) }
+    set { tf32.store(newValue, ordering: .relaxed) }
+  }
+
+  private static let tf32 = Atomic(false)
 
   private static let found: Result<[DeviceProperties], TensorError> = Result { () throws(TensorError) in
     try list(of: Driver.shared.get())

@@ -7,7 +7,8 @@
 /// A GPU with its context, through which everything that happens on it is called, from any thread.
 ///
 /// Work is asynchronous: a call returns when it is queued. What a kernel does wrong is found by a later call, and the context is lost
-/// then; that call and all that follow throw the same sentence, which names what was launched lately.
+/// then; that call and all that follow throw the same sentence, which names what was launched lately. What a kernel refuses to do,
+/// such as to read outside of a table, costs no context: the next call that waits throws once.
 final class GPU: Sendable {
   let driver: Driver
   let index: Int
@@ -17,6 +18,7 @@ final class GPU: Sendable {
   private let handle: Int32
   private let context: Driver.Handle
   private let recent = RecentWork()
+  let faults = KernelFaults()
 
   /// - Parameter isSynchronous: nil for what FLAMBEAU_CUDA_SYNC says: 1 for yes.
   init(_ index: Int, of driver: Driver, isSynchronous: Bool? = nil) throws(TensorError) {
@@ -31,7 +33,10 @@ final class GPU: Sendable {
     self.context = context
   }
 
-  deinit { _ = driver.releaseContext.call(handle) }
+  deinit {
+    if let cell = faults.memory { _ = call(driver.freeHost.call) { $0(cell) } }
+    _ = driver.releaseContext.call(handle)
+  }
 
   var name: String { "cuda:\(index)" }
 
@@ -65,12 +70,33 @@ final class GPU: Sendable {
       (status, call) = (self.call(driver.synchronizeStream.call) { $0(stream.handle) }, driver.synchronizeStream.name)
     }
     if status != .success { throw error(status, call, of: label) }
+    if isSynchronous { try faults.check(on: self) }
+  }
+
+  /// The same for another library's function, which `body` calls and whose outcome it throws.
+  func enqueue(
+    on stream: GPUStream, _ label: WorkLabel, _ body: () throws(TensorError) -> Void
+  ) throws(TensorError) {
+    recent.add(label)
+    try makeCurrent()
+    try body()
+    if isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
+      let status = call(driver.synchronizeStream.call) { $0(stream.handle) }
+      if status != .success { throw error(status, driver.synchronizeStream.name, of: label) }
+    }
+  }
+
+  /// Libraries that know the context of their thread find this GPU's.
+  func makeCurrent() throws(TensorError) {
+    let status = DriverStatus(code: driver.setContext.call(context))
+    if status != .success { throw error(status, driver.setContext.name) }
   }
 
   /// Waits until all that was queued on any stream is done.
   func synchronize() throws(TensorError) {
     try run(driver.synchronizeContext) { $0() }
     recent.clear()
+    try faults.check(on: self)
   }
 
   /// Bytes that are free on the GPU, whoever uses the others.

@@ -21,6 +21,7 @@ extension GPUStream {
     try gpu.enqueue(gpu.driver.download, on: self, WorkLabel(work: "a copy from the GPU", operation: operation)) {
       $0(target, source, byteCount, handle)
     }
+    try gpu.faults.check(on: gpu)
   }
 
   /// Within the GPU's memory.

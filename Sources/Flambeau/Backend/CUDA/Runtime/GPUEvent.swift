@@ -25,7 +25,13 @@ final class GPUEvent: Sendable {
   }
 
   /// Waits until the stream has come to it.
-  func synchronize() throws(TensorError) { try gpu.run(gpu.driver.synchronizeEvent) { $0(handle) } }
+  func synchronize() throws(TensorError) {
+    try wait()
+    try gpu.faults.check(on: gpu)
+  }
+
+  /// The same for those to whom it is all one what was computed.
+  fileprivate func wait() throws(TensorError) { try gpu.run(gpu.driver.synchronizeEvent) { $0(handle) } }
 
   /// Milliseconds from `start` to here; both are timed and done.
   func milliseconds(since start: GPUEvent) throws(TensorError) -> Double {
@@ -79,7 +85,7 @@ struct StreamWaits<Thing> {
 
   /// Waits for all.
   mutating func takeAll() throws(TensorError) -> [Thing] {
-    for wait in waits { for event in wait.events { try event.synchronize() } }
+    for wait in waits { for event in wait.events { try event.wait() } }
     return takeFinished()
   }
 }

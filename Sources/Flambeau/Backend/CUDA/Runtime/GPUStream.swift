@@ -28,6 +28,7 @@ final class GPUStream: Sendable {
   func synchronize() throws(TensorError) {
     try refuseCapture("waiting for a stream")
     try gpu.run(gpu.driver.synchronizeStream) { $0(handle) }
+    try gpu.faults.check(on: gpu)
   }
 
   /// Nothing is left to do.

@@ -7,6 +7,8 @@ struct KernelArguments: Sendable {
   private(set) var bytes: [UInt8] = []
   /// Where the bytes hold a position in the launch's workspace instead of an address.
   private(set) var workspaceOffsets: [Int] = []
+  /// Where the bytes hold the address of a fault cell, and behind it the number to be reported there; nil if nothing is.
+  private(set) var faultOffset: Int?
 
   mutating func address(_ name: String, _ pointer: UnsafeRawPointer?) {
     append("void *\(name)", UInt64(UInt(bitPattern: pointer)))
@@ -18,6 +20,25 @@ struct KernelArguments: Sendable {
     workspaceOffsets.append(bytes.count - 8)
     replace(UInt64(offset), at: bytes.count - 8)
   }
+
+  /// `fault` and `report`: a cell, and what `report_fault` puts there when a thread meets what it has to leave alone.
+  mutating func fault() {
+    address("fault", nil)
+    faultOffset = bytes.count - 8
+    integer("report", 0)
+  }
+
+  /// An array of addresses, filled up with null to `capacity`.
+  mutating func addresses(_ name: String, _ pointers: [UnsafeRawPointer?], capacity: Int) {
+    list("void *\(name)[\(capacity)]", (0..<capacity).map { $0 < pointers.count ? UInt64(UInt(bitPattern: pointers[$0])) : 0 })
+  }
+
+  /// The same of numbers and 0.
+  mutating func integers(_ name: String, _ values: [Int], capacity: Int) {
+    list("int64_t \(name)[\(capacity)]", (0..<capacity).map { $0 < values.count ? UInt64(bitPattern: Int64(values[$0])) : 0 })
+  }
+
+  mutating func double(_ name: String, _ value: Double) { append("double \(name)", value) }
 
   mutating func integer(_ name: String, _ value: Int) { append("int64_t \(name)", Int64(value)) }
 
@@ -41,9 +62,13 @@ struct KernelArguments: Sendable {
     }
   }
 
-  /// The bytes for a launch whose workspace begins at `address`.
-  func bytes(workspace address: UInt64) -> [UInt8] {
+  /// The bytes for a launch whose workspace begins at `address`, and which reports faults so.
+  func bytes(workspace address: UInt64, fault: KernelFaults.Cell?) -> [UInt8] {
     var copy = self
+    if let faultOffset, let fault {
+      copy.replace(fault.address, at: faultOffset)
+      copy.replace(fault.number, at: faultOffset + 8)
+    }
     for offset in workspaceOffsets {
       let position = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
       copy.replace(position &+ address, at: offset)
@@ -56,6 +81,14 @@ struct KernelArguments: Sendable {
     while bytes.count % MemoryLayout<Value>.alignment != 0 { bytes.append(0) }
     bytes += [UInt8](repeating: 0, count: MemoryLayout<Value>.size)
     replace(value, at: bytes.count - MemoryLayout<Value>.size)
+  }
+
+  private mutating func list(_ member: String, _ values: [UInt64]) {
+    append(member, values[0])
+    for value in values.dropFirst() {
+      bytes += [UInt8](repeating: 0, count: 8)
+      replace(value, at: bytes.count - 8)
+    }
   }
 
   private mutating func replace<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {

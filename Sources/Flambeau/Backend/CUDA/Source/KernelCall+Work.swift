@@ -26,6 +26,7 @@ extension KernelCall {
       let launch = ScanKernel.launch(
         kind, in: computeClass, input, dim: dim, isReversed: isReversed, into: output, on: device, wide: wide)
       if let launch { work.launches.append(launch) }
+    case .task(let task): task.append(to: &work, on: device, wide: wide)
     }
     return work
   }

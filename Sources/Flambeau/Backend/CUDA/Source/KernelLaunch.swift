@@ -6,6 +6,9 @@ struct KernelLaunch: Sendable {
   let sharedByteCount: Int
   let arguments: KernelArguments
 
+  /// What a grid's first dimension may have.
+  static let mostBlocks = Int(Int32.max)
+
   init(
     _ source: KernelSource, grid: (x: Int, y: Int), block: (x: Int, y: Int) = (256, 1), sharedByteCount: Int = 0,
     _ arguments: KernelArguments

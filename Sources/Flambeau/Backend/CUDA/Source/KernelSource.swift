@@ -21,6 +21,14 @@ struct KernelSource: Sendable, Hashable {
   static let prelude: String = (0..<Int32(fb_device_part_count)).map { String(cString: fb_device_part($0)) }.joined(
     separator: "\n")
 
+  /// Products of tiles, a part of the kernels that multiply.
+  static let tiles = extra(fb_device_tiles)
+  /// Attention by tiles, which stands after them, and the same with its gradients.
+  static let attention = extra(fb_device_attention)
+  static let attentionGradients = attention + extra(fb_device_attention_gradients)
+
+  private static func extra<I: BinaryInteger>(_ extra: I) -> String { String(cString: fb_device_extra(Int32(extra))) }
+
   /// How NVRTC compiles for an architecture, such as `sm_90` or `compute_75`. Sums and products are fused where programs say so
   /// and nowhere else, so that the CPU and the GPU round alike.
   static func options(architecture: String) -> [String] {

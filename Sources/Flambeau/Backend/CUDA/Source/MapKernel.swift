@@ -52,7 +52,7 @@ struct MapKernel {
       if stride != 1 { return 1 }
       func fits() -> Bool {
         let bytes = Swift.min(16, width * operand.dtype.byteCount)
-        return UInt(bitPattern: operand.start) % UInt(bytes) == 0
+        return UInt(bitPattern: operand.address) % UInt(bytes) == 0
           && (0..<inner).allSatisfy { iteration.stride(i, $0) % width == 0 }
       }
       while width > 1 && !fits() { width /= 2 }
@@ -64,7 +64,7 @@ struct MapKernel {
 
   private func launch(_ scalars: Scalars, _ device: DeviceShape) -> KernelLaunch {
     var arguments = KernelArguments()
-    for i in operands.indices { arguments.address("p\(i)", operands[i].start) }
+    for i in operands.indices { arguments.address("p\(i)", operands[i].address) }
     let packs = axes.count
     arguments.integer("count", packs)
     if !isFlat { axes.declare(in: &arguments) }

@@ -137,15 +137,15 @@ struct ReductionKernel {
     if let partialsAt {
       arguments.workspace("partials", at: partialsAt)
     } else {
-      arguments.address("p0", output.start)
+      arguments.address("p0", output.address)
     }
     switch source {
     case .inputs:
       for (i, input) in inputs.enumerated() {
         if inputsAreWorkspace {
-          arguments.workspace("p\(i + 1)", at: Int(bitPattern: input.start))
+          arguments.workspace("p\(i + 1)", at: Int(bitPattern: input.address))
         } else {
-          arguments.address("p\(i + 1)", input.start)
+          arguments.address("p\(i + 1)", input.address)
         }
       }
     case .partials(let at):

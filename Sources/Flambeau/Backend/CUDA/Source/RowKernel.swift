@@ -41,7 +41,7 @@ struct RowKernel {
     _ program: RowProgram, _ computeClass: ComputeClass, _ inputs: [Elements], _ outputs: [Elements], _ device: DeviceShape,
     _ longestHeld: Int
   ) {
-    let row = { (e: Elements) in e.layout.rank > 0 ? e : Elements(e.pointer, e.layout.inserted(0), e.dtype) }
+    let row = { (e: Elements) in e.layout.rank > 0 ? e : e.laid(e.layout.inserted(0)) }
     (code, self.computeClass, graph) = (program.code, computeClass, RowGraph(program.code))
     (self.inputs, self.outputs) = (inputs.map(row), outputs.map(row))
     let shape = self.inputs[code.inputs.firstIndex(of: .row)!].layout.shape
@@ -74,7 +74,7 @@ struct RowKernel {
     var pack = Swift.min(8, 16 / (dense.map(\.dtype.byteCount).min() ?? 16))
     func fits(_ operand: Elements) -> Bool {
       let bytes = Swift.min(16, pack * operand.dtype.byteCount)
-      return UInt(bitPattern: operand.start) % UInt(bytes) == 0
+      return UInt(bitPattern: operand.address) % UInt(bytes) == 0
         && (0..<operand.layout.rank - 1).allSatisfy {
           operand.layout.shape.at($0) == 1 || operand.layout.strides.at($0) % pack == 0
         }
@@ -110,7 +110,7 @@ struct RowKernel {
     let parts = blocks * form.rows
     var arguments = KernelArguments()
     for (i, input) in inputs.enumerated() {
-      arguments.address("p\(i)", input.start)
+      arguments.address("p\(i)", input.address)
       arguments.integer("step\(i)", input.innerStride)
     }
     var partials: [Int: Int] = [:]
@@ -119,7 +119,7 @@ struct RowKernel {
         partials[k] = work.reserve(parts * width * computeClass.byteCount)
         arguments.workspace("o\(k)", at: partials[k]!)
       } else {
-        arguments.address("o\(k)", output.start)
+        arguments.address("o\(k)", output.address)
         arguments.integer("ostep\(k)", output.innerStride)
       }
     }

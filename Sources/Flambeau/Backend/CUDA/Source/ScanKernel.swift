@@ -29,7 +29,7 @@ enum ScanKernel {
     var arguments = KernelArguments()
     for (i, operand) in operands.enumerated() {
       // From the last element to the first.
-      let start = isReversed ? operand.start + steps[i] * (width - 1) * operand.dtype.byteCount : operand.start
+      let start = isReversed ? operand.address + steps[i] * (width - 1) * operand.dtype.byteCount : operand.address
       arguments.address("p\(i)", start)
       arguments.integer("step\(i)", isReversed ? -steps[i] : steps[i])
     }

@@ -2,8 +2,20 @@
 struct Launcher: Sendable {
   let memory: GPUAllocator
   let kernels: KernelLibrary
+  /// Where NVIDIA's library of products is installed.
+  var products: ProductLibrary?
 
   private var gpu: GPU { kernels.gpu }
+
+  /// Queues a task: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
+  func run(_ task: any KernelTask, on stream: GPUStream, for operation: String = "") throws(TensorError) {
+    if let product = task.product, let products, product.c.layout.elementCount > 0,
+      try products.run(product, memory: memory, on: stream, for: operation)
+    {
+      return
+    }
+    try run(KernelCall.task(task).work(on: gpu.properties.shape), on: stream, for: operation)
+  }
 
   /// Queues all launches of `work`; `operation` names them in errors. The memory they share is free for the stream's next work.
   func run(_ work: KernelWork, on stream: GPUStream, for operation: String = "") throws(TensorError) {
@@ -11,8 +23,10 @@ struct Launcher: Sendable {
     let needsWorkspace = work.workspaceByteCount > KernelWork().workspaceByteCount
     let workspace = needsWorkspace ? try memory.allocate(work.workspaceByteCount, on: stream, for: operation) : nil
     for launch in work.launches {
-      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0)
-      try run(launch, arguments, on: stream, WorkLabel(work: launch.source.name, operation: operation))
+      let label = WorkLabel(work: launch.source.name, operation: operation)
+      let fault = launch.arguments.faultOffset == nil ? nil : try gpu.faults.cell(for: label, on: gpu)
+      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
+      try run(launch, arguments, on: stream, label)
     }
     withExtendedLifetime(workspace) {}
   }

@@ -1,0 +1,90 @@
+/// A GPU with what tensors need of it: streams, memory, kernels.
+final class GPUBackend: Sendable {
+  let gpu: GPU
+  let streams: GPUStreams
+  let memory: GPUAllocator
+  /// Why kernels cannot be compiled, where they cannot.
+  private let launcher: Result<Launcher, TensorError>
+
+  /// The operator whose work is queued, for errors and reports of memory.
+  @TaskLocal private static var operation = ""
+
+  /// - Parameters:
+  ///   - compiler: Why there is none, otherwise: memory can be used without.
+  ///   - products: NVIDIA's library of them, where it is installed.
+  init(
+    _ gpu: GPU, compiler: Result<KernelCompiler, TensorError>, files: KernelFiles, products: ProductLibrary? = nil
+  ) {
+    self.gpu = gpu
+    streams = GPUStreams(of: gpu)
+    let memory = GPUAllocator(of: gpu)
+    self.memory = memory
+    launcher = compiler.map {
+      Launcher(memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files), products: products)
+    }
+  }
+
+  /// Where the current task's work goes.
+  var stream: GPUStream { streams.current }
+
+  func allocate(_ byteCount: Int) throws(TensorError) -> GPUMemory {
+    try memory.allocate(byteCount, on: stream, for: GPUBackend.operation)
+  }
+
+  /// Sets the bytes of a storage to 0.
+  func clear(_ storage: Storage) throws(TensorError) {
+    try stream.fill(
+      Driver.Address(UInt(bitPattern: storage.address)), with: 0, storage.byteCount, for: GPUBackend.operation)
+  }
+
+  /// Queues what `call` asks for. Its operands all live on `device`.
+  static func run(_ call: KernelCall, on device: Device) throws(TensorError) {
+    precondition(call.operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")
+    let backend = try of(device)
+    let launcher = try backend.launcher.get()
+    if case .task(let task) = call {
+      try launcher.run(task, on: backend.stream, for: GPUBackend.operation)
+    } else {
+      try launcher.run(call.work(on: backend.gpu.properties.shape), on: backend.stream, for: GPUBackend.operation)
+    }
+  }
+
+  /// Runs `body`, whose work is that of the operator `name`.
+  static func naming<R>(_ name: String, _ body: () throws(TensorError) -> R) throws(TensorError) -> R {
+    try $operation.withValue(name) { Result(catching: body) }.get()
+  }
+
+  // MARK: All of them
+
+  private static let lock = Lock()
+  // By number, once they are used, and how many there are; guarded by the lock.
+  private nonisolated(unsafe) static var opened: [Int: GPUBackend] = [:]
+  private nonisolated(unsafe) static var count: Int?
+
+  /// That of a device that is a GPU.
+  static func of(_ device: Device) throws(TensorError) -> GPUBackend {
+    lock.lock()
+    defer { lock.unlock() }
+    if let backend = opened[device.index] { return backend }
+    if count == nil { count = try GPUProperties.count(of: Driver.shared.get()) }
+    guard device.index < count! else {
+      throw TensorError(
+        .device, "there is no \(device): this machine has \(count! == 1 ? "one GPU" : "\(count!) GPUs"), numbered from 0")
+    }
+    let gpu = try GPU(device.index, of: Driver.shared.get())
+    let compiler = Result { () throws(TensorError) in try KernelCompiler.nvrtc(NVRTC.shared.get(), for: gpu) }
+    // Without it our own kernels compute products.
+    let products = try? ProductLibrary(of: gpu, CUBLASLt.shared.get())
+    let backend = GPUBackend(gpu, compiler: compiler, files: .standard, products: products)
+    opened[device.index] = backend
+    return backend
+  }
+
+  /// From now on `backends` are the process's GPUs, in this order.
+  static func use(_ backends: [GPUBackend]) {
+    lock.withLock {
+      opened = Dictionary(uniqueKeysWithValues: backends.enumerated().map { ($0, $1) })
+      count = backends.count
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// Which device a call runs on.
+
+extension Few where Element == Tensor {
+  /// The GPU of the first operand that lives on one; the processor where none does.
+  @inline(__always)
+  var device: Device {
+    for i in 0..<count {
+      if let device = self[i]?.body.storage.device, !device.isCPU { return device }
+    }
+    return .cpu
+  }
+}
+
+extension Operator {
+  /// The operands on the GPU that the call runs on: a number may come from the processor. Throws where others live elsewhere, or
+  /// the row has no kernels.
+  func placed(_ operands: Few<Tensor>, on device: Device) throws(TensorError) -> Few<Tensor> {
+    guard runsOnGPU else { throw .noKernel(on: device) }
+    var placed = operands
+    for i in 0..<operands.count {
+      guard let operand = operands[i], operand.device != device else { continue }
+      guard operand.device.isCPU && operand.ndim == 0 else { throw .differentDevices(device, operand.device) }
+      placed[i] = operand.to(device)
+    }
+    return placed
+  }
+
+  /// The row runs on GPUs too, forward and backward. Said as the row is made.
+  func onGPU() -> Self {
+    runsOnGPU = true
+    return self
+  }
+}
+
+extension TensorError {
+  static func noKernel(on device: Device) -> TensorError {
+    TensorError(
+      .device,
+      "there is no kernel for \(device) yet: move the operands with .cpu(), and the result back with .to(\"\(device)\")")
+  }
+
+  static func differentDevices(_ a: Device, _ b: Device) -> TensorError {
+    TensorError(.device, "Expected all tensors to be on the same device, but found at least two devices, \(a) and \(b)!")
+  }
+}

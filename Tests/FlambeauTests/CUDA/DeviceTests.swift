@@ -1,0 +1,126 @@
+import Foundation
+import Testing
+
+@testable import Flambeau
+
+/// Tensors on an emulated GPU.
+@Suite(.enabled(if: EmulatedDevice.isThere, "no clang++")) struct DeviceTests {
+  @Test func devicesHaveTorchsNames() throws {
+    #expect(Device(name: "cpu") == .cpu && Device(name: "cuda") == .cuda(0) && Device(name: "cuda:3") == .cuda(3))
+    for bad in ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "cuda:1:2", "cuda:300"] { #expect(Device(name: bad) == nil) }
+    #expect("\(Device.cuda(1))" == "cuda:1" && "\(Device.cpu)" == "cpu")
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = Tensor([1.0]).to("tpu") } }
+    #expect(error?.message.contains("\"tpu\" names no device") == true)
+  }
+
+  @Test(arguments: DType.allCases) func elementsComeBackAsTheyWere(_ dtype: DType) {
+    let x = Tensor((0..<24).map { Double($0 % 7) }, shape: [2, 3, 4]).to(dtype)
+    for y in [x, x.permute([2, 0, 1]), x[0..., .slice(from: 0, step: 2)], x.select(dim: 0, index: 1), x.expand([2, 2, 3, 4])] {
+      let there = y.to("cuda")
+      #expect(there.device == .cuda(0) && there.dtype == dtype && there.shape == y.shape)
+      #expect(there.cpu().isEqual(to: y) && there.cpu().device == .cpu)
+      // Views on the GPU come back, too.
+      #expect(there.transpose(0, -1).cpu().isEqual(to: y.transpose(0, -1)))
+      #expect(there.array(of: Double.self) == y.array(of: Double.self))
+      #expect(there.to(.cuda(1)).cpu().isEqual(to: y))
+      #expect(there.to("cpu", dtype: .float64).isEqual(to: y.to(.float64)))
+      #expect(y.to("cuda", dtype: .float64).cpu().isEqual(to: y.to(.float64)))
+    }
+    #expect(x.to("cuda").isSame(as: x.to("cuda")) == false)
+    let there = x.to("cuda")
+    #expect(there.to("cuda").isSame(as: there) && x.cpu().isSame(as: x))
+  }
+
+  @Test func tensorsAreMadeWhereTheyAreAsked() {
+    let x = Tensor.zeros([2, 3], device: "cuda")
+    #expect(x.device == .cuda(0) && x.cpu().isEqual(to: Tensor.zeros([2, 3])))
+    #expect(Tensor.full([3], 2.5, device: "cuda").array(of: Double.self) == [2.5, 2.5, 2.5])
+    #expect(Tensor.full([2], 7, device: "cuda").array(of: Int64.self) == [7, 7])
+    #expect(Tensor.full([2], true, device: "cuda").array(of: Bool.self) == [true, true])
+    #expect(Tensor.eye(2, device: "cuda").array(of: Float.self) == [1, 0, 0, 1])
+    #expect(Tensor.arange(4, device: "cuda").array(of: Int64.self) == [0, 1, 2, 3])
+    #expect(Tensor.linspace(0, 1, steps: 3, device: "cuda").array(of: Double.self) == [0, 0.5, 1])
+    #expect(Tensor([1, 2, 3], device: "cuda").device == .cuda(0))
+    #expect(x.onesLike().device == .cuda(0) && x.newFull([2], 1.5).device == .cuda(0) && x.onesLike(device: .cpu).device == .cpu)
+    Device.with("cuda:1") {
+      #expect(Device.current == .cuda(1))
+      #expect(Tensor.ones([2]).device == .cuda(1) && Tensor([1.0]).device == .cuda(1))
+      #expect(Tensor.ones([2], device: .cpu).device == .cpu)
+      // Numbers follow their tensor.
+      #expect((Tensor.ones([2], device: .cpu) + 1).device == .cpu)
+    }
+    #expect(Device.current == .cpu && Tensor.ones([2]).device == .cpu)
+  }
+
+  @Test func gradientsFlowOnTheDeviceAndAcross() {
+    let x = Tensor((1...6).map(Double.init), shape: [2, 3]).to(.float32)
+    func run(_ device: Device) -> [Tensor] {
+      let leaf = x.clone().to(device).requiresGrad_()
+      let scale = Tensor(2.0).to(.float32).requiresGrad_()
+      let loss = ((leaf * scale).tanh() + leaf.softmax(dim: 1) * leaf.exp().sum(dim: 0)).mean()
+      loss.backward()
+      #expect(leaf.grad!.device == device && scale.grad!.device == .cpu)
+      return [loss.cpu(), leaf.grad!.cpu(), scale.grad!]
+    }
+    for (a, b) in zip(run("cuda"), run(.cpu)) { #expect(a.allClose(b, rtol: 1e-6, atol: 1e-7)) }
+    // Through the move itself.
+    let leaf = x.clone().requiresGrad_()
+    (leaf.to("cuda") * 3).sum().backward()
+    #expect(leaf.grad!.device == .cpu && leaf.grad!.isEqual(to: Tensor.full([2, 3], 3.0)))
+  }
+
+  @Test func writesInPlaceStayOnTheDevice() {
+    let x = Tensor.zeros([3, 2], device: "cuda")
+    x.add_(1.5)
+    x.select(dim: 0, index: 1).mul_(2)
+    x.narrow(0, start: 2, length: 1).copy_(Tensor([[7.0, 8]]).to(.float32))
+    #expect(x.array(of: Double.self) == [1.5, 1.5, 3, 3, 7, 8])
+    let y = Tensor.zeros([3, 2])
+    y.copy_(x)
+    #expect(y.isEqual(to: x.cpu()))
+    let leaf = Tensor.ones([2], device: "cuda").requiresGrad_()
+    let square = leaf * leaf
+    noGrad { _ = leaf.add_(1) }
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { square.sum().backward() } }
+    #expect(error?.message.contains("modified by an inplace operation") == true)
+  }
+
+  @Test func mixedDevicesAreRefused() {
+    let (here, there, other) = (Tensor.ones([2]), Tensor.ones([2], device: "cuda"), Tensor.ones([2], device: "cuda:1"))
+    func refusal(_ body: () -> Void) -> String {
+      let error = #expect(throws: TensorError.self) { try withTensorErrors(body) }
+      #expect(error?.kind == .device)
+      return error?.message ?? ""
+    }
+    #expect(
+      refusal { _ = here + there }
+        == "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!")
+    #expect(refusal { _ = there * other }.contains("cuda:0 and cuda:1"))
+    #expect(refusal { here.add_(there) }.contains("cpu and cuda:0"))
+    #expect(refusal { there.add_(here) }.contains("cuda:0 and cpu"))
+    #expect((there + Tensor(2.0)).array(of: Double.self) == [3, 3])
+    #expect(refusal { _ = Tensor.zeros([2], device: "cuda:7") }.contains("there is no cuda:7"))
+  }
+
+  @Test func whatHasNoKernelSaysSo() {
+    let x = Tensor.ones([2, 2, 2], device: "cuda").requiresGrad_()
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = x.cumprod(dim: 0) } }
+    #expect(error?.message.hasPrefix("there is no kernel for cuda:0 yet: move the operands with .cpu()") == true)
+    #expect(error?.operation == "cumprod")
+  }
+
+  @Test func textNamesTheDevice() {
+    let x = Tensor([1.5, 2], device: "cuda").to(.float32)
+    #expect("\(x)" == "tensor([1.5000, 2.0000], device='cuda:0')")
+    #expect(x.sum().item() == 3.5 && Int(Tensor(3, device: "cuda")) == 3)
+  }
+
+  @Test func memoryIsCountedAndNamed() throws {
+    let memory = EmulatedDevice.backends[1].memory
+    let x = Tensor.zeros([250_111], device: "cuda:1")
+    let y = x.exp()
+    let live = memory.pieces.filter { $0.state == .live && $0.byteCount == 1_000_448 }
+    #expect(live.map(\.operation).sorted() == ["exp", "zeros"])
+    withExtendedLifetime((x, y)) {}
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+
+@testable import Flambeau
+
+/// Networks out of tensor operations, trained on an emulated GPU.
+@Suite(.enabled(if: EmulatedDevice.isThere, "no clang++")) struct DeviceTrainingTests {
+  /// Losses of a convolutional network with steps of Adam, its gradients clipped.
+  private static func losses(on device: Device) -> [Double] {
+    let generator = Generator(seed: 5)
+    func leaf(_ shape: Shape, _ scale: Double) -> Tensor {
+      (Tensor.randn(shape, generator: generator) * scale).to(device).requiresGrad_()
+    }
+    let parameters = [
+      leaf([4, 1, 3, 3], 0.3), leaf([4], 0.1), leaf([36, 16], 0.2), leaf([16], 0.1), leaf([16], 0.1), leaf([5, 16], 0.2),
+    ]
+    let states = parameters.map { ($0.zerosLike(), $0.zerosLike()) }
+    let images = Tensor.randn([6, 1, 8, 8], generator: generator).to(device)
+    let classes = Tensor([0, 1, 2, 3, 4, 1]).to(device)
+    return (1...4).map { step in
+      let features = images.conv2d(parameters[0], bias: parameters[1]).relu().maxPool2d(2).flatten(startDim: 1)
+      let hidden = features.matmul(parameters[2]).layerNorm([16], weight: parameters[3] + 1, bias: parameters[4]).gelu()
+      let loss = hidden.linear(parameters[5]).crossEntropy(classes)
+      loss.backward()
+      let gradients = parameters.map { $0.grad! }
+      let norm = GradientScaling.norm(of: gradients, order: 2, operation: "clip")!
+      if norm > 1 { GradientScaling.scale(gradients, by: 1 / norm, operation: "clip") }
+      var formula = StepFormula(.adam, rate: 0.05 / (1 - pow(0.9, Double(step))))
+      (formula.fresh1, formula.beta2, formula.eps) = (0.1, 0.999, 1e-8)
+      formula.correction2 = (1 - pow(0.999, Double(step))).squareRoot()
+      noGrad {
+        ParameterStep.run(
+          zip(parameters, zip(gradients, states)).map { parameter, rest in
+            ParameterStep(formula, parameter: parameter, gradient: rest.0, state: [rest.1.0, rest.1.1, nil])
+          }, operation: "step")
+      }
+      for parameter in parameters { parameter.grad = nil }
+      return loss.item()
+    }
+  }
+
+  @Test func aNetworkLearnsAsOnTheProcessor() {
+    let (mine, expected) = (Self.losses(on: "cuda"), Self.losses(on: .cpu))
+    for (a, b) in zip(mine, expected) { #expect(abs(a - b) < 2e-5, "\(mine) on the GPU, \(expected) on the processor") }
+    #expect(expected[3] < expected[0])
+  }
+
+  @Test func attentionAndNegativeLikelihoodFollowTheProcessor() {
+    func outcome(_ device: Device) -> [Tensor] {
+      let generator = Generator(seed: 3)
+      let operands = (0..<3).map { _ in Tensor.randn([2, 3, 7, 8], generator: generator).to(device).requiresGrad_() }
+      let attended = operands[0].scaledDotProductAttention(operands[1], operands[2], isCausal: true)
+      let logits = attended.sum(dim: 1).reshape([14, 8]).logSoftmax(dim: 1)
+      let loss = logits.nllLoss(Tensor((0..<14).map { $0 % 8 }).to(device))
+      loss.backward()
+      return [loss.cpu()] + operands.map { $0.grad!.cpu() }
+    }
+    for (a, b) in zip(outcome("cuda"), outcome(.cpu)) { #expect(a.allClose(b, rtol: 1e-5, atol: 1e-6)) }
+  }
+
+  @Test func positionsOutsideAreReportedWhenWaitedFor() {
+    let x = Tensor.arange(6.0, device: "cuda:1")
+    let error = #expect(throws: TensorError.self) {
+      try withTensorErrors { _ = x.gather(dim: 0, index: Tensor([1, 9], device: "cuda:1")).array(of: Double.self) }
+    }
+    #expect(error?.kind == .index && error?.message.contains("gather") == true, "\(error.map { "\($0)" } ?? "")")
+    // The GPU goes on.
+    #expect(x.gather(dim: 0, index: Tensor([5, 0], device: "cuda:1")).array(of: Double.self) == [5, 0])
+  }
+}

@@ -1,0 +1,45 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Flambeau
+
+/// Emulated GPUs as `cuda:0` and `cuda:1` of this process, for tensors to live on.
+enum EmulatedDevice {
+  private struct Machine: Sendable {
+    let driver: FakeDriver
+    let backends: [GPUBackend]
+  }
+
+  private static let machine: Machine? = {
+    guard FakeDriver.isPossible else { return nil }
+    do {
+      let driver = try FakeDriver(gpus: 2)
+      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
+        if let ready = ready.withLock({ $0 }), ready.contains(source) { return Array(ready.path.utf8) + [0] }
+        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
+      }
+      let backends = try (0..<2).map { index in
+        let gpu = try GPU(index, of: driver.driver, isSynchronous: false)
+        return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil))
+      }
+      GPUBackend.use(backends)
+      return Machine(driver: driver, backends: backends)
+    } catch {
+      Issue.record("no emulated device: \(error)")
+      return nil
+    }
+  }()
+
+  /// Kernels that need not be compiled one by one.
+  private static let ready = Mutex<EmulatedKernels?>(nil)
+
+  /// From now on kernels are looked for among these first.
+  static func use(_ kernels: EmulatedKernels) { ready.withLock { $0 = kernels } }
+
+  /// They are there. The first who asks starts them.
+  static var isThere: Bool { machine != nil }
+
+  static var driver: FakeDriver { machine!.driver }
+  static var backends: [GPUBackend] { machine!.backends }
+}
