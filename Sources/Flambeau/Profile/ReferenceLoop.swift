@@ -97,7 +97,7 @@ package struct ReferenceLoop: Sendable {
 private enum Cells {
   private final class Cell {
     let before: Cell?
-    // swift-format-ignore: a body's layout, and what else it holds.
+    /// As a body's layout, and what else it holds.
     let words: (Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int, Int)
 
     init(before: Cell?, _ word: Int) {

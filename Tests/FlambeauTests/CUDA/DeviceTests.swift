@@ -121,6 +121,15 @@ import Testing
     let y = x.exp()
     let live = memory.pieces.filter { $0.state == .live && $0.byteCount == 1_000_448 }
     #expect(live.map(\.operation).sorted() == ["exp", "zeros"])
+    #expect(CUDA.memoryAllocated("cuda:1") >= 2 * 1_000_448 && CUDA.maxMemoryAllocated("cuda:1") >= 2 * 1_000_448)
+    #expect(CUDA.memoryReserved("cuda:1") >= CUDA.memoryAllocated("cuda:1"))
+    #expect(CUDA.memorySummary("cuda:1").contains("exp"))
     withExtendedLifetime((x, y)) {}
+    CUDA.synchronize("cuda:1")
+    CUDA.emptyCache("cuda:1")
+    #expect(CUDA.maxMemoryReserved("cuda:1") >= CUDA.memoryReserved("cuda:1"))
+    for call in [{ CUDA.emptyCache(.cpu) }, { CUDA.setMemoryFraction(1.5, "cuda:1") }, { CUDA.synchronize("cuda:9") }] {
+      #expect(throws: TensorError.self) { try withTensorErrors(call) }
+    }
   }
 }

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// NVIDIA's GPUs on this machine, found when first asked for. Tensors do not live on them yet: this is what is there.
+/// NVIDIA's GPUs on this machine, found when first asked for: what is there, and their memory. Tensors live on them by ``Device``.
 public enum CUDA {
   /// What a GPU is. Torch's `torch.cuda.get_device_properties`.
   public struct DeviceProperties: Sendable {
