@@ -45,6 +45,20 @@ import Testing
     #expect(expected[3] < expected[0])
   }
 
+  @Test func aStepAcrossDevicesTakesNone() throws {
+    let (here, there) = (Tensor.ones([3]), Tensor.ones([3], device: "cuda"))
+    func step(_ parameter: Tensor, _ gradient: Tensor) -> ParameterStep {
+      ParameterStep(StepFormula(.sgd, rate: 1), parameter: parameter, gradient: gradient, state: [nil, nil, nil])
+    }
+    let error = #expect(throws: TensorError.self) {
+      try withTensorErrors { ParameterStep.run([step(here, .ones([3])), step(there, .ones([3]))], operation: "SGD.step") }
+    }
+    #expect(error?.message.contains("at least two devices, cuda:0 and cpu") == true)
+    #expect(here.isEqual(to: .ones([3])) && there.cpu().isEqual(to: .ones([3])))
+    ParameterStep.run([step(here, .ones([3])), step(there, .ones([3], device: "cuda"))], operation: "SGD.step")
+    #expect(here.isEqual(to: .zeros([3])) && there.cpu().isEqual(to: .zeros([3])))
+  }
+
   @Test func attentionAndNegativeLikelihoodFollowTheProcessor() {
     func outcome(_ device: Device) -> [Tensor] {
       let generator = Generator(seed: 3)

@@ -3,6 +3,8 @@ import Foundation
 @testable import Flambeau
 
 /// Kernels compiled for this machine by clang and Tests/Emulation/cuda.h, in one shared object.
+///
+/// Unchecked: what it holds is written by its initializer only.
 final class EmulatedKernels: @unchecked Sendable {
   /// The toolchain's clang; nil, with a printed reason, where there is none.
   static let compiler: String? = {

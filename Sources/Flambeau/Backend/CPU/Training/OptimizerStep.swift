@@ -25,12 +25,14 @@ package struct ParameterStep: Sendable {
       for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
       for step in steps { arrays.append(try StepArrays(step)) }
-      // Parameters of several devices: one pass for each.
-      var order: [Device] = []
-      for array in arrays where !order.contains(array.parameter.device) { order.append(array.parameter.device) }
-      for device in order {
+      // Parameters of several devices: one pass for each, once no step is refused any more.
+      var devices: [Device] = []
+      for array in arrays {
+        let device = try array.all.device()
+        if !devices.contains(device) { devices.append(device) }
+      }
+      for device in devices {
         let chosen = arrays.indices.filter { arrays[$0].parameter.device == device }
-        for i in chosen { _ = try arrays[i].all.device() }
         try KernelCall.task(on: device, OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) })) {
           let runs = chosen.map { StepRun(arrays[$0], steps[$0].formula) }
           let pieces = Pieces(counts: chosen.map { arrays[$0].parameter.count })
