@@ -67,7 +67,7 @@ public final class GPT2: Layer {
 
   /// Logits [N, T, vocabSize] of tokens [N, T] (integers), T at most `nPositions`.
   public func callAsFunction(_ tokens: Tensor) -> Tensor {
-    lmHead(transformer(tokens, CausalContext(tokens.ndim == 2 ? tokens.shape[1] : 0)))
+    lmHead(transformer(tokens, CausalContext(tokens.ndim == 2 ? tokens.shape[1] : 0, on: tokens.device)))
   }
 
   final class Transformer: Module {

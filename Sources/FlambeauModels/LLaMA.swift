@@ -29,7 +29,7 @@ public final class LLaMA: Layer {
     guard tokens.ndim == 2 else {
       return Door.refuse(TensorError(.shape, "tokens should be [n, t], but their shape is \(tokens.shape)"), in: "LLaMA", tokens)
     }
-    return lmHead(model(tokens, CausalContext(tokens.shape[1])))
+    return lmHead(model(tokens, CausalContext(tokens.shape[1], on: tokens.device)))
   }
 
   final class Decoder: Module {

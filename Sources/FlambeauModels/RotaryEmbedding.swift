@@ -54,7 +54,7 @@ public struct RotaryEmbedding: Sendable, Hashable {
   /// The rotations of `positions` [t] or [n, t], for tensors [n, heads, t, width] of `dtype`.
   func rotation(_ positions: Tensor, _ dtype: DType) -> Rotation {
     noGrad {
-      let angles = positions.to(.float64).unsqueeze(-1) * Tensor(frequencies)
+      let angles = positions.to(.float64).unsqueeze(-1) * Tensor(frequencies, device: positions.device)
       let spread = positions.ndim == 2 ? angles.unsqueeze(1) : angles
       return Rotation(cos: (spread.cos() * amplitude).to(dtype), sin: (spread.sin() * amplitude).to(dtype))
     }

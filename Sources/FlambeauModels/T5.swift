@@ -72,7 +72,7 @@ public final class T5: Module {
     func callAsFunction(_ tokens: Tensor, _ encoded: Tensor, visible: Tensor?) -> Tensor {
       let (x, count) = (dropout(.embedding(tokens, weight: embedTokens.weight.tensor)), tokens.shape[-1])
       guard let first = block.first else { return finalLayerNorm(x) }
-      let earlier = Tensor.ones([count, count], dtype: .bool).tril()
+      let earlier = Tensor.ones([count, count], dtype: .bool, device: x.device).tril()
       let bias = first.attention.selfAttention.bias(queries: count, isCausal: true).hiding(earlier)
       return dropout(finalLayerNorm(block.reduce(x) { x, block in block(x, bias, encoded, visible) }))
     }
@@ -183,7 +183,9 @@ extension T5 {
       // Of the distances from −(count − 1) to count − 1.
       let buckets = (0..<2 * count - 1).map { bucket(distance: $0 - (count - 1), isCausal: isCausal) }
       let places = (0..<count).flatMap { query in buckets[(count - 1 - query)..<(2 * count - 1 - query)] }
-      return relativeAttentionBias!(Tensor(places, shape: [count, count])).permute([2, 0, 1]).unsqueeze(0)
+      return relativeAttentionBias!(
+        Tensor(places, shape: [count, count], device: relativeAttentionBias!.weight.tensor.device)
+      ).permute([2, 0, 1]).unsqueeze(0)
     }
 
     /// Small distances have a bucket each, larger ones share them by their logarithms, computed in single precision as the

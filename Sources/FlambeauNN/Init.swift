@@ -89,7 +89,7 @@ public enum Init {
     let (low, high) = (inDtype(a), inDtype(b))
     let mode = Swift.max(a, Swift.min(mean, b))
     let peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std)
-    let scratch = noGrad { Tensor.zeros(tensor.shape, dtype: tensor.dtype) }
+    let scratch = noGrad { Tensor.zeros(tensor.shape, dtype: tensor.dtype, device: tensor.device) }
 
     /// Fresh numbers for every place, and where they are refused.
     func draw(into numbers: Tensor) -> Tensor {
@@ -103,7 +103,7 @@ public enum Init {
     }
     return noGrad {
       var refused = draw(into: tensor)
-      let again = Tensor.zeros(tensor.shape, dtype: tensor.dtype)
+      let again = Tensor.zeros(tensor.shape, dtype: tensor.dtype, device: tensor.device)
       while !Context.current.isFailed && refused.any().item() != 0 {
         let refusedAgain = draw(into: again)
         tensor.copy_(.where(refused, again, tensor))

@@ -17,6 +17,7 @@ A TENSOR:  {"dtype", "shape", "strides", "requires_grad", "at": byte offset in r
 """
 import argparse
 import json
+import logging
 import math
 import os
 import sys
@@ -24,8 +25,25 @@ import warnings
 
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-SCOPE = {"torch": torch, "F": F, "nn": torch.nn, "inf": math.inf, "nan": math.nan, "pi": math.pi}
+def cuda_autocast(dtype, body, *operands):
+    """Zeros of the dtypes and shapes that `body` gives of such operands on a GPU under autocast. Needs no GPU: nothing is computed."""
+    with FakeTensorMode(), torch.no_grad():
+        there = [torch.empty_strided(x.shape, x.stride(), dtype=x.dtype, device="cuda") for x in operands]
+        torch.set_autocast_dtype("cuda", dtype)
+        torch.set_autocast_enabled("cuda", True)
+        torch.autocast_increment_nesting()
+        try:
+            results = list(flattened(body(*there)))
+        finally:
+            torch.autocast_decrement_nesting()
+            torch.clear_autocast_cache()
+            torch.set_autocast_enabled("cuda", False)
+    return [torch.zeros(result.shape, dtype=result.dtype) for result in results]
+
+
+SCOPE = {"torch": torch, "F": F, "nn": torch.nn, "inf": math.inf, "nan": math.nan, "pi": math.pi, "cuda_autocast": cuda_autocast}
 
 
 def ramp(shape, dtype, factor, start, modulus):
@@ -203,6 +221,7 @@ def main():
     parser.add_argument("--selftest", action="store_true")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.disable()
     torch.set_num_threads(options.threads)
     if options.selftest:
         import selftest

@@ -32,7 +32,7 @@ public func gradcheck(
           var all = inputs.map { $0.detach() }
           var changed = values
           changed[element] += step
-          all[i] = Tensor(changed, shape: inputs[i].shape)
+          all[i] = Tensor(changed, shape: inputs[i].shape, device: inputs[i].device)
           // Which results count was decided above; recording is needed to see it again.
           for k in tracked { all[k] = all[k].requiresGrad_() }
           return function(all).filter(\.requiresGrad).map { $0.array(of: Double.self) }
@@ -66,7 +66,8 @@ public func gradgradcheck(
 ) throws {
   let outputs = noGrad { function(inputs.map { $0.detach() }) }.filter(\.dtype.isFloatingPoint)
   let weights = outputs.map { output in
-    Tensor((0..<output.count).map { Double(($0 * 7 + 3) % 11) / 8 - 0.6 }, shape: output.shape).requiresGrad_()
+    Tensor((0..<output.count).map { Double(($0 * 7 + 3) % 11) / 8 - 0.6 }, shape: output.shape, device: output.device)
+      .requiresGrad_()
   }
   try gradcheck(inputs + weights, epsilon: epsilon, absolute: absolute, relative: relative) { all in
     let operands = Array(all.prefix(inputs.count))

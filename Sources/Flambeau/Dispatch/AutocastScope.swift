@@ -1,5 +1,6 @@
 /// Runs `body` so that products, convolutions and attention compute in a half type, and what needs the range or the digits
-/// (losses, distances, some poolings) in float32. Torch's `torch.autocast`, with the lists that torch has for the CPU.
+/// (losses, distances, on a GPU also powers, norms and softmaxes) in float32. Torch's `torch.autocast`: a call goes by torch's list for the
+/// device it runs on.
 ///
 ///     let loss = autocast { lossFunction(model(x), y) }
 ///     loss.backward()

@@ -4,15 +4,15 @@ class AnyOperator: @unchecked Sendable {
   let name: String
   /// Calls that show what the row does; the tests hold each against torch.
   let samples: [Sample]
-  /// What `autocast` does to its operands; nil where it leaves them as they are.
-  let autocastPolicy: AutocastPolicy?
+  /// What `autocast` does to its operands.
+  let autocastPolicies: AutocastPolicies
   /// The row runs on GPUs too. Set as the row is made.
   final var runsOnGPU = false
 
   init(_ name: String, samples: [Sample]) {
     self.name = name
     self.samples = samples
-    autocastPolicy = AutocastPolicy.named[name]
+    autocastPolicies = AutocastPolicies(name)
   }
 
   /// `Add` for `add`, `LogSoftmax` for `log_softmax`: torch's node names without `Backward`.

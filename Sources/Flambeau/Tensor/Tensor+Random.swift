@@ -80,7 +80,7 @@ extension Tensor {
     generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     if let poison = body.poison { return Door.poisoned(by: poison, .current) }
-    return Tensor.empty(shape, dtype: dtype).bernoulli_(self, generator: generator, file: file, line: line)
+    return Tensor.empty(shape, dtype: dtype, device: device).bernoulli_(self, generator: generator, file: file, line: line)
   }
 
   /// `draws` categories, drawn by their weights: a vector's or every row's of a matrix. int64. Torch's `multinomial`.

@@ -45,7 +45,7 @@ extension GPT2: CausalLanguageModel {
   public func makeCache(batch: Int, capacity: Int, padding: [Int] = []) -> KeyValueCache {
     KeyValueCache(
       layers: config.nLayer, batch: batch, heads: config.nHead, width: config.nEmbd / Swift.max(config.nHead, 1),
-      capacity: capacity, padding: padding, dtype: lmHead.weight.dtype)
+      capacity: capacity, padding: padding, dtype: lmHead.weight.dtype, device: lmHead.weight.device)
   }
 
   /// The logits that follow `tokens`, which come after those in the cache.
@@ -65,7 +65,7 @@ extension LLaMA: CausalLanguageModel {
   public func makeCache(batch: Int, capacity: Int, padding: [Int] = []) -> KeyValueCache {
     KeyValueCache(
       layers: config.numHiddenLayers, batch: batch, heads: config.numKeyValueHeads, width: config.headDim, capacity: capacity,
-      padding: padding, dtype: lmHead.weight.dtype)
+      padding: padding, dtype: lmHead.weight.dtype, device: lmHead.weight.device)
   }
 
   /// The logits that follow `tokens`, which come after those in the cache.

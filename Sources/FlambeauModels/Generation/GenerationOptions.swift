@@ -81,7 +81,8 @@ public struct GenerationOptions: Sendable {
     let seen = rows.map { Array(Set($0)) }
     guard let most = seen.map(\.count).max(), most > 0, seen.allSatisfy({ !$0.isEmpty }) else { return logits }
     // Shorter rows name a token again, which changes nothing.
-    let index = Tensor(seen.flatMap { $0 + Array(repeating: $0[0], count: most - $0.count) }, shape: [rows.count, most])
+    let index = Tensor(
+      seen.flatMap { $0 + Array(repeating: $0[0], count: most - $0.count) }, shape: [rows.count, most], device: logits.device)
     let old = logits.gather(dim: 1, index: index)
     return logits.scatter(dim: 1, index: index, source: .where(old .< 0, old * penalty, old / penalty))
   }

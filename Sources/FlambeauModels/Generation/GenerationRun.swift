@@ -69,8 +69,9 @@ final class GenerationRun<Model: CausalLanguageModel> {
 
   /// What the model has not read yet. Rows that have ended go on with what is there, unread.
   private var input: Tensor {
-    if steps > 0 { return Tensor(rows.map { $0[$0.count - 1] }, shape: [rows.count, 1]) }
-    return Tensor(rows.flatMap { Array(repeating: 0, count: width - $0.count) + $0 }, shape: [rows.count, width])
+    if steps > 0 { return Tensor(rows.map { $0[$0.count - 1] }, shape: [rows.count, 1], device: cache.device) }
+    return Tensor(
+      rows.flatMap { Array(repeating: 0, count: width - $0.count) + $0 }, shape: [rows.count, width], device: cache.device)
   }
 
   /// What was added to the prompts.

@@ -12,6 +12,7 @@ public final class KeyValueCache {
   public private(set) var count = 0
   /// How many of each row's first tokens are padding, which no other token sees; nil if none are.
   private let padding: Tensor?
+  let device: Device
   /// [n, heads, capacity, width] for each layer.
   private let layers: [(keys: Tensor, values: Tensor)]
 
@@ -20,13 +21,16 @@ public final class KeyValueCache {
   ///   - width: The features of a head.
   ///   - padding: How many tokens of padding each of the `batch` rows begins with; empty for none.
   public init(
-    layers: Int, batch: Int, heads: Int, width: Int, capacity: Int, padding: [Int] = [], dtype: DType = .float32
+    layers: Int, batch: Int, heads: Int, width: Int, capacity: Int, padding: [Int] = [], dtype: DType = .float32,
+    device: Device? = nil
   ) {
     self.capacity = capacity
-    self.padding = padding.contains { $0 > 0 } ? Tensor(padding) : nil
+    let device = device ?? .current
+    self.device = device
+    self.padding = padding.contains { $0 > 0 } ? Tensor(padding, device: device) : nil
     self.layers = (0..<layers).map { _ in
       let shape: Shape = [batch, heads, capacity, width]
-      return (.zeros(shape, dtype: dtype), .zeros(shape, dtype: dtype))
+      return (.zeros(shape, dtype: dtype, device: device), .zeros(shape, dtype: dtype, device: device))
     }
   }
 
@@ -35,15 +39,15 @@ public final class KeyValueCache {
 
   /// Where the next `length` tokens stand and what they see.
   func context(_ length: Int) -> CausalContext {
-    let places = Tensor.arange(count, count + length)
+    let places = Tensor.arange(count, count + length, device: device)
     let isSingle = length == 1
     guard let padding else {
       let isFirst = count == 0
-      let mask = isSingle || isFirst ? nil : places.unsqueeze(1) .>= .arange(count + length)
+      let mask = isSingle || isFirst ? nil : places.unsqueeze(1) .>= .arange(count + length, device: device)
       return CausalContext(positions: places, mask: mask, isCausal: isFirst && !isSingle, cache: self)
     }
     let skipped = padding.unsqueeze(1)
-    let keys = Tensor.arange(count + length)
+    let keys = Tensor.arange(count + length, device: device)
     var mask = (keys .>= skipped).unsqueeze(1).unsqueeze(1)
     if !isSingle { mask = mask.logicalAnd(places.unsqueeze(1) .>= keys) }
     return CausalContext(positions: (places - skipped).clamp(min: 0), mask: mask, isCausal: false, cache: self)
@@ -76,7 +80,9 @@ struct CausalContext {
   let cache: KeyValueCache?
 
   /// `length` tokens that nothing is remembered of.
-  init(_ length: Int) { self.init(positions: .arange(length), mask: nil, isCausal: true, cache: nil) }
+  init(_ length: Int, on device: Device) {
+    self.init(positions: .arange(length, device: device), mask: nil, isCausal: true, cache: nil)
+  }
 
   init(positions: Tensor, mask: Tensor?, isCausal: Bool, cache: KeyValueCache?) {
     (self.positions, self.mask, self.isCausal, self.cache) = (positions, mask, isCausal, cache)

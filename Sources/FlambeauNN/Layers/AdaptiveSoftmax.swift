@@ -64,7 +64,7 @@ public final class AdaptiveLogSoftmaxWithLoss: Module {
     }
     let (rows, classes) = (isBatched ? x : x.unsqueeze(0), isBatched ? target : target.unsqueeze(0))
     var places = classes
-    var output = Tensor.zeros([rows.shape[0]], dtype: x.dtype)
+    var output = Tensor.zeros([rows.shape[0]], dtype: x.dtype, device: x.device)
     for (i, cluster) in tail.enumerated() {
       let found = ((classes .>= cutoffs[i]) & (classes .< cutoffs[i + 1])).nonzero().flatten()
       if found.count == 0 { continue }

@@ -57,7 +57,7 @@ public final class Transformer: Module {
   }
 
   /// The mask of numbers that lets position i look at 0 … i: 0 there and −∞ elsewhere.
-  public static func generateSquareSubsequentMask(_ size: Int, dtype: DType = .float32) -> Tensor {
-    Tensor.full([size, size], -Double.infinity, dtype: dtype).triu(1)
+  public static func generateSquareSubsequentMask(_ size: Int, dtype: DType = .float32, device: Device? = nil) -> Tensor {
+    Tensor.full([size, size], -Double.infinity, dtype: dtype, device: device).triu(1)
   }
 }

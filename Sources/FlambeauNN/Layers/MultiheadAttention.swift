@@ -64,7 +64,7 @@ public final class MultiheadAttention: Module {
       let sizes = Sizes(timeFirst(query).shape, keys: timeFirst(key).shape[0], heads: numHeads)
       // A causal mask that nothing is added to need not be made where no weights are.
       let isPlain = isCausal && !needWeights && attnMask == nil && keyPaddingMask == nil
-      let mask = try mask(attnMask, isCausal && !isPlain, keyPaddingMask, sizes, query.dtype)
+      let mask = try mask(attnMask, isCausal && !isPlain, keyPaddingMask, sizes, query.dtype, query.device)
       let (q, k, v) = projected(query, key, value, timeFirst)
       let (heads, weights) =
         needWeights ? weighed(q, k, v, mask) : (attended(q, k, v, mask, isCausal: isPlain, sizes), nil)
@@ -151,7 +151,8 @@ public final class MultiheadAttention: Module {
 
   /// What is added to the scores [n · heads, l, s], or broadcasts to them.
   private func mask(
-    _ attention: Tensor?, _ isCausal: Bool, _ padding: Tensor?, _ sizes: Sizes, _ dtype: DType
+    _ attention: Tensor?, _ isCausal: Bool, _ padding: Tensor?, _ sizes: Sizes, _ dtype: DType,
+    _ device: Device
   ) throws(TensorError) -> Tensor? {
     func added(_ mask: Tensor) -> Tensor {
       mask.dtype == .bool ? .where(mask, -.infinity, .zeros([], dtype: dtype)) : mask
@@ -167,7 +168,7 @@ public final class MultiheadAttention: Module {
       result = added(attention)
     } else if isCausal {
       let later = (0..<sizes.queries).flatMap { i in (0..<sizes.keys).map { $0 > i } }
-      result = added(Tensor(later, shape: [sizes.queries, sizes.keys]))
+      result = added(Tensor(later, shape: [sizes.queries, sizes.keys], device: device))
     }
     guard let padding else { return result }
     guard padding.shape == [sizes.batch, sizes.keys] else {

@@ -56,13 +56,13 @@ public func packPaddedSequence(
   let n = lengths.count
   let rows = batchSizes.enumerated().flatMap { step, size in order[..<size].map { Int64(step * n + $0) } }
   let flat = padded.reshape(Shape([padded.shape[0] * n] + padded.shape.dropFirst(2)))
-  let data = flat.indexSelect(dim: 0, index: Tensor(rows, shape: [rows.count]))
+  let data = flat.indexSelect(dim: 0, index: Tensor(rows, device: padded.device))
   if enforceSorted { return PackedSequence(data: data, batchSizes: batchSizes, sortedIndices: nil, unsortedIndices: nil) }
   var places = Array(repeating: Int64(0), count: n)
   for (place, sequence) in order.enumerated() { places[sequence] = Int64(place) }
   return PackedSequence(
-    data: data, batchSizes: batchSizes, sortedIndices: Tensor(order.map { Int64($0) }, shape: [n]),
-    unsortedIndices: Tensor(places, shape: [n]))
+    data: data, batchSizes: batchSizes, sortedIndices: Tensor(order.map { Int64($0) }, device: padded.device),
+    unsortedIndices: Tensor(places, device: padded.device))
 }
 
 /// The sequences [t, n, *], with `batchFirst` [n, t, *], and their lengths; what lies beyond the end of one is
@@ -90,8 +90,8 @@ public func padPackedSequence(
   let rows = (0..<total).flatMap { step in
     places.map { Int64(step < longest && $0 < batchSizes[step] ? starts[step] + $0 : data.shape[0]) }
   }
-  let padding = Tensor.full(Shape([1] + data.shape.dropFirst()), paddingValue, dtype: data.dtype)
-  let picked = Tensor.cat([data, padding]).indexSelect(dim: 0, index: Tensor(rows, shape: [rows.count]))
+  let padding = Tensor.full(Shape([1] + data.shape.dropFirst()), paddingValue, dtype: data.dtype, device: data.device)
+  let picked = Tensor.cat([data, padding]).indexSelect(dim: 0, index: Tensor(rows, device: data.device))
   let sequences = picked.reshape(Shape([total, n] + data.shape.dropFirst()))
   return (batchFirst ? sequences.transpose(0, 1) : sequences, lengths)
 }

@@ -38,6 +38,8 @@ public final class Parameter: Sendable {
   public var shape: Shape { tensor.shape }
   /// The dtype of the elements.
   public var dtype: DType { tensor.dtype }
+  /// Where it lives.
+  public var device: Device { tensor.device }
   /// The number of elements.
   public var count: Int { tensor.count }
 

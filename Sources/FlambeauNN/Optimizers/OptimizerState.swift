@@ -110,7 +110,11 @@ extension GroupedOptimizer {
           description: "'\(number).\(name)' has shape \(tensor.shape), but the parameter has \(target.shape)")
       }
       state.names.append(name)
-      state.tensors.append(noGrad { tensor.dtype == target.dtype ? tensor.clone() : tensor.to(target.dtype) })
+      state.tensors.append(
+        noGrad {
+          let there = tensor.to(target.device, dtype: target.dtype)
+          return there.isSame(as: tensor) ? tensor.clone() : there
+        })
     }
     if Rule.countsSteps, let step = saved["\(number).step"] {
       guard step.count == 1 else {

@@ -102,7 +102,7 @@ extension Tensor {
     _ body: (_ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor
   ) -> Tensor {
     checked(check.name, at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod(check.name) {
+      if let autocast = AutocastMethod(check.name, on: self) {
         return try autocast(self, weight, bias) { $0[0]!.convolved(check, $0[1]!, $0[2], site, body) }
       }
       for case let operand? in [weight, bias] {

@@ -185,9 +185,8 @@ extension Tensor {
       let chosen = indices.flatten().to(.int64).unique()
       if chosen.count == 0 { return self }
       let rows = indexSelect(dim: 0, index: chosen, file: file, line: line)
-      return indexCopy_(
-        dim: 0, index: chosen, source: rows.renorm(normType, dim: 0, maxNorm: maxNorm, file: file, line: line), file: file,
-        line: line)
+      let shrunk = rows.renorm(normType, dim: 0, maxNorm: maxNorm, file: file, line: line).to(dtype)
+      return indexCopy_(dim: 0, index: chosen, source: shrunk, file: file, line: line)
     }
   }
 }

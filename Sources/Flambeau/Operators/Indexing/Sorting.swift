@@ -189,7 +189,7 @@ struct Sorting: Sendable {
     ).onGPU()
   }
 
-  private static func apart(_ x: Tensor, _ values: [Int]) -> Tensor { Tensor(values).to(x.dtype) }
+  private static func apart(_ x: Tensor, _ values: [Int]) -> Tensor { Tensor(values, device: x.device).to(x.dtype) }
 }
 
 extension Tensor {

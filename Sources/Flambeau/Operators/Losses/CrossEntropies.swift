@@ -221,7 +221,7 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("cross_entropy", at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("cross_entropy") {
+      if let autocast = AutocastMethod("cross_entropy", on: self) {
         return try autocast(self, target, weight) {
           $0[0]!.crossEntropy(
             $0[1]!, weight: $0[2], ignoreIndex: ignoreIndex, reduction: reduction, labelSmoothing: labelSmoothing, file: file,
@@ -287,7 +287,7 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("nll_loss", at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("nll_loss") {
+      if let autocast = AutocastMethod("nll_loss", on: self) {
         return try autocast(self, target, weight) {
           $0[0]!.nllLoss(
             $0[1]!, weight: $0[2], ignoreIndex: ignoreIndex, reduction: reduction, file: file, line: line)

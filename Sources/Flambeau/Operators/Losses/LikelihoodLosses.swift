@@ -35,7 +35,7 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("poisson_nll_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("poisson_nll_loss") {
+      if let autocast = AutocastMethod("poisson_nll_loss", on: self) {
         return try autocast(self, target) {
           $0[0]!.poissonNllLoss($0[1]!, logInput: logInput, full: full, eps: eps, reduction: reduction, file: file, line: line)
         }
@@ -89,7 +89,8 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     gaussianNllLoss(
-      target, variance: .full(shape, variance, dtype: dtype.isFloatingPoint ? dtype : .float32), full: full, eps: eps,
+      target, variance: .full(shape, variance, dtype: dtype.isFloatingPoint ? dtype : .float32, device: device), full: full,
+      eps: eps,
       reduction: reduction, file: file, line: line)
   }
 }

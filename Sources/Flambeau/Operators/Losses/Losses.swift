@@ -281,7 +281,7 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("binary_cross_entropy", at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("binary_cross_entropy") {
+      if let autocast = AutocastMethod("binary_cross_entropy", on: self) {
         return try autocast(self, target, weight) {
           $0[0]!.binaryCrossEntropy($0[1]!, weight: $0[2], reduction: reduction, file: file, line: line)
         }

@@ -8,7 +8,7 @@ struct MarginLosses: Sendable {
       $0[0].marginRankingLoss($0[1], $0[2], reduction: .none)
     },
     Sample("F.hinge_embedding_loss(a, torch.ones_like(b), reduction='none')", [.real([3, 4]), .real([3, 4])]) {
-      $0[0].hingeEmbeddingLoss(.ones([3, 4], dtype: $0[1].dtype), reduction: .none)
+      $0[0].hingeEmbeddingLoss($0[1].onesLike(), reduction: .none)
     },
     Sample("F.hinge_embedding_loss(a, b.sign().detach(), 2.5)", [.real([3, 4]), .real([3, 4]).withoutGradient]) {
       $0[0].hingeEmbeddingLoss($0[1].sign().detach(), margin: 2.5)
@@ -78,7 +78,7 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("margin_ranking_loss", [other, target], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("margin_ranking_loss") {
+      if let autocast = AutocastMethod("margin_ranking_loss", on: self) {
         return try autocast(self, other, target) {
           $0[0]!.marginRankingLoss($0[1]!, $0[2]!, margin: margin, reduction: reduction, file: file, line: line)
         }
@@ -98,7 +98,7 @@ extension Tensor {
     line: UInt = #line
   ) -> Tensor {
     checkedOperands("hinge_embedding_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("hinge_embedding_loss") {
+      if let autocast = AutocastMethod("hinge_embedding_loss", on: self) {
         return try autocast(self, target) {
           $0[0]!.hingeEmbeddingLoss($0[1]!, margin: margin, reduction: reduction, file: file, line: line)
         }
@@ -119,7 +119,7 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("cosine_embedding_loss", [other, target], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("cosine_embedding_loss") {
+      if let autocast = AutocastMethod("cosine_embedding_loss", on: self) {
         return try autocast(self, other, target) {
           $0[0]!.cosineEmbeddingLoss($0[1]!, $0[2]!, margin: margin, reduction: reduction, file: file, line: line)
         }
@@ -171,7 +171,7 @@ extension Tensor {
     _ site: CallSite, _ distance: (Tensor, Tensor) -> Tensor
   ) -> Tensor {
     checkedOperands(name, [positive, negative], site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod(name) {
+      if let autocast = AutocastMethod(name, on: self) {
         return try autocast(self, positive, negative) {
           $0[0]!.triplet(name, $0[1]!, $0[2]!, margin, swap, reduction, site, distance)
         }
@@ -202,7 +202,7 @@ extension Tensor {
   ) -> Tensor {
     checkedOperands("multi_margin_loss", [target] + (weight.map { [$0] } ?? []), CallSite(file, line)) {
       layout throws(TensorError) in
-      if let autocast = AutocastMethod("multi_margin_loss") {
+      if let autocast = AutocastMethod("multi_margin_loss", on: self) {
         return try autocast(self, target, weight) {
           $0[0]!.multiMarginLoss(
             $0[1]!, p: p, margin: margin, weight: $0[2], reduction: reduction, file: file, line: line)
@@ -247,7 +247,7 @@ extension Tensor {
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("multilabel_margin_loss", [target], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("multilabel_margin_loss") {
+      if let autocast = AutocastMethod("multilabel_margin_loss", on: self) {
         return try autocast(self, target) { $0[0]!.multilabelMarginLoss($0[1]!, reduction: reduction, file: file, line: line) }
       }
       guard layout.rank == 1 || layout.rank == 2, layout.shape.last! > 0 else {
@@ -278,9 +278,10 @@ extension Tensor {
         }
       }
       let scores = reshape([rows, count])
-      let own = scores.gather(dim: 1, index: Tensor(classes, shape: [rows, count]))
+      let own = scores.gather(dim: 1, index: Tensor(classes, shape: [rows, count], device: device))
       let short = (1 - own.unsqueeze(2) + scores.unsqueeze(1)).clamp(min: 0.0)
-      let pairs = Tensor(counts, shape: [rows, count, 1]) * Tensor(free, shape: [rows, 1, count])
+      let pairs =
+        Tensor(counts, shape: [rows, count, 1], device: device) * Tensor(free, shape: [rows, 1, count], device: device)
       let losses = (short * pairs.to(dtype)).sum(dim: [1, 2]) / Double(count)
       return reduction(reduction == .none && layout.rank == 1 ? losses.reshape([]) : losses)
     }
@@ -308,7 +309,7 @@ extension Tensor {
     _ target: Tensor, reduction: LossReduction = .mean, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("soft_margin_loss", [target], CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("soft_margin_loss") {
+      if let autocast = AutocastMethod("soft_margin_loss", on: self) {
         return try autocast(self, target) { $0[0]!.softMarginLoss($0[1]!, reduction: reduction, file: file, line: line) }
       }
       guard dtype.isFloatingPoint else {

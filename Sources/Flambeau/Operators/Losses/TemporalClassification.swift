@@ -74,7 +74,7 @@ extension Tensor {
     zeroInfinity: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checkedOperands("ctc_loss", [targets], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("ctc_loss") {
+      if let autocast = AutocastMethod("ctc_loss", on: self) {
         return try autocast(self, targets) {
           $0[0]!.ctcLoss(
             $0[1]!, inputLengths: inputLengths, targetLengths: targetLengths, blank: blank, reduction: reduction,
@@ -94,7 +94,7 @@ extension Tensor {
       case .none: return layout.rank == 3 ? losses : losses.squeeze(0)
       case .sum: return losses.sum()
       case .mean:
-        let lengths = Tensor(targetLengths.map { Double(Swift.max($0, 1)) }, shape: [targetLengths.count])
+        let lengths = Tensor(targetLengths.map { Double(Swift.max($0, 1)) }, device: device)
         return (losses / lengths.to(dtype)).mean()
       }
     }
@@ -152,13 +152,13 @@ extension Tensor {
     let (time, n) = (shape.at(0), shape.at(1))
     let states = AlignmentStates(targets: labels, blank: blank)
     let never = AlignmentStates.never
-    let classes = Tensor(states.classes, shape: [1, n, states.count]).expand([time, n, states.count])
-    let skips = Tensor(states.skips, shape: [n, states.count]).to(dtype)
+    let classes = Tensor(states.classes, shape: [1, n, states.count], device: device).expand([time, n, states.count])
+    let skips = Tensor(states.skips, shape: [n, states.count], device: device).to(dtype)
     let scores = gather(dim: 2, index: classes)
     // Before the first step an alignment is one state before the first blank.
     var start = Array(repeating: never, count: n * (states.count + 2))
     for i in 0..<n { start[i * (states.count + 2) + 1] = 0 }
-    var padded = Tensor(start, shape: [n, states.count + 2]).to(dtype)
+    var padded = Tensor(start, shape: [n, states.count + 2], device: device).to(dtype)
     var last = padded
     let longest = inputLengths.max() ?? 0
     for step in 0..<longest {
@@ -166,13 +166,13 @@ extension Tensor {
       let ways = Tensor.stack([shifted(0), shifted(1), shifted(2) + skips], dim: 0)
       let next = (ways.logSumExp(dim: 0) + scores.select(dim: 0, index: step)).pad([2, 0], value: never)
       let isOver = inputLengths.map { step >= $0 }
-      last = isOver.contains(true) ? .where(Tensor(isOver, shape: [n, 1]), last, next) : next
+      last = isOver.contains(true) ? .where(Tensor(isOver, shape: [n, 1], device: device), last, next) : next
       padded = next
     }
     let ends = labels.flatMap { [Int64(2 * $0.count + 2), $0.isEmpty ? Int64(0) : Int64(2 * $0.count + 1)] }
     let zero = inputLengths.enumerated().map { $1 == 0 && labels[$0].isEmpty }
-    let final = last.gather(dim: 1, index: Tensor(ends, shape: [n, 2])).logSumExp(dim: 1)
-    let losses = Tensor.where(Tensor(zero, shape: [n]), 0, -final)
+    let final = last.gather(dim: 1, index: Tensor(ends, shape: [n, 2], device: device)).logSumExp(dim: 1)
+    let losses = Tensor.where(Tensor(zero, shape: [n], device: device), 0, -final)
     let isImpossible = losses .> -never / 2
     return .where(isImpossible, zeroInfinity ? 0 : Double.infinity, losses)
   }

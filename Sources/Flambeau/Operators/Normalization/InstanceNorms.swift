@@ -29,6 +29,11 @@ extension Tensor {
         guard let parameter, parameter.shape != [shape.at(1)] else { continue }
         throw .shape("\(name) should contain \(shape.at(1)) elements not \(parameter.count)")
       }
+      if let autocast = AutocastMethod("instance_norm", on: self) {
+        return try autocast(self, weight, bias) {
+          $0[0]!.instanceNorm(weight: $0[1], bias: $0[2], eps: eps, file: file, line: line)
+        }
+      }
       // Every channel is a group of its own.
       return groupNorm(shape.at(1), weight: weight, bias: bias, eps: eps, file: file, line: line)
     }
@@ -48,7 +53,7 @@ extension Tensor {
       guard size > 0 else { throw .argument("kernel size should be greater than zero, but got kH: \(size) kW: 1") }
       if shape.elementCount == 0 { return self }
       // Torch pools all but sequences as volumes.
-      if shape.count > 3, let autocast = AutocastMethod("avg_pool3d") {
+      if shape.count > 3, let autocast = AutocastMethod("avg_pool3d", on: self) {
         return try autocast(self) { $0[0]!.localResponseNorm(size, alpha: alpha, beta: beta, k: k, file: file, line: line) }
       }
       let squares = (self * self).reshape([shape.at(0), shape.at(1), shape.dropFirst(2).reduce(1, *)])

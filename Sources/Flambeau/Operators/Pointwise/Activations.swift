@@ -214,7 +214,7 @@ extension Tensor {
   public func prelu(_ weight: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     let site = CallSite(file, line)
     return checked("prelu", at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("prelu") {
+      if let autocast = AutocastMethod("prelu", on: self) {
         return try autocast(self, weight) { $0[0]!.prelu($0[1]!, file: file, line: line) }
       }
       guard weight.ndim <= 1 else {

@@ -139,7 +139,12 @@ extension Tensor {
   /// self · 2^other. Torch's `ldexp`.
   public func ldexp(_ other: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     let site = CallSite(file, line)
-    return ops.arithmetic.mul(self, ops.binary.pow(2, .floatingPoint, other, at: site), at: site)
+    return checkedOperands("ldexp", [other], site) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("ldexp", on: self) {
+        return try autocast(self, other) { $0[0]!.ldexp($0[1]!, file: file, line: line) }
+      }
+      return ops.arithmetic.mul(self, ops.binary.pow(2, .floatingPoint, other, at: site), at: site)
+    }
   }
   /// Torch's `ldexp_`.
   @discardableResult

@@ -170,6 +170,9 @@ extension Tensor {
   /// log Γ of `p` variables: Σ ``lgamma()`` of x − i/2 for i < p, and p(p − 1)/4 · log π. Torch's `mvlgamma`.
   public func mvlgamma(_ p: Int, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     checked("mvlgamma", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("mvlgamma", on: self) {
+        return try autocast(self) { $0[0]!.mvlgamma(p, file: file, line: line) }
+      }
       guard dtype != .bool else { throw .dtype("The input tensor may not be a boolean tensor.") }
       guard p >= 1 else { throw .argument("p has to be greater than or equal to 1") }
       let steps = Tensor.arange(Double(1 - p) / 2, 0.25, step: 0.5, dtype: dtype.floating, device: device)

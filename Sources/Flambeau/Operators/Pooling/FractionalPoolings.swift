@@ -115,7 +115,7 @@ extension Tensor {
       guard draws.shape == [n, c, rank] else {
         throw .shape("Expect _random_samples of shape \([n, c, rank] as Shape), got \(draws.shape)")
       }
-      if let autocast = AutocastMethod(name) {
+      if let autocast = AutocastMethod(name, on: self) {
         return try autocast(self, draws) {
           let (values, indices) = $0[0]!.fractional(name, kernel, outputSize, ratio, $0[1]!, site)
           return [values, indices]
@@ -198,7 +198,7 @@ extension Tensor {
   ) -> Tensor {
     checked(name, at: site) { layout throws(TensorError) in
       if let poison = indices.body.poison { return Door.poisoned(by: poison, .current) }
-      if let autocast = AutocastMethod(name) {
+      if let autocast = AutocastMethod(name, on: self) {
         return try autocast(self, indices) { $0[0]!.unpooled(name, $0[1]!, kernel, stride, padding, outputSize, site) }
       }
       let (rank, shape) = (kernel.count, layout.shape)

@@ -54,7 +54,7 @@ extension Tensor {
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("max_pool3d", at: CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("max_pool3d") {
+      if let autocast = AutocastMethod("max_pool3d", on: self) {
         return try autocast(self) {
           $0[0]!.maxPool3d(
             kernelSize, stride: stride, padding: padding, dilation: dilation, ceilMode: ceilMode, file: file, line: line)
@@ -89,7 +89,7 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> (values: Tensor, indices: Tensor) {
     checkedPair("adaptive_max_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("adaptive_max_pool3d") {
+      if let autocast = AutocastMethod("adaptive_max_pool3d", on: self) {
         return try autocast(self) {
           let (values, indices) = $0[0]!.adaptiveMaxPool3dWithIndices(outputSize, file: file, line: line)
           return [values, indices]
@@ -116,7 +116,7 @@ extension Tensor {
     divisorOverride: Int? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("avg_pool3d") {
+      if let autocast = AutocastMethod("avg_pool3d", on: self) {
         return try autocast(self) {
           $0[0]!.avgPool3d(
             kernelSize, stride: stride, padding: padding, ceilMode: ceilMode, countIncludePad: countIncludePad,
@@ -146,7 +146,7 @@ extension Tensor {
     _ outputSize: Size3D, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("adaptive_avg_pool3d", at: CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("adaptive_avg_pool3d") {
+      if let autocast = AutocastMethod("adaptive_avg_pool3d", on: self) {
         return try autocast(self) { $0[0]!.adaptiveAvgPool3d(outputSize, file: file, line: line) }
       }
       try layout.checkAdaptive("adaptive_avg_pool3d", outputSize, "Expected 4D or 5D tensor, but got ")
@@ -192,7 +192,7 @@ extension Tensor {
     if let divisor { return sum.abs().floorDivide(Swift.abs(divisor)) * sum.sign() * divisor.signum() }
     var sizes = Tensor(Int64(1))
     for i in 0..<3 {
-      let each = Tensor(spans[i].spans.map { Int64($0.size) })
+      let each = Tensor(spans[i].spans.map { Int64($0.size) }, device: device)
       sizes = sizes * each.reshape(Shape(repeating: 1, count: 3).replacing(i, with: each.count))
     }
     return sum.abs().floorDivide(sizes.expand(Shape(lead + sizes.shape))) * sum.sign()

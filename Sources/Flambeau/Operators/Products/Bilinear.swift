@@ -19,7 +19,7 @@ extension Tensor {
   ) -> Tensor {
     let others = [other, weight] + (bias.map { [$0] } ?? [])
     return checkedOperands("bilinear", others, CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("bilinear") {
+      if let autocast = AutocastMethod("bilinear", on: self) {
         return try autocast(self, other, weight, bias) { $0[0]!.bilinear($0[1]!, $0[2]!, $0[3], file: file, line: line) }
       }
       guard layout.rank == other.ndim, layout.rank > 0 else {

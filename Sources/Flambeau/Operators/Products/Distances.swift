@@ -70,7 +70,7 @@ extension Tensor {
     _ x1: Tensor, _ x2: Tensor, p: Double = 2, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     x1.checkedOperands("cdist", [x2], CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("cdist") {
+      if let autocast = AutocastMethod("cdist", on: x1) {
         return try autocast(x1, x2) { .cdist($0[0]!, $0[1]!, p: p, file: file, line: line) }
       }
       for (name, x) in [("X1", x1), ("X2", x2)] {
@@ -95,7 +95,7 @@ extension Tensor {
       guard p >= 0 else { throw .argument("pdist only supports non-negative p values") }
       let n = layout.shape.at(0)
       let pairs = (0..<n).flatMap { i in (i + 1..<Swift.max(n, i + 1)).map { (Int64(i), Int64($0)) } }
-      let (first, second) = (Tensor(pairs.map(\.0), shape: [pairs.count]), Tensor(pairs.map(\.1), shape: [pairs.count]))
+      let (first, second) = (Tensor(pairs.map(\.0), device: device), Tensor(pairs.map(\.1), device: device))
       return (indexSelect(dim: 0, index: first) - indexSelect(dim: 0, index: second)).norm(p, dim: 1)
     }
   }

@@ -146,6 +146,9 @@ extension Tensor {
     }
     if let poison = operands.lazy.compactMap(\.body.poison).first { return Door.poisoned(by: poison, .current) }
     return first.checked("einsum", at: site) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("einsum", on: first) {
+        return try autocast(operands) { einsum(equation, $0, file: file, line: line) }
+      }
       let equation = try Equation(equation, ranks: operands.map(\.ndim))
       return try sum(equation, operands)
     }

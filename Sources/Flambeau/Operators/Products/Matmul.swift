@@ -7,7 +7,7 @@ extension Tensor {
     let site = CallSite(file, line)
     return checked("matmul", at: site) { layout throws(TensorError) in
       if let poison = other.body.poison { return Door.poisoned(by: poison, .current) }
-      if let autocast = AutocastMethod("matmul") {
+      if let autocast = AutocastMethod("matmul", on: self) {
         return try autocast(self, other) { $0[0]!.matmul($0[1]!, file: file, line: line) }
       }
       let (x, y) = (layout.shape, other.body.layout.shape)

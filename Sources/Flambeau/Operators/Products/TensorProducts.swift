@@ -76,6 +76,9 @@ extension Tensor {
   }
 
   private func contracted(_ other: Tensor, _ dims: [Int], _ otherDims: [Int]) throws(TensorError) -> Tensor {
+    if let autocast = AutocastMethod("tensordot", on: self) {
+      return try autocast(self, other) { (cast) throws(TensorError) in try cast[0]!.contracted(cast[1]!, dims, otherDims) }
+    }
     guard dims.count == otherDims.count else { throw .argument("both dimension lists should have same length") }
     guard dtype == other.dtype else { throw .dtype("both inputs should have same dtype") }
     let (p, q) = (try dims.mapDimensions(body.layout), try otherDims.mapDimensions(other.body.layout))
@@ -132,7 +135,7 @@ extension Tensor {
     _ other: Tensor, dim: Int = -1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("linalg.vecdot", with: other, at: CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("linalg_vecdot") {
+      if let autocast = AutocastMethod("linalg_vecdot", on: self) {
         return try autocast(self, other) { $0[0]!.vecdot($0[1]!, dim: dim, file: file, line: line) }
       }
       guard dtype.isFloatingPoint else {
@@ -179,7 +182,7 @@ extension Tensor {
   /// The sum of a matrix's diagonal; booleans and integers sum to int64. Torch's `trace`.
   public func trace(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     checked("trace", at: CallSite(file, line)) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("trace") {
+      if let autocast = AutocastMethod("trace", on: self) {
         return try autocast(self) { $0[0]!.trace(file: file, line: line) }
       }
       guard layout.rank == 2 else { throw .shape("trace: expected a matrix, but got tensor with dim \(layout.rank)") }
@@ -281,7 +284,7 @@ extension Tensor {
     _ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("addbmm", with: a, b, at: CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("addbmm") {
+      if let autocast = AutocastMethod("addbmm", on: self) {
         return try autocast(self, a, b) { $0[0]!.addbmm($0[1]!, $0[2]!, beta: beta, alpha: alpha, file: file, line: line) }
       }
       let (left, right) = try Tensor.sideBySide(a, b)
@@ -320,7 +323,7 @@ extension Tensor {
     _ a: Tensor, _ b: Tensor, beta: Double = 1, alpha: Double = 1, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("addr", with: a, b, at: CallSite(file, line)) { _ throws(TensorError) in
-      if let autocast = AutocastMethod("addr") {
+      if let autocast = AutocastMethod("addr", on: self) {
         return try autocast(self, a, b) { $0[0]!.addr($0[1]!, $0[2]!, beta: beta, alpha: alpha, file: file, line: line) }
       }
       return try plusOuter(a, b, beta, alpha)

@@ -81,7 +81,7 @@ extension Tensor {
   ) -> Tensor {
     checked("gumbel_softmax", at: CallSite(file, line)) { layout throws(TensorError) in
       let dim = try layout.dimension(dim)
-      let noise = -Tensor.empty(layout.shape, dtype: dtype).exponential_(file: file, line: line).log()
+      let noise = -Tensor.empty(layout.shape, dtype: dtype, device: device).exponential_(file: file, line: line).log()
       let soft = ((self + noise) / tau).softmax(dim: dim, file: file, line: line)
       if !hard { return soft }
       let place = soft.detach().max(dim: dim, keepDim: true).indices

@@ -134,7 +134,7 @@ extension Tensor {
         throw .argument("normal expects all elements of std >= 0.0")
       }
       let shape = try Shape.broadcast(mean.shape, std.shape)
-      let noise = empty(shape, dtype: mean.dtype).normal_(generator: generator, file: file, line: line)
+      let noise = empty(shape, dtype: mean.dtype, device: mean.device).normal_(generator: generator, file: file, line: line)
       return noise.detach().mul_(std.detach()).add_(mean.detach())
     }
   }
@@ -143,7 +143,7 @@ extension Tensor {
   public static func normal(
     mean: Tensor, std: Double, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    empty(mean.shape, dtype: mean.dtype).normal_(std: std, generator: generator, file: file, line: line)
+    empty(mean.shape, dtype: mean.dtype, device: mean.device).normal_(std: std, generator: generator, file: file, line: line)
       .add_(mean.detach())
   }
 
@@ -152,6 +152,6 @@ extension Tensor {
     mean: Double, std: Tensor, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     normal(
-      mean: .full(std.shape, mean, dtype: std.dtype), std: std, generator: generator, file: file, line: line)
+      mean: .full(std.shape, mean, dtype: std.dtype, device: std.device), std: std, generator: generator, file: file, line: line)
   }
 }

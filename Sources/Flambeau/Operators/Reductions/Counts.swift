@@ -244,7 +244,7 @@ extension Tensor {
         }
         return a < b
       }
-      return Tensor(places)
+      return Tensor(places, device: device)
     }
     return dtype.isFloatingPoint ? order(array(of: Double.self)) : order(array(of: Int.self))
   }

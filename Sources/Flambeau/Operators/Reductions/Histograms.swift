@@ -52,7 +52,7 @@ extension Tensor {
     histogram(weight, density, CallSite(file, line)) { values throws(TensorError) in
       guard bins > 0 else { throw .argument("torch.histogram(): bins must be > 0, but got \(bins) for dimension 0") }
       let (low, high) = try values.ends(range, margin: 0.5, "torch.histogram()")
-      return .linspace(low, high, steps: bins + 1, dtype: values.dtype)
+      return .linspace(low, high, steps: bins + 1, dtype: values.dtype, device: values.device)
     }
   }
 

@@ -100,7 +100,7 @@ extension Tensor {
   ) -> Tensor {
     let name = ignoresNaN ? "nanquantile" : "quantile"
     return checked(name, with: q, at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod(name) {
+      if let autocast = AutocastMethod(name, on: self) {
         return try autocast(self, q) {
           $0[0]!.quantile($0[1]!, isNumber, dim, keepDim, interpolation, ignoresNaN: ignoresNaN, site)
         }
@@ -124,7 +124,8 @@ extension Tensor {
       let kept = Shape(
         keepDim
           ? (0..<layout.rank).map { place == nil || $0 == place ? 1 : layout.shape.at($0) } : Array(lines.shape.dropLast()))
-      let results = lines.quantiles(q.to(dtype).flatten(), interpolation, ignoresNaN: ignoresNaN)
+      let results = lines.quantiles(
+        q.to(isNumber ? device : q.device, dtype: dtype).flatten(), interpolation, ignoresNaN: ignoresNaN)
       return q.ndim == 0 ? results.squeeze(-1).reshape(kept) : results.moveDim(-1, 0).reshape(Shape([q.count] + kept))
     }
   }
@@ -203,7 +204,12 @@ extension Tensor {
   public func renorm(
     _ p: Double, dim: Int, maxNorm: Double, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    checked("renorm", at: CallSite(file, line)) { _ throws(TensorError) in self * (try scales(p, dim, maxNorm)) }
+    checked("renorm", at: CallSite(file, line)) { _ throws(TensorError) in
+      if let autocast = AutocastMethod("renorm", on: self) {
+        return try autocast(self) { $0[0]!.renorm(p, dim: dim, maxNorm: maxNorm, file: file, line: line) }
+      }
+      return self * (try scales(p, dim, maxNorm))
+    }
   }
 
   /// ``renorm(_:dim:maxNorm:file:line:)`` in place. Torch's `renorm_`.

@@ -124,7 +124,7 @@ extension Tensor {
   ) -> Tensor {
     checked("grid_sampler", at: CallSite(file, line)) { layout throws(TensorError) in
       if let poison = grid.body.poison { return Door.poisoned(by: poison, .current) }
-      if let autocast = AutocastMethod("grid_sampler") {
+      if let autocast = AutocastMethod("grid_sampler", on: self) {
         return try autocast(self, grid) {
           $0[0]!.gridSample(
             $0[1]!, mode: mode, paddingMode: paddingMode, alignCorners: alignCorners, file: file, line: line)
@@ -149,7 +149,7 @@ extension Tensor {
       for choice in taps.dropFirst().reduce(
         taps[0].map { [$0] }, { lists, next in lists.flatMap { list in next.map { list + [$0] } } })
       {
-        var index = Tensor.zeros([], dtype: .int64)
+        var index = Tensor.zeros([], dtype: .int64, device: device)
         var weight: Tensor?
         for (axis, tap) in zip(axes, choice) {
           let inside = axis.contains(tap.position)
@@ -207,6 +207,9 @@ extension Tensor {
     _ theta: Tensor, _ size: Shape, alignCorners: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     theta.checked("affine_grid", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("affine_grid", on: theta) {
+        return try autocast(theta) { affineGrid($0[0]!, size, alignCorners: alignCorners, file: file, line: line) }
+      }
       guard theta.dtype.isFloatingPoint else {
         throw .dtype("Expected theta to have floating point type, but got torch.\(theta.dtype)")
       }
@@ -228,13 +231,16 @@ extension Tensor {
       var columns: [Tensor] = []
       for axis in (0..<rank).reversed() {
         let count = sizes[axis]
-        var steps = count > 1 ? Tensor.linspace(-1, 1, steps: count, dtype: theta.dtype) : .zeros([count], dtype: theta.dtype)
+        var steps =
+          count > 1
+          ? Tensor.linspace(-1, 1, steps: count, dtype: theta.dtype, device: theta.device)
+          : .zeros([count], dtype: theta.dtype, device: theta.device)
         if !alignCorners { steps = steps * (Double(count - 1) / Double(count)) }
         var shape = Shape(repeating: 1, count: rank)
         shape.at(axis, put: count)
         columns.append(steps.reshape(shape).expand(Shape(sizes)))
       }
-      columns.append(.ones(Shape(sizes), dtype: theta.dtype))
+      columns.append(.ones(Shape(sizes), dtype: theta.dtype, device: theta.device))
       let base = Tensor.stack(columns, dim: -1).reshape([1, sizes.reduce(1, *), rank + 1])
       return base.matmul(theta.transpose(1, 2)).reshape(Shape([size.at(0)] + sizes + [rank]))
     }

@@ -141,6 +141,13 @@ extension Tensor {
     recomputeScaleFactor: Bool = false, antialias: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("interpolate", at: CallSite(file, line)) { layout throws(TensorError) in
+      if mode != .area, let autocast = AutocastMethod("interpolate", on: self) {
+        return try autocast(self) {
+          $0[0]!.interpolate(
+            size: size, scaleFactor: scaleFactor, mode: mode, alignCorners: alignCorners,
+            recomputeScaleFactor: recomputeScaleFactor, antialias: antialias, file: file, line: line)
+        }
+      }
       let shape = layout.shape
       try checkInterpolation(shape, size, scaleFactor, mode, alignCorners, antialias)
       let sizes = size ?? scaleFactor!.enumerated().map { Int((Double(shape.at($0 + 2)) * $1).rounded(.down)) }

@@ -119,7 +119,7 @@ extension Tensor {
       guard (1...3).contains(framed), layout.rank == framed + 1 || layout.rank == framed + 2 else {
         throw .argument("Padding size \(amounts.count) is not supported for \(layout.rank)D input tensor.")
       }
-      if let autocast = AutocastMethod(mode.torchName(framed)) {
+      if let autocast = AutocastMethod(mode.torchName(framed), on: self) {
         return try autocast(self) { $0[0]!.pad(amounts, mode: mode, value: value, file: file, line: line) }
       }
       var result = self
@@ -128,7 +128,7 @@ extension Tensor {
         let (before, after) = (amounts[2 * i], amounts[2 * i + 1])
         if before == 0 && after == 0 { continue }
         let positions = try layout.framePositions(dim, before, after, mode)
-        result = result.indexSelect(dim: dim, index: Tensor(positions, shape: [positions.count]))
+        result = result.indexSelect(dim: dim, index: Tensor(positions, device: device))
       }
       return result
     }

@@ -290,7 +290,7 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("scaled_dot_product_attention", at: site) { layout throws(TensorError) in
-      if let autocast = AutocastMethod("scaled_dot_product_attention") {
+      if let autocast = AutocastMethod("scaled_dot_product_attention", on: self) {
         return try autocast(self, key, value, attnMask) {
           $0[0]!.scaledDotProductAttention(
             $0[1]!, $0[2]!, attnMask: $0[3], dropoutP: dropoutP, isCausal: isCausal, scale: scale, enableGQA: enableGQA,

@@ -105,7 +105,7 @@ extension Tensor {
           sizes[bag] += 1
         }
       }
-      let chosen = Tensor(kept, shape: [kept.count])
+      let chosen = Tensor(kept, device: weight.device)
       var values = Tensor.embedding(
         flat.indexSelect(dim: 0, index: chosen), weight: weight, scaleGradByFreq: scaleGradByFreq, file: file, line: line)
       if let perSampleWeights {
@@ -114,10 +114,10 @@ extension Tensor {
       }
       if mode == .max { return largest(values, sizes) }
       let wide = weight.dtype.computeClass.dtype
-      let sums = Tensor.zeros([sizes.count, layout.shape.at(1)], dtype: wide)
-        .indexAdd(dim: 0, index: Tensor(bags, shape: [bags.count]), source: values.to(wide))
+      let sums = Tensor.zeros([sizes.count, layout.shape.at(1)], dtype: wide, device: weight.device)
+        .indexAdd(dim: 0, index: Tensor(bags, device: weight.device), source: values.to(wide))
       if mode == .sum { return sums.to(weight.dtype) }
-      let counts = Tensor(sizes.map { Double(Swift.max($0, 1)) }, shape: [sizes.count, 1]).to(wide)
+      let counts = Tensor(sizes.map { Double(Swift.max($0, 1)) }, shape: [sizes.count, 1], device: weight.device).to(wide)
       return (sums / counts).to(weight.dtype)
     }
   }
@@ -165,15 +165,18 @@ extension Tensor {
   /// The largest elements of consecutive runs of rows; zeros of none.
   private static func largest(_ rows: Tensor, _ sizes: [Int]) -> Tensor {
     let width = rows.shape.at(1)
-    guard let longest = sizes.max(), longest > 0 else { return rows.sum(dim: 0) * .zeros([sizes.count, 1], dtype: rows.dtype) }
+    guard let longest = sizes.max(), longest > 0 else {
+      return rows.sum(dim: 0) * .zeros([sizes.count, 1], dtype: rows.dtype, device: rows.device)
+    }
     // Places beyond a bag's end show its first row again, which loses to itself.
     var (places, start): ([Int64], Int) = ([], 0)
     for size in sizes {
       for i in 0..<longest { places.append(Int64(i < size ? start + i : Swift.min(start, rows.shape.at(0) - 1))) }
       start += size
     }
-    let table = rows.indexSelect(dim: 0, index: Tensor(places, shape: [places.count])).reshape([sizes.count, longest, width])
+    let table = rows.indexSelect(dim: 0, index: Tensor(places, device: rows.device)).reshape([sizes.count, longest, width])
     let found = table.max(dim: 1).values
-    return sizes.contains(0) ? .where(Tensor(sizes.map { $0 > 0 }, shape: [sizes.count, 1]), found, 0) : found
+    return sizes.contains(0)
+      ? .where(Tensor(sizes.map { $0 > 0 }, shape: [sizes.count, 1], device: rows.device), found, 0) : found
   }
 }

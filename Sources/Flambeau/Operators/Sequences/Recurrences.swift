@@ -288,7 +288,7 @@ extension Tensor {
   fileprivate func wholeRecurrence(
     _ cell: RecurrentCell, _ run: RecurrentRun, hidden: Tensor, cellState: Tensor?, _ weight: Tensor, _ bias: Tensor?
   ) -> Tensor {
-    if let autocast = AutocastMethod(cell.torchName) {
+    if let autocast = AutocastMethod(cell.torchName, on: self) {
       return checked(cell.torchName, at: CallSite(#fileID, #line)) { _ throws(TensorError) in
         try autocast(self, hidden, cellState, weight, bias) {
           $0[0]!.wholeRecurrence(cell, run, hidden: $0[1]!, cellState: $0[2], $0[3]!, $0[4])

@@ -96,7 +96,7 @@ extension Tensor {
     checked("combinations", at: CallSite(file, line)) { layout throws(TensorError) in
       guard layout.rank == 1 else { throw .shape("Expect a 1D vector, but got shape \(layout.shape)") }
       guard r >= 0 else { throw .argument("Expect a non-negative number, but got \(r)") }
-      if r == 0 { return .empty([0], dtype: dtype) }
+      if r == 0 { return .empty([0], dtype: dtype, device: device) }
       var chosen: [Int] = []
       var choice: [Int] = []
       func choose(from start: Int) {
@@ -111,7 +111,7 @@ extension Tensor {
         }
       }
       choose(from: 0)
-      return indexSelect(dim: 0, index: Tensor(chosen), file: file, line: line).reshape([chosen.count / r, r])
+      return indexSelect(dim: 0, index: Tensor(chosen, device: device), file: file, line: line).reshape([chosen.count / r, r])
     }
   }
 
@@ -123,6 +123,9 @@ extension Tensor {
     _ columns: Int? = nil, increasing: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     checked("vander", at: CallSite(file, line)) { layout throws(TensorError) in
+      if let autocast = AutocastMethod("vander", on: self) {
+        return try autocast(self) { $0[0]!.vander(columns, increasing: increasing, file: file, line: line) }
+      }
       guard layout.rank == 1 else { throw .shape("x must be a one-dimensional tensor.") }
       let columns = columns ?? layout.elementCount
       guard columns >= 0 else { throw .argument("N must be non-negative.") }

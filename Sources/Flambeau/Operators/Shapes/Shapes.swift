@@ -74,7 +74,7 @@ extension Tensor {
       }
       guard each.allSatisfy({ $0 >= 0 }) else { throw .argument("repeats can not be negative") }
       let places = each.enumerated().flatMap { Array(repeating: $0, count: $1) }
-      return whole.indexSelect(dim: dim, index: Tensor(places), file: file, line: line)
+      return whole.indexSelect(dim: dim, index: Tensor(places, device: device), file: file, line: line)
     }
   }
 
