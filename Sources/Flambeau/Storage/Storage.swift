@@ -49,6 +49,9 @@ final class Storage: Sendable {
     return address
   }
 
+  /// Work on `stream` uses memory of a GPU that was made on another.
+  func record(on stream: GPUStream) { (owner as? GPUMemory)?.record(on: stream) }
+
   /// The block came from the processor's allocator, so it may be reused for a result.
   var isOwned: Bool { owner == nil }
 

@@ -44,11 +44,29 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
       let plans = paramGroups.map { $0.plan() }
       // Memory for new state may have been refused.
       if Context.current.isFailed { return }
+      if let graph = GraphSteps() { return record(plans, in: graph) }
+      take(plans)
+    }
+  }
+
+  private func take(_ plans: [[ParameterGroup<Rule>.Planned]]) {
+    Rule.update(plans.flatMap { $0.map(\.update) })
+    if Context.current.isFailed { return }
+    for (group, plan) in zip(paramGroups, plans) {
+      for planned in plan { group.states[planned.index] = planned.state }
+    }
+  }
+
+  /// The step becomes part of a CUDA graph, whose replays take it with the hyperparameters of their time.
+  private func record(_ plans: [[ParameterGroup<Rule>.Planned]], in graph: GraphSteps) {
+    if plans.contains(where: { $0.contains(where: \.update.isFirst) }) {
+      let problem = "take a step before the graph is made: there is no state yet, and a replay would begin it anew"
+      return Door.fail(TensorError(.argument, problem), in: "\(type(of: self)).step", file: #fileID, line: #line)
+    }
+    graph.record {
       Rule.update(plans.flatMap { $0.map(\.update) })
-      if Context.current.isFailed { return }
-      for (group, plan) in zip(paramGroups, plans) {
-        for planned in plan { group.states[planned.index] = planned.state }
-      }
+    } again: { [self] in
+      noGrad { take(zip(paramGroups, plans).map { group, plan in plan.map(group.next) }) }
     }
   }
 

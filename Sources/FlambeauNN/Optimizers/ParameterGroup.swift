@@ -66,4 +66,14 @@ public final class ParameterGroup<Rule: UpdateRule> {
     }
     return planned
   }
+
+  /// The step after `planned`, of the same memory.
+  func next(_ planned: Planned) -> Planned {
+    var state = planned.state
+    state.step = states[planned.index].step + 1
+    let update = Update(
+      rule: rule, parameter: planned.update.parameter, gradient: planned.update.gradient, state: planned.update.state,
+      step: state.step, isFirst: false)
+    return Planned(index: planned.index, state: state, update: update)
+  }
 }

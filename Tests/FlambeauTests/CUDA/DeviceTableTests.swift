@@ -72,6 +72,8 @@ import Testing
     print("no kernel: \(missing.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }.joined(separator: ", "))")
     #expect(differences.isEmpty, "\(differences.prefix(100).joined(separator: "\n"))")
     #expect(agreed > 1000)
+    let misuses = EmulatedDevice.driver.misuses
+    #expect(misuses.isEmpty, "\(misuses.prefix(5))")
   }
 
   /// docs/operators.md has the list of what does not run on a GPU.

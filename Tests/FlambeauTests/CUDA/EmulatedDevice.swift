@@ -4,7 +4,8 @@ import Testing
 
 @testable import Flambeau
 
-/// Emulated GPUs as `cuda:0` and `cuda:1` of this process, for tensors to live on.
+/// Emulated GPUs as `cuda:0` … `cuda:3` of this process, for tensors to live on. Tests run side by side: one that looks at what is queued
+/// or reported has a GPU of its own, `cuda:2` (``StreamTests``) and `cuda:3` (faults).
 enum EmulatedDevice {
   private struct Machine: Sendable {
     let driver: FakeDriver
@@ -14,12 +15,12 @@ enum EmulatedDevice {
   private static let machine: Machine? = {
     guard FakeDriver.isPossible else { return nil }
     do {
-      let driver = try FakeDriver(gpus: 2)
+      let driver = try FakeDriver(gpus: 4)
       let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
         if let ready = ready.withLock({ $0 }), ready.contains(source) { return Array(ready.path.utf8) + [0] }
         do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
       }
-      let backends = try (0..<2).map { index in
+      let backends = try (0..<4).map { index in
         let gpu = try GPU(index, of: driver.driver, isSynchronous: false)
         return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil))
       }

@@ -47,12 +47,5 @@ extension CUDA {
     return bytes
   }
 
-  private static func with(_ device: Device, _ body: (GPUBackend) throws(TensorError) -> Void) {
-    do throws(TensorError) {
-      guard !device.isCPU else { throw TensorError(.device, "Expected a cuda device, but got: cpu") }
-      try body(GPUBackend.of(device))
-    } catch {
-      _ = Door.refuse(error, "cuda", Few(), at: nil)
-    }
-  }
+  private static func with(_ device: Device, _ body: (GPUBackend) throws(TensorError) -> Void) { _ = value(device, nil, body) }
 }

@@ -25,6 +25,11 @@ package struct ParameterStep: Sendable {
       for step in steps { try step.parameter.body.checkWritable(context, recording: false) }
       var arrays: [StepArrays] = []
       for step in steps { arrays.append(try StepArrays(step)) }
+      if let graph = GraphSteps.current {
+        try graph.take(arrays.indices.map { arrays[$0].task(steps[$0].formula) }, operation: operation)
+        span?.end(byteCount: 0)
+        return
+      }
       // Parameters of several devices: one pass for each, once no step is refused any more.
       var devices: [Device] = []
       for array in arrays {

@@ -2,11 +2,33 @@
 ///
 /// Replays read and write the memory that the work was queued with: what lies in it is changed between them, and what was allocated
 /// meanwhile keeps its addresses as long as the graph is there.
-final class GPUGraph: Sendable {
+final class GPUGraph {
   private let gpu: GPU
   private let memory: GPUAllocator
   private let pool: Int
   private let executable: Driver.Handle
+  private let preparations: [Preparation]
+
+  /// What is to be done before a replay, on its stream.
+  typealias Preparation = (GPUStream) throws(TensorError) -> Void
+
+  /// A graph that the current task is making.
+  final class Capture: Sendable {
+    let stream: GPUStream
+    private let lock = Lock()
+    /// Guarded by the lock.
+    private nonisolated(unsafe) var noted: [Preparation] = []
+
+    fileprivate init(_ stream: GPUStream) { self.stream = stream }
+
+    /// `body` runs before each replay. It is the replaying task's: who holds the graph holds what `body` does.
+    func beforeReplays(_ body: @escaping Preparation) { lock.withLock { noted.append(body) } }
+
+    fileprivate var preparations: [Preparation] { lock.withLock { noted } }
+  }
+
+  /// The graph that is being made here.
+  @TaskLocal static var capture: Capture?
 
   /// Makes a graph of what `body` queues on `stream`, which is not the default one, and nothing of which is run. Waiting, and copies
   /// between the CPU and the GPU, cannot be part of it.
@@ -20,8 +42,11 @@ final class GPUGraph: Sendable {
     try gpu.run(gpu.driver.beginCapture) { $0(stream.handle, relaxed) }
     stream.isCapturing.store(true, ordering: .relaxed)
     let pool = memory.beginCapture(on: stream)
+    let capture = Capture(stream)
     var failure: TensorError?
-    do throws(TensorError) { try body() } catch { failure = error }
+    do throws(TensorError) {
+      try $capture.withValue(capture) { Result(catching: body) }.get()
+    } catch { failure = error }
     var graph: Driver.Handle = 0
     do throws(TensorError) { try gpu.run(gpu.driver.endCapture) { $0(stream.handle, &graph) } } catch {
       failure = failure ?? error
@@ -33,15 +58,18 @@ final class GPUGraph: Sendable {
       if let failure { throw failure }
       var executable: Driver.Handle = 0
       try gpu.run(gpu.driver.instantiateGraph) { $0(&executable, graph, 0) }
-      return GPUGraph(gpu, memory, pool, executable)
+      return GPUGraph(gpu, memory, pool, executable, capture.preparations)
     } catch {
       memory.endReplays(of: pool)
       throw error
     }
   }
 
-  private init(_ gpu: GPU, _ memory: GPUAllocator, _ pool: Int, _ executable: Driver.Handle) {
+  private init(
+    _ gpu: GPU, _ memory: GPUAllocator, _ pool: Int, _ executable: Driver.Handle, _ preparations: [Preparation]
+  ) {
     (self.gpu, self.memory, self.pool, self.executable) = (gpu, memory, pool, executable)
+    self.preparations = preparations
   }
 
   deinit {
@@ -51,6 +79,7 @@ final class GPUGraph: Sendable {
 
   /// Queues all of it on a stream.
   func replay(on stream: GPUStream) throws(TensorError) {
+    for prepare in preparations { try prepare(stream) }
     try gpu.enqueue(gpu.driver.launchGraph, on: stream, WorkLabel(work: "a graph", operation: "")) {
       $0(executable, stream.handle)
     }

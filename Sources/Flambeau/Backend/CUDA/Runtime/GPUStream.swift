@@ -89,4 +89,10 @@ final class GPUStreams: Sendable {
   static func with<R>(_ stream: GPUStream, _ body: () throws -> R) rethrows -> R {
     try $chosen.withValue(chosen + [stream], operation: body)
   }
+
+  static func with<R>(
+    _ stream: GPUStream, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
+  ) async rethrows -> R {
+    try await $chosen.withValue(chosen + [stream], operation: body, isolation: isolation)
+  }
 }

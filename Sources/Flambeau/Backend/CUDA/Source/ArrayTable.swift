@@ -2,8 +2,8 @@
 struct ArrayTable {
   /// Elements a block does at a time.
   private static let pieceLength = 1 << 13
-  /// Rows of a table: with five arrays each they fill the 4 KiB that arguments may have.
-  private static let mostRows = 64
+  /// Bytes of a kernel's arguments that a table may take, of the 4 KiB there are.
+  private static let mostBytes = 3800
 
   private let names: [String]
   private let rows: [[Elements?]]
@@ -18,6 +18,8 @@ struct ArrayTable {
   /// what kernels call the columns. Rows without elements are left out.
   static func tables(_ names: [String], _ rows: [[Elements?]]) -> [ArrayTable] {
     let rows = rows.filter { $0[0]!.layout.elementCount > 0 }
+    // A row also has its size and its end. A power of two, as the table's capacity is.
+    let mostRows = 1 << (Int.bitWidth - 1 - (mostBytes / (8 * (names.count + 2))).leadingZeroBitCount)
     return stride(from: 0, to: rows.count, by: mostRows).map {
       ArrayTable(names, Array(rows[$0..<Swift.min($0 + mostRows, rows.count)]))
     }

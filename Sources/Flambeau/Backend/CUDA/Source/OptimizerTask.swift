@@ -9,8 +9,10 @@ struct OptimizerTask: KernelTask {
     var gradient: Elements
     /// Three, or nil where the formula does without.
     var state: [Elements?]
+    /// Where the formula's numbers lie, if they are not those of the launch: a graph's steps have others at each replay.
+    var numbers: Elements?
 
-    fileprivate var arrays: [Elements?] { [parameter, gradient] + state }
+    fileprivate var arrays: [Elements?] { [parameter, gradient] + state + (numbers == nil ? [] : [numbers]) }
   }
 
   private(set) var steps: [Step]
@@ -23,7 +25,9 @@ struct OptimizerTask: KernelTask {
   func mapOperands(_ f: (Elements) -> Elements) -> OptimizerTask {
     OptimizerTask(
       steps.map {
-        Step(formula: $0.formula, parameter: f($0.parameter), gradient: f($0.gradient), state: $0.state.map { $0.map(f) })
+        Step(
+          formula: $0.formula, parameter: f($0.parameter), gradient: f($0.gradient), state: $0.state.map { $0.map(f) },
+          numbers: $0.numbers.map(f))
       })
   }
 
@@ -31,24 +35,46 @@ struct OptimizerTask: KernelTask {
     struct Kind: Hashable {
       let dtype: DType
       let formula: StepFormula
+      let isReplayed: Bool
     }
     var kinds: [Kind] = []
     var groups: [Kind: [[Elements?]]] = [:]
     for step in steps {
-      let kind = Kind(dtype: step.parameter.dtype, formula: step.formula)
+      let formula = step.numbers == nil ? step.formula : StepFormula(step.formula.rule, rate: 0)
+      let kind = Kind(dtype: step.parameter.dtype, formula: formula, isReplayed: step.numbers != nil)
       if groups[kind] == nil { kinds.append(kind) }
       groups[kind, default: []].append(step.arrays)
     }
     for kind in kinds {
-      for table in ArrayTable.tables(["parameter", "gradient", "first", "second", "third"], groups[kind]!) {
-        work.launches.append(launch(table, kind.dtype, kind.formula, device))
+      let names = ["parameter", "gradient", "first", "second", "third"] + (kind.isReplayed ? ["numbers"] : [])
+      for table in ArrayTable.tables(names, groups[kind]!) {
+        work.launches.append(launch(table, kind.dtype, kind.formula, isReplayed: kind.isReplayed, device))
       }
     }
   }
 
-  private func launch(_ table: ArrayTable, _ dtype: DType, _ formula: StepFormula, _ device: DeviceShape) -> KernelLaunch {
+  private func launch(
+    _ table: ArrayTable, _ dtype: DType, _ formula: StepFormula, isReplayed: Bool, _ device: DeviceShape
+  ) -> KernelLaunch {
     var arguments = KernelArguments()
     table.declare(in: &arguments)
+    let copies = isReplayed ? "" : OptimizerTask.copies(formula, in: &arguments)
+    let body =
+      copies
+      + ArrayTable.text(
+        """
+            void *const state[3] = {a.first[row], a.second[row], a.third[row]};
+            const Step<\(dtype.deviceName)> step(
+                a.parameter[row], a.gradient[row], state, \(isReplayed ? "(const fb_step_numbers *)a.numbers[row]" : "&numbers"));
+            for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) \(formula.rule)_rule::run<\(dtype.deviceName)>(step, i, 1);
+
+        """)
+    let source = KernelSource("step_\(formula.rule)", arguments: arguments.declaration, parts: OptimizerTask.rules, body: body)
+    return KernelLaunch(source, grid: table.grid(device), arguments)
+  }
+
+  /// Statements that make a kernel's `numbers` of its arguments.
+  private static func copies(_ formula: StepFormula, in arguments: inout KernelArguments) -> String {
     let n = formula.numbers
     let numbers = [
       ("rate", n.rate), ("weight_decay", n.weight_decay), ("kept", n.kept), ("momentum", n.momentum), ("fresh1", n.fresh1),
@@ -58,18 +84,8 @@ struct OptimizerTask: KernelTask {
     let flags = [("first", n.first), ("nesterov", n.nesterov), ("maximize", n.maximize)]
     for (name, number) in numbers { arguments.double("n_\(name)", number) }
     for (name, flag) in flags { arguments.integer("n_\(name)", flag ? 1 : 0) }
-    let copies = (numbers.map(\.0) + flags.map(\.0)).map { "  numbers.\($0) = a.n_\($0);\n" }.joined()
-    let body =
-      "  fb_step_numbers numbers;\n" + copies
-      + ArrayTable.text(
-        """
-            void *const state[3] = {a.first[row], a.second[row], a.third[row]};
-            const Step<\(dtype.deviceName)> step(a.parameter[row], a.gradient[row], state, &numbers);
-            for (int64_t i = begin + threadIdx.x; i < end; i += blockDim.x) \(formula.rule)_rule::run<\(dtype.deviceName)>(step, i, 1);
-
-        """)
-    let source = KernelSource("step_\(formula.rule)", arguments: arguments.declaration, parts: OptimizerTask.rules, body: body)
-    return KernelLaunch(source, grid: table.grid(device), arguments)
+    return "  fb_step_numbers numbers;\n"
+      + (numbers.map(\.0) + flags.map(\.0)).map { "  numbers.\($0) = a.n_\($0);\n" }.joined()
   }
 
   /// The CPU's.
