@@ -7,6 +7,6 @@ struct FlambeauCommand: AsyncParsableCommand {
     commandName: "flambeau", abstract: "Tensors, training and models in Swift.",
     subcommands: [
       Train.self, FineTune.self, Generate.self, Embed.self, Predict.self, Classify.self, Tokenize.self, Inspect.self,
-      Convert.self, Devices.self, Bench.self,
+      Convert.self, Devices.self, CheckGPU.self, Bench.self,
     ])
 }

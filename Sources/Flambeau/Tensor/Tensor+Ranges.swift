@@ -15,11 +15,9 @@ extension Tensor {
     _ start: Int, _ end: Int, step: Int = 1, dtype: DType = .int64, device: Device? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
-    create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
+    create("arange", on: device, at: CallSite(file, line)) { (device) throws(TensorError) in
       let count = try rangeCount(Double(start), Double(end), Double(step), dtype)
-      return try sequence(count, dtype, computedIn: .int64) { (place: UnsafeMutablePointer<Int64>) in
-        for i in 0..<count { place[i] = Int64(start &+ i &* step) }
-      }
+      return try sequence(count, dtype, .integers(start: Int64(start), step: Int64(step)), on: device)
     }
   }
 
@@ -35,18 +33,14 @@ extension Tensor {
       let last = Int(exactly: end.rounded(.towardZero)), let stride = Int(exactly: step.rounded(.towardZero))
     {
       if dtype == .int64 { return arange(first, last, step: stride, dtype: dtype, device: device, file: file, line: line) }
-      return create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
+      return create("arange", on: device, at: CallSite(file, line)) { (device) throws(TensorError) in
         let count = try rangeCount(start, end, step, dtype)
-        return try sequence(count, dtype, computedIn: .int64) { (place: UnsafeMutablePointer<Int64>) in
-          for i in 0..<count { place[i] = Int64(first &+ i &* stride) }
-        }
+        return try sequence(count, dtype, .integers(start: Int64(first), step: Int64(stride)), on: device)
       }
     }
-    return create("arange", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
+    return create("arange", on: device, at: CallSite(file, line)) { (device) throws(TensorError) in
       let count = try rangeCount(start, end, step, dtype)
-      return try sequence(count, dtype, computedIn: .float64) { (place: UnsafeMutablePointer<Double>) in
-        for i in 0..<count { place[i] = start + Double(i) * step }
-      }
+      return try sequence(count, dtype, .reals(start: start, step: step, end: end, half: count), on: device)
     }
   }
 
@@ -55,17 +49,14 @@ extension Tensor {
     _ start: Double, _ end: Double, steps: Int, dtype: DType = .float32, device: Device? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
-    create("linspace", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
+    create("linspace", on: device, at: CallSite(file, line)) { (device) throws(TensorError) in
       guard steps >= 0 else { throw .argument("number of steps must be non-negative") }
       guard dtype != .bool else { throw .dtype("linspace is not implemented for bool") }
       for bound in [start, end] { _ = try dtype.element(Number(bound), .floatingPoint) }
-      return try sequence(steps, dtype, computedIn: .float64) { (place: UnsafeMutablePointer<Double>) in
-        let step = (end - start) / Double(Swift.max(steps - 1, 1))
-        // From either end, so that both are met.
-        for i in 0..<steps {
-          place[i] = i < steps / 2 || steps == 1 ? start + step * Double(i) : end - step * Double(steps - 1 - i)
-        }
-      }
+      let step = (end - start) / Double(Swift.max(steps - 1, 1))
+      // From either end, so that both are met.
+      let half = steps == 1 ? 1 : steps / 2
+      return try sequence(steps, dtype, .reals(start: start, step: step, end: end, half: half), on: device)
     }
   }
 
@@ -93,15 +84,16 @@ extension Tensor {
     return count
   }
 
-  /// A vector of what `fill` writes, converted.
-  private static func sequence<Element>(
-    _ count: Int, _ dtype: DType, computedIn class: DType, _ fill: (UnsafeMutablePointer<Element>) -> Void
+  private static func sequence(
+    _ count: Int, _ dtype: DType, _ numbers: EvenNumbers, on device: Device
   ) throws(TensorError) -> Value {
-    let numbers = try Value(checked: [count], `class`)
-    withExtendedLifetime(numbers.storage) { fill(numbers.elements.start.assumingMemoryBound(to: Element.self)) }
-    if dtype == `class` { return numbers }
-    let result = try Value(numbers.layout, dtype)
-    withExtendedLifetime(numbers.storage) { numbers.elements.copyOnProcessor(to: result.elements) }
+    let result = try Value(checked: [count], dtype, on: device)
+    // Numbers that are converted have memory of their own first.
+    let wide = device.isCPU && dtype != numbers.dtype ? try Value(checked: [count], numbers.dtype) : result
+    try KernelCall.task(on: device, SequenceTask(numbers, into: result.elements)) {
+      numbers.write(count, to: wide.elements.start)
+      if wide.storage !== result.storage { wide.elements.copyOnProcessor(to: result.elements) }
+    }
     return result
   }
 }

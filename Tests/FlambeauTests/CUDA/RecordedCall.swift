@@ -138,7 +138,7 @@ final class RecordedCall {
       isElementwise = task is OptimizerTask
       // Sums that the CPU forms in float32 before it widens them.
       if dtype == .float64 && task.operands.contains(where: { $0.dtype.computeClass == fb_f32 }) {
-        return Tolerance.of(.float32, isGradient: true)
+        return SampleTolerance.of(.float32, isGradient: true)
       }
     default: break
     }
@@ -149,7 +149,7 @@ final class RecordedCall {
       default: return (1e-7, dtype == .float16 ? 1e-3 : 8e-3)
       }
     }
-    return Tolerance.of(dtype, isGradient: true)
+    return SampleTolerance.of(dtype, isGradient: true)
   }
 }
 

@@ -126,8 +126,9 @@ struct Comparison {
     if ours.dtype != theirs.dtype { return "dtype \(ours.dtype), torch \(theirs.dtype)" }
     // Operands narrower than the result are computed in their own precision by some of torch's kernels.
     let floats = (sampleCase.operands.map(\.dtype) + [ours.dtype]).filter(\.isFloatingPoint)
-    let coarsest = floats.max { Tolerance.of($0, isGradient: false) < Tolerance.of($1, isGradient: false) } ?? ours.dtype
-    let (absolute, base) = Tolerance.of(coarsest, isGradient: isGradient)
+    let coarsest =
+      floats.max { SampleTolerance.of($0, isGradient: false) < SampleTolerance.of($1, isGradient: false) } ?? ours.dtype
+    let (absolute, base) = SampleTolerance.of(coarsest, isGradient: isGradient)
     let relative = max(base, sampleCase.entry.sample.relativeTolerance)
     let (a, b) = (ours.detach().array(of: Double.self), theirs.array(of: Double.self))
     let signsCount = sampleCase.isSpecial && sampleCase.entry.sample.isPointwise && !isGradient
@@ -144,15 +145,9 @@ struct Comparison {
   }
 }
 
-enum Tolerance {
-  static func of(_ dtype: DType, isGradient: Bool) -> (absolute: Double, relative: Double) {
-    let base: (Double, Double) =
-      switch dtype {
-      case .float64: (1e-11, 1e-10)
-      case .bfloat16: (1.6e-2, 1.6e-2)
-      case .float16: (2e-3, 2e-3)
-      default: (2e-6, 4e-6)
-      }
-    return isGradient ? (base.0 * 4, base.1 * 4) : base
+extension SampleCase {
+  var question: Torch.Question {
+    Torch.Question(
+      expression: entry.sample.torch, operands: operands, requiresGrad: requiresGrad, second: isSecondOrder)
   }
 }

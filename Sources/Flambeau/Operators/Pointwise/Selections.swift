@@ -35,11 +35,44 @@ struct Selections: Sendable {
       .unary("a.clone().clamp_(max=1)") { $0.clone().clamp_(max: 1) },
     ])
   /// Between two tensors: the lower bound first, ties share the gradient.
-  let clampTensors: [Sample] = [
-    .pointwise("torch.clamp(a, b, c)", -2...2, -1...0, 0...1) { $0[0].clamp(min: $0[1], max: $0[2]) },
-    .binary("torch.clamp(a, min=b)") { $0.clamp(min: $1) },
-    .binary("torch.clamp(a, max=b)") { $0.clamp(max: $1) },
-  ]
+  // Between tensors. At a bound the gradient is the first operand's.
+  let clampTensors: Operator<PointwiseArguments> = .map(
+    "clamp", .promoted,
+    Program(inputs: 3, scalars: 0) { x, _ in
+      min(max(x[0], x[1]), x[2])
+    } derivatives: { x, _, _, g in
+      [
+        select(and(ge(x[0], x[1]), le(x[0], x[2])), g, 0), select(and(lt(x[0], x[1]), lt(x[1], x[2])), g, 0),
+        select(or(gt(x[0], x[2]), lt(x[2], x[1])), g, 0),
+      ]
+    },
+    samples: [
+      .pointwise("torch.clamp(a, b, c)", -2...2, -1...0, 0...1) { $0[0].clamp(min: $0[1], max: $0[2]) },
+      .pointwise("torch.clamp(a, b, c)", -2...2, -1...1, -1...1) { $0[0].clamp(min: $0[1], max: $0[2]) },
+      .unary("torch.clamp(a, a, a)") { $0.clamp(min: $0, max: $0) },
+    ])
+  let clampMinTensor: Operator<PointwiseArguments> = .map(
+    "clamp_min", .promoted,
+    Program(inputs: 2, scalars: 0) { x, _ in
+      max(x[0], x[1])
+    } derivatives: { x, _, _, g in
+      [select(ge(x[0], x[1]), g, 0), select(lt(x[0], x[1]), g, 0)]
+    },
+    samples: [
+      .binary("torch.clamp(a, min=b)") { $0.clamp(min: $1) },
+      .unary("torch.clamp(a, min=a.detach())") { $0.clamp(min: $0.detach()) },
+    ])
+  let clampMaxTensor: Operator<PointwiseArguments> = .map(
+    "clamp_max", .promoted,
+    Program(inputs: 2, scalars: 0) { x, _ in
+      min(x[0], x[1])
+    } derivatives: { x, _, _, g in
+      [select(le(x[0], x[1]), g, 0), select(gt(x[0], x[1]), g, 0)]
+    },
+    samples: [
+      .binary("torch.clamp(a, max=b)") { $0.clamp(max: $1) },
+      .unary("torch.clamp(a, max=a.detach())") { $0.clamp(max: $0.detach()) },
+    ])
 
   let lerp: Operator<PointwiseArguments> = .map(
     "lerp", .promoted, Program { a, b, w in mixed(a, b, w) }, refusal: integers("lerp"),
@@ -189,11 +222,13 @@ extension Tensor {
   public func clamp(
     min: Tensor? = nil, max: Tensor? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    if min == nil && max == nil { return withoutBounds(CallSite(file, line)) }
-    var result = self
-    if let min { result = result.maximum(min, file: file, line: line) }
-    if let max { result = result.minimum(max, file: file, line: line) }
-    return result
+    let site = CallSite(file, line)
+    return switch (min, max) {
+    case (nil, nil): withoutBounds(site)
+    case (let min?, nil): ops.selections.clampMinTensor(self, min, PointwiseArguments(), at: site)
+    case (nil, let max?): ops.selections.clampMaxTensor(self, max, PointwiseArguments(), at: site)
+    case (let min?, let max?): ops.selections.clampTensors(self, min, max, PointwiseArguments(), at: site)
+    }
   }
 
   private static func bounds(

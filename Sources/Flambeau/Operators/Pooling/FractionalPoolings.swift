@@ -103,8 +103,8 @@ extension Tensor {
       }
       let output = outputSize ?? zip(input, ratio!).map { Int(Double($0) * $1) }
       for (i, what) in ["time", "height", "width"].suffix(rank).enumerated() {
-        guard kernel[i] > 0, output[i] > 0 else {
-          throw .argument("kernel_size and output_size must be greater than zero, but got \(kernel) and \(output)")
+        guard kernel[i] > 0, output[i] >= 0 else {
+          throw .argument("kernel_size must be greater than zero and output_size not less, but got \(kernel) and \(output)")
         }
         guard output[i] + kernel[i] - 1 <= input[i] else {
           throw .shape("\(name)(): pool \(what) \(kernel[i]) too large relative to input \(what) \(input[i])")
@@ -142,7 +142,7 @@ extension Tensor {
   private func windowStarts(_ input: Int, _ output: Int, _ kernel: Int) -> [[Int]] {
     noGrad {
       let last = input - kernel
-      guard output > 1 else { return Array(repeating: [last], count: count) }
+      guard output > 1 else { return Array(repeating: Array(repeating: last, count: output), count: count) }
       let alpha = Tensor.full([], Double(last), dtype: dtype) / Tensor.full([], Double(output - 1), dtype: dtype)
       let steps = Tensor.arange(output - 1, device: device).to(dtype)
       let samples = detach().reshape([count, 1])

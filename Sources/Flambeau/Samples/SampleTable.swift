@@ -1,6 +1,8 @@
-import Foundation
-
-@testable import Flambeau
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
 
 /// A sample with the row or family it was found at.
 struct TableEntry: Sendable, CustomStringConvertible {
@@ -15,8 +17,8 @@ enum Table {
   static let untested: [String] = walk().untested
   /// All samples, or those whose place or expression contains FLAMBEAU_ROWS.
   static let entries: [TableEntry] = walk().entries.filter { entry in
-    guard let wanted = ProcessInfo.processInfo.environment["FLAMBEAU_ROWS"] else { return true }
-    return entry.description.contains(wanted)
+    guard let wanted = getenv("FLAMBEAU_ROWS") else { return true }
+    return entry.description.contains(String(cString: wanted))
   }
 
   private static func walk() -> (entries: [TableEntry], untested: [String]) {

@@ -1,0 +1,67 @@
+/// Evenly spaced numbers, each made of its place.
+enum EvenNumbers: Sendable {
+  /// start + i · step, wrapping.
+  case integers(start: Int64, step: Int64)
+  /// start + i · step for the first `half`, and from there on counted back from the last one, which is `end`.
+  case reals(start: Double, step: Double, end: Double, half: Int)
+
+  /// What they are computed in.
+  var dtype: DType {
+    switch self {
+    case .integers: .int64
+    case .reals: .float64
+    }
+  }
+
+  /// Writes the first `count` to dense memory of their own dtype.
+  func write(_ count: Int, to start: UnsafeMutableRawPointer) {
+    switch self {
+    case .integers(let first, let step):
+      let place = start.assumingMemoryBound(to: Int64.self)
+      for i in 0..<count { place[i] = first &+ Int64(i) &* step }
+    case .reals(let first, let step, let end, let half):
+      let place = start.assumingMemoryBound(to: Double.self)
+      for i in 0..<count { place[i] = i < half ? first + step * Double(i) : end - step * Double(count - 1 - i) }
+    }
+  }
+}
+
+/// A dense vector becomes evenly spaced numbers.
+struct SequenceTask: KernelTask {
+  let numbers: EvenNumbers
+  private(set) var output: Elements
+
+  init(_ numbers: EvenNumbers, into output: Elements) { (self.numbers, self.output) = (numbers, output) }
+
+  var operands: [Elements] { [output] }
+  var results: [Elements] { [output] }
+  func mapOperands(_ f: (Elements) -> Elements) -> SequenceTask { SequenceTask(numbers, into: f(output)) }
+
+  func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
+    let count = output.layout.elementCount
+    if count == 0 { return }
+    var arguments = KernelArguments()
+    arguments.address("p", output.address)
+    arguments.integer("count", count)
+    let number: String
+    switch numbers {
+    case .integers(let start, let step):
+      arguments.integer("start", Int(start))
+      arguments.integer("step", Int(step))
+      number = "(int64_t)((uint64_t)a.start + (uint64_t)i * (uint64_t)a.step)"
+    case .reals(let start, let step, let end, let half):
+      for (name, value) in [("start", start), ("step", step), ("end", end)] { arguments.double(name, value) }
+      arguments.integer("half", half)
+      number = "i < a.half ? a.start + a.step * (double)i : a.end - a.step * (double)(a.count - 1 - i)"
+    }
+    let computed = numbers.dtype.computeClass.deviceName
+    let body = """
+        const int64_t step = (int64_t)gridDim.x * blockDim.x;
+        for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step)
+          put<\(computed), \(output.dtype.deviceName)>(a.p, i, Lanes<\(computed)>(\(number)));
+
+      """
+    let source = KernelSource("sequence", arguments: arguments.declaration, body: body)
+    work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
+  }
+}

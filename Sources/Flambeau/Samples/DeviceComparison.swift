@@ -1,0 +1,86 @@
+/// The operator table's samples on a GPU beside the processor, forward and backward.
+package struct DeviceComparison: Sendable {
+  /// Cases that agree.
+  package private(set) var agreed = 0
+  /// What differs, a sentence each.
+  package private(set) var differences: [String] = []
+  /// How many cases wanted each row that has no kernels.
+  package private(set) var missing: [String: Int] = [:]
+
+  package init() {}
+
+  /// How many samples there are.
+  package static var sampleCount: Int { Table.entries.count }
+
+  package mutating func add(_ other: DeviceComparison) {
+    agreed += other.agreed
+    differences += other.differences
+    missing.merge(other.missing, uniquingKeysWith: +)
+  }
+
+  /// Runs the cases of a sample.
+  ///
+  /// - Parameter variants: Which, by their names; all for nil.
+  package mutating func run(sample index: Int, on device: Device, variants: Set<String>? = nil) {
+    let entry = Table.entries[index]
+    for sample in SampleCase.all(entry, seed: UInt64(index + 1)) where variants?.contains(sample.variant) ?? true {
+      guard let expected = try? Self.outcome(sample, on: .cpu) else { continue }
+      do {
+        if let difference = Self.difference(try Self.outcome(sample, on: device), expected) {
+          differences.append("\(entry), \(sample.variant): \(difference)")
+        } else {
+          agreed += 1
+        }
+      } catch let error as TensorError where error.message.hasPrefix("there is no kernel") {
+        missing[error.operation, default: 0] += 1
+      } catch {
+        differences.append("\(entry), \(sample.variant): \(error)")
+      }
+    }
+  }
+
+  /// Results and gradients, brought to the processor.
+  private static func outcome(_ sample: SampleCase, on device: Device) throws -> [Tensor] {
+    try withTensorErrors {
+      let leaves = zip(sample.operands, sample.requiresGrad).map { $0.detach().to(device).requiresGrad_($1) }
+      let outputs = Device.with(makesTensors(sample) ? device : .cpu) { sample.entry.sample.call(leaves) }
+      var all = outputs
+      let (tracked, roots) = (leaves.filter(\.requiresGrad), outputs.filter(\.requiresGrad))
+      if !tracked.isEmpty && !roots.isEmpty {
+        let weights = roots.map { weight($0).to(device) }
+        all += Tensor.grad(of: roots, withRespectTo: tracked, gradients: weights, allowUnused: true).compactMap { $0 }
+      }
+      if let stray = all.first(where: { $0.failure == nil && $0.requiresGrad && $0.device != device }) {
+        throw TensorError(.device, "a result lives on \(stray.device)")
+      }
+      return all.map { $0.cpu().detach() }
+    }
+  }
+
+  /// The sample has tensors of its own, or none.
+  private static func makesTensors(_ sample: SampleCase) -> Bool {
+    let text = sample.entry.sample.torch
+    return sample.operands.isEmpty || ["torch.tensor(", "torch.arange(", "torch.empty(", "[["].contains { text.contains($0) }
+  }
+
+  /// What a result's gradient is weighted with.
+  private static func weight(_ x: Tensor) -> Tensor {
+    Tensor((0..<x.count).map { Double((7 * $0 + 3) % 11 - 5) / 8 }, shape: x.shape).to(x.dtype)
+  }
+
+  private static func difference(_ mine: [Tensor], _ expected: [Tensor]) -> String? {
+    if mine.count != expected.count { return "\(mine.count) results instead of \(expected.count)" }
+    for (k, (a, b)) in zip(mine, expected).enumerated() {
+      if a.shape != b.shape || a.dtype != b.dtype { return "result \(k) is \(a.summary), the processor has \(b.summary)" }
+      let tolerance = SampleTolerance.of(a.dtype, isGradient: true)
+      let (x, y) = (a.array(of: Double.self), b.array(of: Double.self))
+      for i in x.indices {
+        let isClose = Swift.abs(x[i] - y[i]) <= tolerance.absolute + tolerance.relative * Swift.abs(y[i])
+        if !(x[i] == y[i] || x[i].isNaN && y[i].isNaN || isClose) {
+          return "result \(k), element \(i) is \(x[i]), the processor has \(y[i])"
+        }
+      }
+    }
+    return nil
+  }
+}
