@@ -20,7 +20,7 @@ extension Operator {
     for i in 0..<operands.count {
       guard let operand = operands[i], operand.device != device else { continue }
       guard operand.device.isCPU && operand.ndim == 0 else { throw .differentDevices(device, operand.device) }
-      placed[i] = operand.to(device)
+      placed[i] = try operand.number(on: device)
     }
     return placed
   }
@@ -29,6 +29,20 @@ extension Operator {
   func onGPU() -> Self {
     runsOnGPU = true
     return self
+  }
+}
+
+extension Tensor {
+  /// A number of the processor's on a GPU: as an argument of a kernel, which a graph may repeat, unless a gradient is to come back.
+  fileprivate func number(on device: Device) throws(TensorError) -> Tensor {
+    if requiresGrad && Context.current.records {
+      let moved = to(device)
+      if let poison = moved.body.poison { throw poison }
+      return moved
+    }
+    let value = try Value(Layout([]), dtype, on: device)
+    try value.elements.fill(dtype.isFloatingPoint ? Number(item(as: Double.self)) : Number(item(as: Int64.self)))
+    return Tensor(TensorBody(value))
   }
 }
 

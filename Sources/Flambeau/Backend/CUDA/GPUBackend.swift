@@ -49,9 +49,9 @@ final class GPUBackend: Sendable {
     }
   }
 
-  /// Runs `body`, whose work is that of the operator `name`.
+  /// Runs `body`, whose work is that of the operator `name`, or of one that this one is part of.
   static func naming<R>(_ name: String, _ body: () throws(TensorError) -> R) throws(TensorError) -> R {
-    try $operation.withValue(name) { Result(catching: body) }.get()
+    operation.isEmpty ? try $operation.withValue(name) { Result(catching: body) }.get() : try body()
   }
 
   // MARK: All of them

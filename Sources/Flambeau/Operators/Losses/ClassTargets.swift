@@ -43,6 +43,11 @@ struct ClassTargets {
 
   static func classWeights(_ weight: TensorBody?, _ count: Int, _ dtype: DType) throws(TensorError) -> [Double]? {
     guard let weight else { return nil }
+    try checkWeights(weight, count, dtype)
+    return try weight.numbers()
+  }
+
+  static func checkWeights(_ weight: TensorBody, _ count: Int, _ dtype: DType) throws(TensorError) {
     guard weight.layout.shape == [count] else {
       throw .shape(
         "weight tensor should be defined either for all \(count) classes or no classes but got weight tensor of shape: "
@@ -51,10 +56,9 @@ struct ClassTargets {
     guard weight.dtype == dtype else {
       throw .dtype("expected scalar type \(dtype.torchScalarName) but found \(weight.dtype.torchScalarName)")
     }
-    return try weight.numbers()
   }
 
-  private static func check(_ x: Shape, _ target: TensorBody) throws(TensorError) {
+  static func check(_ x: Shape, _ target: TensorBody) throws(TensorError) {
     guard target.dtype == .int64 || target.dtype == .uint8 else {
       throw .dtype("expected target dtype to be Long or Byte, but got \(target.dtype.torchScalarName)")
     }

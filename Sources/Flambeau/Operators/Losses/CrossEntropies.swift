@@ -19,6 +19,7 @@ struct CrossEntropies: Sendable {
       guard x.dtype.isFloatingPoint else {
         throw .dtype("\"log_softmax_lastdim_kernel_impl\" not implemented for '\(x.dtype.torchScalarName)'")
       }
+      if !x.device.isCPU { return try DeviceTargets(x, operands[1]!, weight: operands[2], at.ignoreIndex).crossEntropy(x, at) }
       let targets = try ClassTargets(x, operands[1]!.body, weight: operands[2]?.body, ignoreIndex: at.ignoreIndex)
       let rows = try ClassRows(targets, x, weight: operands[2]?.body, at)
       return try rows.forward(x, at)
@@ -106,6 +107,55 @@ extension CrossEntropies {
   }
 }
 
+/// The pass over rows of logits that gives each row's loss, and the gradient while the row is in cache.
+struct CrossEntropyPass {
+  /// The logits'.
+  let shape: Shape
+  let smoothing: RowProgram.Smoothing
+
+  private var classDimension: Int { shape.count == 1 ? 0 : 1 }
+  private var rowShape: Shape { shape.removing(at: classDimension) }
+
+  /// - Parameters:
+  ///   - classes: int64, one for each row, as `peaks` and `spreads` are.
+  ///   - weights: One for each class, where smoothing goes by them.
+  func run(
+    _ x: TensorBody, _ at: CrossEntropyArguments, classes: Value, peaks: Value, spreads: Value, weights: Value?
+  ) throws(TensorError) -> (losses: Value, slope: Value?) {
+    let computeClass = x.dtype.computeClass
+    let losses = try Value(Layout(rowShape), at.reduction == .none ? x.dtype : computeClass.dtype, on: x.device)
+    // float16 has no room for the small shares of many classes.
+    let slope = at.storesGradient ? try Value(Layout(shape), x.dtype == .float16 ? .float32 : x.dtype, on: x.device) : nil
+    var inputs = [x.elements.along(classDimension), perRow(classes), perRow(peaks)]
+    if smoothing != .none { inputs.append(perRow(spreads)) }
+    if let weights { inputs.append(weights.elements.broadcast(to: inputs[0].layout.shape)) }
+    let result = losses.elements(Layout(rowShape.inserting(1, at: rowShape.count)))
+    try withExtendedLifetime((classes, peaks, spreads, weights)) { () throws(TensorError) in
+      try Backend.rows(
+        .crossEntropy(gradient: slope != nil, smoothing: smoothing), in: computeClass, inputs: inputs,
+        into: [result] + (slope.map { [$0.elements.along(classDimension)] } ?? []))
+    }
+    return (losses, slope)
+  }
+
+  /// Values for each row, as an operand of a row program.
+  private func perRow(_ value: Value) -> Elements {
+    let rows = Layout(rowShape.inserting(1, at: rowShape.count))
+    return value.elements(rows.broadcast(to: rowShape.inserting(shape.at(classDimension), at: rowShape.count))!)
+  }
+
+  /// The losses themselves, where the targets stood, or their sum.
+  func reduced(
+    _ losses: Value, _ at: CrossEntropyArguments, _ dtype: DType, targetShape: Shape
+  ) throws(TensorError) -> Value {
+    if at.reduction == .none {
+      return Value(losses.storage, Layout(targetShape.count == rowShape.count ? targetShape : rowShape), losses.dtype)
+    }
+    return try ReductionArguments(dims: Array(0..<rowShape.count), keepDim: false).reduce(
+      .sum, in: dtype.computeClass, [losses.elements], as: dtype)
+  }
+}
+
 /// What each row of logits counts: the loss is peak · (−log softmax at the class) + spread · Σ weights (−log softmax).
 private struct ClassRows {
   private let targets: ClassTargets
@@ -135,41 +185,18 @@ private struct ClassRows {
   }
 
   func forward(_ x: TensorBody, _ at: CrossEntropyArguments) throws(TensorError) -> Value {
-    let computeClass = x.dtype.computeClass
-    let statistics = computeClass.dtype
-    let losses = try Value(Layout(rowShape), at.reduction == .none ? x.dtype : statistics, on: x.device)
-    // float16 has no room for the small shares of many classes.
-    let slope = at.storesGradient ? try Value(Layout(shape), x.dtype == .float16 ? .float32 : x.dtype, on: x.device) : nil
-    var numbers = [targets.classes, try Value(peaks, statistics)]
-    if smoothing != .none { numbers.append(try Value(spreads, statistics)) }
-    for i in numbers.indices { numbers[i] = try numbers[i].moved(to: x.device) }
-    var inputs = [x.elements.along(classDimension)] + numbers.map(perRow)
-    let row = try weights.map { (list) throws(TensorError) in try Value(list, statistics).moved(to: x.device) }
-    if let row { inputs.append(row.elements.broadcast(to: inputs[0].layout.shape)) }
-    let result = losses.elements(Layout(rowShape.inserting(1, at: rowShape.count)))
-    try withExtendedLifetime((numbers, row)) { () throws(TensorError) in
-      try Backend.rows(
-        .crossEntropy(gradient: slope != nil, smoothing: smoothing), in: computeClass, inputs: inputs,
-        into: [result] + (slope.map { [$0.elements.along(classDimension)] } ?? []))
-    }
-    var loss = losses
-    if at.reduction == .none {
-      loss = Value(losses.storage, Layout(targets.shape.count == rowShape.count ? targets.shape : rowShape), losses.dtype)
-    } else if at.reduction == .mean && targets.total == 0 {
-      loss = try Value(Layout([]), x.dtype, on: x.device)
+    let statistics = x.dtype.computeClass.dtype
+    let pass = CrossEntropyPass(shape: shape, smoothing: smoothing)
+    let (losses, slope) = try pass.run(
+      x, at, classes: targets.classes, peaks: Value(peaks, statistics), spreads: Value(spreads, statistics),
+      weights: weights.map { (list) throws(TensorError) in try Value(list, statistics) })
+    var loss = try pass.reduced(losses, at, x.dtype, targetShape: targets.shape)
+    if at.reduction == .mean && targets.total == 0 {
+      loss = try Value(Layout([]), x.dtype)
       try loss.elements.fill(Number(Double.nan))
-    } else {
-      loss = try ReductionArguments(dims: Array(0..<rowShape.count), keepDim: false).reduce(
-        .sum, in: computeClass, [losses.elements], as: x.dtype)
     }
     if let slope { loss.auxiliaries = [slope] }
     return loss
-  }
-
-  /// Values for each row, as an operand of a row program.
-  private func perRow(_ value: Value) -> Elements {
-    let rows = Layout(rowShape.inserting(1, at: rowShape.count))
-    return value.elements(rows.broadcast(to: rowShape.inserting(classCount, at: rowShape.count))!)
   }
 
   /// The softmax p that a stored gradient A p − K was made of, with A for each row and K.
@@ -301,17 +328,27 @@ extension Tensor {
         throw .dtype("\"nll_loss_out_frame\" not implemented for '\(dtype.torchScalarName)'")
       }
       try Losses.checkNoGradient(weight, "nll_loss_forward")
-      let targets = try ClassTargets(body, target.body, weight: weight?.body, ignoreIndex: ignoreIndex)
       let dim = layout.rank == 1 ? 0 : 1
       let lines = layout.shape.replacing(dim, with: 1)
-      let index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64))).to(device)
-      let weights = Tensor(TensorBody(try Value(targets.weights, dtype))).to(device).reshape(lines)
+      let (index, weights, total): (Tensor, Tensor, Tensor?)
+      var count = 0.0
+      if device.isCPU {
+        let targets = try ClassTargets(body, target.body, weight: weight?.body, ignoreIndex: ignoreIndex)
+        index = Tensor(TensorBody(Value(targets.classes.storage, Layout(lines), .int64)))
+        weights = Tensor(TensorBody(try Value(targets.weights, dtype))).reshape(lines)
+        (total, count) = (nil, targets.total)
+      } else {
+        let targets = try DeviceTargets(body, target, weight: weight, ignoreIndex)
+        (index, weights, total) = (targets.classes.reshape(lines), targets.weights.to(dtype).reshape(lines), targets.total)
+      }
       let picked = ops.gathering.gather(self, index, dim, at: site)
       let losses = ops.crossEntropies.negativeLogLikelihood(picked, weights, PointwiseArguments(), at: site)
       switch reduction {
       case .none: return losses.reshape(layout.shape.removing(at: dim))
       case .sum: return losses.sum()
-      case .mean: return losses.sum() / targets.total
+      case .mean:
+        let sum = losses.sum()
+        return total.map { (sum.to($0.dtype) / $0).to(dtype) } ?? sum / count
       }
     }
   }
