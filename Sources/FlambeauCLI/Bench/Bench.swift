@@ -11,6 +11,10 @@ struct Bench: ParsableCommand {
   var only: String?
   @Option(help: "Threads; all cores by default.")
   var threads: Int?
+  @Option(help: ArgumentHelp("Measure what is for GPUs, on this one (Benchmarks/gpu).", valueName: "cuda:N"))
+  var device: String?
+  @Flag(help: "With --device: a single call of a small size, to try the workloads themselves.")
+  var small = false
   @Flag(help: "Leave out the share of the machine's limit, and the memory that measuring it takes.")
   var withoutLimit = false
 
@@ -32,6 +36,7 @@ struct Bench: ParsableCommand {
   func run() throws {
     if let threads { threadCount = threads }
     if check { return try runCheck() }
+    if let device { return try runOnGPU(device) }
     for workload in try chosen(from: Workload.all) {
       if let name = workload.peakOf {
         let peak = try Process.peakMegabytes(running: [
@@ -58,6 +63,27 @@ struct Bench: ParsableCommand {
       print(
         "\(workload.name.padded(to: 34))\(median.rounded(to: 4)) \(workload.unit.rawValue) (fastest \(fastest.rounded(to: 4))"
           + (fraction.map { ", \(Int(($0 * 100).rounded())) % of the limit)" } ?? ")"))
+    }
+  }
+
+  /// A JSON object a workload: milliseconds, and what its floors are.
+  private func runOnGPU(_ name: String) throws {
+    guard let device = Device(name: name), device.kind == .cuda else {
+      throw ValidationError("\(name) names no GPU: write cuda or cuda:1")
+    }
+    if let reason = CUDA.unavailabilityReason { throw ValidationError("there is no GPU: \(reason)") }
+    let parts = only?.split(separator: ",").map(String.init)
+    for workload in GPUWorkload.all where parts?.contains(where: { workload.name.contains($0) }) ?? true {
+      CUDA.emptyCache(device)
+      CUDA.resetPeakMemoryStats(device)
+      var measured = GPUMeasurement(workload: workload.name, bytes: workload.bytes, operations: workload.operations)
+      do {
+        measured.milliseconds = try withTensorErrors { workload.milliseconds(on: device, small: small) }
+        measured.peak = CUDA.maxMemoryAllocated(device)
+      } catch {
+        measured.error = "\(error)"
+      }
+      print(try JSONLines.line(measured))
     }
   }
 
@@ -97,6 +123,16 @@ struct Bench: ParsableCommand {
     }
     return measured
   }
+}
+
+private struct GPUMeasurement: Encodable {
+  let workload: String
+  let bytes: Double
+  let operations: Double
+  var milliseconds: Double?
+  var peak: Int?
+  /// Why there is no measurement.
+  var error: String?
 }
 
 extension String {
