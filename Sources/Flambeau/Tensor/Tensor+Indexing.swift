@@ -143,7 +143,8 @@ extension Tensor {
         if tensor.ndim == 0 && tensor.dtype.isInteger && tensor.dtype != .uint8 {
           selection.view = try selection.view.selected(dim, tensor.item(as: Int.self), original)
         } else {
-          try selection.add(tensor, &dim)
+          // Positions may come from the processor, as in torch.
+          try selection.add(tensor.device.isCPU ? tensor.to(device) : tensor, &dim)
         }
       }
       original += term.dimensionCount

@@ -102,6 +102,18 @@ import Testing
     #expect(refusal { _ = Tensor.zeros([2], device: "cuda:7") }.contains("there is no cuda:7"))
   }
 
+  /// Torch takes positions and masks of the processor's for a GPU's tensor.
+  @Test func positionsMayComeFromTheProcessor() {
+    let x = Tensor.arange(6.0, device: "cuda")
+    #expect(x[[1, 3]].array(of: Double.self) == [1, 3])
+    #expect(x[Tensor([4, 0])].array(of: Double.self) == [4, 0])
+    #expect(x[Tensor([true, false, false, true, false, false])].array(of: Double.self) == [0, 3])
+    x[[0, 5]] = Tensor(9 as Float)
+    #expect(x.array(of: Double.self) == [9, 1, 2, 3, 4, 9])
+    x[Tensor([false, true, false, false, false, false])] = Tensor(-1 as Float)
+    #expect(x.array(of: Double.self) == [9, -1, 2, 3, 4, 9])
+  }
+
   @Test func whatHasNoKernelSaysSo() {
     let x = Tensor.ones([2, 2, 2], device: "cuda").requiresGrad_()
     let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = x.cumprod(dim: 0) } }
