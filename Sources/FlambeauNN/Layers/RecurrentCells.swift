@@ -109,6 +109,6 @@ extension RecurrentCell {
 extension Tensor {
   /// Zeros for the units of a cell, one for each of these inputs.
   fileprivate func initialState(_ weight: Parameter) -> Tensor {
-    .zeros(Shape(shape.dropLast() + [weight.shape[1]]), dtype: dtype)
+    .zeros(Shape(shape.dropLast() + [weight.shape[1]]), dtype: dtype, device: device)
   }
 }

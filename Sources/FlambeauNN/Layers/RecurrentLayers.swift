@@ -36,7 +36,7 @@ extension RecurrentLayer {
       }
     }
     func batched(_ state: Tensor?, _ width: Int) -> Tensor {
-      state.map { isBatched ? $0 : $0.unsqueeze(1) } ?? .zeros([places, n, width], dtype: x.dtype)
+      state.map { isBatched ? $0 : $0.unsqueeze(1) } ?? .zeros([places, n, width], dtype: x.dtype, device: x.device)
     }
     let (data, last, lastCell) = stack.run(
       timeFirst.reshape([time * n, stack.inputSize]), batchSizes: Array(repeating: n, count: time),
@@ -54,7 +54,7 @@ extension RecurrentLayer {
     if x.batchSizes.isEmpty || Context.current.isFailed { return (x, x.data, hasCell ? x.data : nil) }
     let (n, places) = (x.batchSizes[0], stack.layerCount * stack.directions)
     func sorted(_ state: Tensor?, _ width: Int) -> Tensor {
-      guard let state else { return .zeros([places, n, width], dtype: x.data.dtype) }
+      guard let state else { return .zeros([places, n, width], dtype: x.data.dtype, device: x.data.device) }
       return x.sortedIndices.map { state.indexSelect(dim: 1, index: $0) } ?? state
     }
     let (data, last, lastCell) = stack.run(
