@@ -1,6 +1,7 @@
 // CUDA's threads on a CPU, one after the other, so that kernels can be run where no GPU is. A thread is a fiber that gives way where
 // it has to wait; what no GPU would do (barriers that not all threads reach, memory outside of the operands) is reported.
 #pragma once
+#include <pthread.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdint.h>
@@ -48,7 +49,7 @@ static int current, thread_count;
 static unsigned char *shared;
 static int slots[2][most_threads];
 static uint32_t words[2][most_threads][6];
-static char failure[256];
+static thread_local char failure[256];
 static const emulated_launch *launch;
 static void (*kernel)(const void *);
 static const void *arguments;
@@ -177,8 +178,16 @@ inline void run_block_directly() {
   }
 }
 
+/// Threads of the process that run kernels of one library take turns: what a kernel's threads share is there once.
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+struct Turn {
+  Turn() { pthread_mutex_lock(&turn); }
+  ~Turn() { pthread_mutex_unlock(&turn); }
+};
+
 /// Runs all blocks; returns what went wrong, or null.
 inline const char *run(const emulated_launch *l, void (*function)(const void *), const void *a, bool waits) {
+  Turn mine;
   failure[0] = 0;
   launch = l;
   kernel = function;

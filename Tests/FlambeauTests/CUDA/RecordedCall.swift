@@ -84,8 +84,8 @@ final class RecordedCall {
     return kernels.run(work, memory: memory) ?? difference()
   }
 
-  /// The same through the runtime, on copies in a GPU's memory.
-  func difference(_ launcher: Launcher, on stream: GPUStream) throws -> String? {
+  /// The same through the runtime, on copies in a GPU's memory. `byPlan`: by what is kept of calls like it.
+  func difference(_ launcher: Launcher, on stream: GPUStream, byPlan: Bool = false) throws -> String? {
     var memory: [GPUMemory] = []
     var places: [(from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, byteCount: Int)] = []
     for block in blocks {
@@ -96,7 +96,9 @@ final class RecordedCall {
       places.append((block.copy, UnsafeMutableRawPointer(bitPattern: start)!, block.byteCount))
     }
     let placed = call.mapOperands { RecordedCall.place($0, in: places) }
-    if case .task(let task) = placed {
+    if byPlan {
+      try launcher.run(placed, on: stream, for: place)
+    } else if case .task(let task) = placed {
       try launcher.run(task, on: stream, for: place)
     } else {
       try launcher.run(plan(placed), on: stream, for: place)
@@ -197,21 +199,6 @@ extension KernelCall {
     case .map(_, _, _, _, let outputs), .rows(_, _, _, _, let outputs): outputs
     case .reduction(_, _, _, _, _, _, _, let output), .arg(_, _, _, _, let output), .scan(_, _, _, _, _, let output): [output]
     case .task(let task): task.results
-    }
-  }
-
-  func mapOperands(_ f: (Elements) -> Elements) -> KernelCall {
-    switch self {
-    case .map(let program, let c, let inputs, let scalars, let outputs):
-      .map(program, c, inputs.map(f), scalars, into: outputs.map(f))
-    case .rows(let program, let c, let inputs, let scalars, let outputs):
-      .rows(program, c, inputs.map(f), scalars, into: outputs.map(f))
-    case .reduction(let kind, let c, let inputs, let map, let dims, let scalars, let finish, let output):
-      .reduction(kind, c, inputs.map(f), map: map, dims: dims, scalars, finish: finish, into: f(output))
-    case .arg(let kind, let c, let input, let dim, let output): .arg(kind, c, f(input), dim: dim, into: f(output))
-    case .scan(let kind, let c, let input, let dim, let isReversed, let output):
-      .scan(kind, c, f(input), dim: dim, isReversed: isReversed, into: f(output))
-    case .task(let task): .task(task.mapOperands(f))
     }
   }
 }

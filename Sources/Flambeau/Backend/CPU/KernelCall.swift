@@ -43,6 +43,22 @@ enum KernelCall {
     }
   }
 
+  /// The same with other operands, which are laid out as these; `f` gets them in the order of ``operands``.
+  func mapOperands(_ f: (Elements) -> Elements) -> KernelCall {
+    switch self {
+    case .map(let program, let c, let inputs, let scalars, let outputs):
+      .map(program, c, inputs.map(f), scalars, into: outputs.map(f))
+    case .rows(let program, let c, let inputs, let scalars, let outputs):
+      .rows(program, c, inputs.map(f), scalars, into: outputs.map(f))
+    case .reduction(let kind, let c, let inputs, let map, let dims, let scalars, let finish, let output):
+      .reduction(kind, c, inputs.map(f), map: map, dims: dims, scalars, finish: finish, into: f(output))
+    case .arg(let kind, let c, let input, let dim, let output): .arg(kind, c, f(input), dim: dim, into: f(output))
+    case .scan(let kind, let c, let input, let dim, let isReversed, let output):
+      .scan(kind, c, f(input), dim: dim, isReversed: isReversed, into: f(output))
+    case .task(let task): .task(task.mapOperands(f))
+    }
+  }
+
   /// Sees a call, and runs it.
   typealias Observer = @Sendable (KernelCall, () -> Void) -> Void
 

@@ -42,11 +42,7 @@ final class GPUBackend: Sendable {
     precondition(call.operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")
     let backend = try of(device)
     let launcher = try backend.launcher.get()
-    if case .task(let task) = call {
-      try launcher.run(task, on: backend.stream, for: GPUBackend.operation)
-    } else {
-      try launcher.run(call.work(on: backend.gpu.properties.shape), on: backend.stream, for: GPUBackend.operation)
-    }
+    try launcher.run(call, on: backend.stream, for: GPUBackend.operation)
   }
 
   /// Runs `body`, whose work is that of the operator `name`, or of one that this one is part of.

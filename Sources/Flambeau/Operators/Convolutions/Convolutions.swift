@@ -22,7 +22,6 @@ struct Convolutions: Sendable {
       let geometry = Convolutions.geometry(x.layout.shape, w.layout.shape, at)
       let shape: Shape = [geometry.batch, geometry.outChannels, geometry.output.height, geometry.output.width]
       if !x.dtype.isFloatingPoint {
-        if !x.device.isCPU { throw .noKernel(on: x.device) }
         return try Convolutions.integers(x, w, bias, geometry, shape)
       }
       let (input, weight, added) = (try x.contiguousBody(), try w.contiguousBody(), try bias?.contiguousBody())
@@ -149,20 +148,24 @@ extension Convolutions {
     _ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?, _ geometry: ConvolutionGeometry, _ shape: Shape
   ) throws(TensorError) -> Value {
     let wide = { (body: TensorBody) throws(TensorError) -> Value in
-      let value = try Value(Layout(body.layout.shape), .int64)
+      let value = try Value(Layout(body.layout.shape), .int64, on: body.device)
       try body.elements.copy(to: value.elements)
       return value
     }
     let (input, weight, added) = (try wide(x), try wide(w), try bias.map(wide))
-    let sums = try Value(Layout(shape), .int64)
-    let pointer = { (value: Value) in value.storage.pointer.assumingMemoryBound(to: Int64.self) }
-    withExtendedLifetime((input, weight, added)) {
-      IntegerConvolution(geometry: geometry).forward(
-        input: pointer(input), weight: pointer(weight), bias: added.map { UnsafePointer(pointer($0)) },
-        output: pointer(sums))
+    let sums = try Value(Layout(shape), .int64, on: x.device)
+    if x.device.isCPU {
+      let pointer = { (value: Value) in value.storage.pointer.assumingMemoryBound(to: Int64.self) }
+      withExtendedLifetime((input, weight, added)) {
+        IntegerConvolution(geometry: geometry).forward(
+          input: pointer(input), weight: pointer(weight), bias: added.map { UnsafePointer(pointer($0)) },
+          output: pointer(sums))
+      }
+    } else {
+      try launch(.forward, geometry, input.elements, weight.elements, sums.elements, bias: added?.elements)
     }
     if x.dtype == .int64 { return sums }
-    let result = try Value(Layout(shape), x.dtype)
+    let result = try Value(Layout(shape), x.dtype, on: x.device)
     try sums.elements.copy(to: result.elements)
     return result
   }

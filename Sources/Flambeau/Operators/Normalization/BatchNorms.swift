@@ -1,3 +1,5 @@
+import CKernels
+
 /// Normalisation of the channels of [n, c, …].
 struct BatchNorms: Sendable {
   /// Input, weight and bias, by the batch's own statistics; mean, unbiased variance and 1/√(variance + ε) of every channel
@@ -11,40 +13,46 @@ struct BatchNorms: Sendable {
       guard norm.count != 1 else {
         throw .shape("Expected more than 1 value per channel when training, got input size \(x.layout.shape)")
       }
-      let (means, variances) = norm.moments()
-      let (w, b) = (try weight?.numbers(), try bias?.numbers())
-      let scale = variances.map { 1 / ($0 + eps).squareRoot() }
-      let slope = scale.indices.map { scale[$0] * (w?[$0] ?? 1) }
-      var result = try Value(Layout(x.layout.shape), x.dtype)
-      try norm.normalize(means, slope, b ?? means.map { _ in 0 }, into: result)
-      let unbiased = Double(norm.count) / Double(norm.count - 1)
+      let (means, variances) = try norm.moments()
       let statistics = x.dtype.computeClass.dtype
-      for numbers in [means, variances.map { $0 * unbiased }, scale] {
-        result.auxiliaries.append(try Value(numbers, statistics))
-      }
+      let all = try (0..<4).map { (_) throws(TensorError) in try norm.numbers(statistics) }
+      let unbiased = Double(norm.count) / Double(norm.count - 1)
+      try Backend.map(
+        BatchNorms.statistics[weight == nil ? 0 : 1], in: fb_f64,
+        inputs: [means.elements, variances.elements] + [weight].compactMap { $0?.elements },
+        scalars: [Number(eps), Number(unbiased)], into: all.map(\.elements))
+      var result = try Value(Layout(x.layout.shape), x.dtype, on: x.device)
+      try norm.normalize(TensorBody(all[0]), TensorBody(all[3]), bias, into: result)
+      result.auxiliaries = Array(all.prefix(3))
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
       let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
       if Context.current.records { return BatchNorms.tensorGradients(call, x, weight, gradient) }
       let norm = try ChannelNorm(x.body)
-      let (means, scale) = (try call.auxiliary(0).body.numbers(), try call.auxiliary(2).body.numbers())
+      let (means, scale) = (try call.auxiliary(0).body, try call.auxiliary(2).body)
       let (sums, along) = try norm.slopes(gradient.body, means: means)
       var gradients = Few<Tensor>(count: 3)
       if call.needs(0) {
-        let w = try weight?.body.numbers()
-        let count = Double(norm.count)
-        let a = scale.indices.map { scale[$0] * (w?[$0] ?? 1) }
-        let b = scale.indices.map { -a[$0] * scale[$0] * scale[$0] * along[$0] / count }
-        let c = scale.indices.map { -a[$0] * sums[$0] / count - b[$0] * means[$0] }
-        let result = try Value(Layout(call.shape(0)), call.dtype(0))
-        try norm.combine(gradient.body, a, b, c, into: result)
+        let terms = try (0..<3).map { (_) throws(TensorError) in try norm.numbers(x.dtype.computeClass.dtype) }
+        try Backend.map(
+          BatchNorms.terms[weight == nil ? 0 : 1], in: fb_f64,
+          inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
+          scalars: [Number(norm.count)], into: terms.map(\.elements))
+        let result = try Value(Layout(call.shape(0)), call.dtype(0), on: x.device)
+        try norm.combine(gradient.body, terms.map { TensorBody($0) }, into: result)
         gradients[0] = Tensor(TensorBody(result))
       }
       if call.needs(1) {
-        gradients[1] = Tensor(TensorBody(try Value(scale.indices.map { scale[$0] * along[$0] }, call.dtype(1))))
+        let result = try norm.numbers(call.dtype(1))
+        try Backend.map(BatchNorms.product, in: fb_f64, inputs: [scale.elements, along.elements], into: [result.elements])
+        gradients[1] = Tensor(TensorBody(result))
       }
-      if call.needs(2) { gradients[2] = Tensor(TensorBody(try Value(sums, call.dtype(2)))) }
+      if call.needs(2) {
+        let result = try norm.numbers(call.dtype(2))
+        try sums.elements.copy(to: result.elements)
+        gradients[2] = Tensor(TensorBody(result))
+      }
       return gradients
     },
     samples: [
@@ -56,7 +64,8 @@ struct BatchNorms: Sendable {
         $0[0].batchNorm(weight: $0[1], eps: 0.01).output
       },
       Sample("F.batch_norm(a, None, None, None, None, True)", [.real([2, 3, 2, 3])]) { $0[0].batchNorm().output },
-    ])
+    ]
+  ).onGPU()
 
   /// x · scale + shift, of the dtype of x; scale and shift may be missing.
   let affine: Operator<None> = Operator<None>(
@@ -101,6 +110,28 @@ struct BatchNorms: Sendable {
   private static let affine = Program { x, scale, shift in fma(x, scale, shift) }
   private static let scaled = Program { x, scale in x * scale }
   private static let shifted = Program { x, shift in x + shift }
+
+  /// A channel's mean, biased variance and weight, ε and n / (n − 1) → mean, unbiased variance, 1/√(variance + ε), and that times the
+  /// weight.
+  private static let statistics = [false, true].map { hasWeight in
+    Program(inputs: hasWeight ? 3 : 2, scalars: 2) { x, s in
+      let scale = 1 / sqrt(x[1] + s[0])
+      return [x[0], x[1] * s[1], scale, hasWeight ? scale * x[2] : scale]
+    }
+  }
+
+  /// A channel's mean, 1/√(variance + ε), the sums of the gradient and of it along the distance from the mean, the weight, and how many
+  /// elements there are → what gradient and input are multiplied by, and what is added, for the input's gradient.
+  private static let terms = [false, true].map { hasWeight in
+    Program(inputs: hasWeight ? 5 : 4, scalars: 1) { x, s in
+      let (mean, scale, sum, along) = (x[0], x[1], x[2], x[3])
+      let a = hasWeight ? scale * x[4] : scale
+      let b = -a * scale * scale * along / s[0]
+      return [a, b, -a * sum / s[0] - b * mean]
+    }
+  }
+
+  private static let product = Program { a, b in a * b }
 }
 
 extension BatchNorms {

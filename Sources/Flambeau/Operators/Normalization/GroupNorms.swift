@@ -13,13 +13,16 @@ struct GroupNorms: Sendable {
     forward: { (operands, at) throws(TensorError) in
       let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
       try GroupNorms.check(x, weight, bias, at)
-      return try ChannelGroups(x, at).forward(weight, bias)
+      return try x.device.isCPU ? ChannelGroups(x, at).forward(weight, bias) : GroupPrograms(x, at).forward(x, weight, bias)
     },
     backward: { (call, gradient) throws(TensorError) in
       let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
       if Context.current.records { return GroupNorms.tensorGradients(call, x, weight, gradient) }
       let (mean, scale) = (try call.auxiliary(0), try call.auxiliary(1))
-      return try ChannelGroups(x.body, call.attributes).backward(call, gradient, weight?.body, mean.body, scale.body)
+      if x.device.isCPU {
+        return try ChannelGroups(x.body, call.attributes).backward(call, gradient, weight?.body, mean.body, scale.body)
+      }
+      return try GroupPrograms(x.body, call.attributes).backward(call, x.body, gradient.body, weight?.body, mean.body, scale.body)
     },
     samples: [
       Sample("F.group_norm(a, 3, b, c)", [.real([2, 6, 4]), .real([6], 0.5...2), .real([6])]) {
@@ -28,7 +31,8 @@ struct GroupNorms: Sendable {
       Sample("F.group_norm(a, 2, None, b)", [.real([2, 6]), .real([6])]) { $0[0].groupNorm(2, bias: $0[1]) },
       Sample("F.group_norm(a, 2)", [.real([2, 4, 2, 3])]) { $0[0].groupNorm(2) },
       Sample("F.group_norm(a, 1, b)", [.real([2, 3, 5]), .real([3], 0.5...2)]) { $0[0].groupNorm(1, weight: $0[1]) },
-    ])
+    ]
+  ).onGPU()
 
   private static func check(
     _ x: TensorBody, _ weight: TensorBody?, _ bias: TensorBody?, _ at: GroupNormArguments
@@ -68,7 +72,7 @@ struct GroupNorms: Sendable {
   }
 }
 
-/// The channels of [n, c, *] in groups, in the dtype that is computed in.
+/// The channels of [n, c, *] in groups, in the dtype that is computed in: the processor's way, which reads a group once.
 private struct ChannelGroups {
   private let x: TensorBody
   private let dtype: DType

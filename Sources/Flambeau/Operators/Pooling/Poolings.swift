@@ -105,8 +105,6 @@ extension Poolings {
   ) throws(TensorError) -> Bool {
     let device = input.device
     if device.isCPU { return false }
-    // Integers would be converted on the processor.
-    guard input.dtype.isFloatingPoint else { throw .noKernel(on: device) }
     let task = PoolingTask(
       action, pooling, input.dtype, input.elements.address, result.elements.address, positions: positions?.positions, on: device)
     try withExtendedLifetime((input, positions)) { () throws(TensorError) in try GPUBackend.run(.task(task), on: device) }

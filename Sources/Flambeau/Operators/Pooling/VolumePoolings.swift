@@ -1,19 +1,17 @@
 /// Pooling of volumes [n, c, d, h, w] or [c, d, h, w], and with windows of their own for every plane.
 struct VolumePoolings: Sendable {
   /// The positions of the largest elements of [planes, d, h, w] in their planes.
-  let maxima: Operator<VolumeWindows> = Operator(
+  let maxima: Operator<VolumeWindows> = Operator<VolumeWindows>(
     "max_pool3d",
     forward: { (operands, windows) throws(TensorError) in
       let x = operands[0]!.body
-      let dtype = x.dtype.computeClass.dtype
-      let wide = x.dtype == dtype ? try x.contiguousBody() : TensorBody(try Value(Layout(x.layout.shape), dtype))
-      if x.dtype != dtype { try x.elements.copy(to: wide.elements) }
-      let planes = x.layout.shape.at(0)
-      let result = try Value(Layout(Shape([planes] + windows.counts)), .int64)
-      withExtendedLifetime(wide) {
-        windows.maxima(
-          wide.elements.start, dtype, planes: planes, into: result.storage.pointer.assumingMemoryBound(to: Int64.self))
-      }
+      // The processor's loops know three types.
+      let dtype = x.device.isCPU ? x.dtype.computeClass.dtype : x.dtype
+      let dense = x.dtype == dtype ? try x.contiguousBody() : TensorBody(try Value(Layout(x.layout.shape), dtype))
+      if x.dtype != dtype { try x.elements.copy(to: dense.elements) }
+      let result = try Value(Layout(Shape([x.layout.shape.at(0)] + windows.counts)), .int64, on: x.device)
+      try windows.maxima(dense.elements, into: result.elements)
+      withExtendedLifetime(dense) {}
       return result
     },
     samples: [
@@ -24,7 +22,8 @@ struct VolumePoolings: Sendable {
       .several("F.adaptive_max_pool3d(a, (2, 3, 1), True)", [.real([2, 2, 3, 4, 5])]) {
         pair($0[0].adaptiveMaxPool3dWithIndices([2, 3, 1]))
       },
-    ])
+    ]
+  ).onGPU()
 
   let composites: [Sample] = [
     Sample("F.avg_pool3d(a, 2)", [.real([2, 2, 4, 4, 5])]) { $0[0].avgPool3d(2) },
@@ -168,7 +167,7 @@ extension Tensor {
     let result = Shape(lead + windows.counts.suffix(rank))
     // Dilated windows may lie between all elements.
     let empty = positions .< 0
-    let hasEmpty = positions.count > 0 && empty.any().item() != 0
+    let hasEmpty = windows.hasEmpty
     let used = hasEmpty ? Tensor.where(empty, .zeros([], dtype: .int64, device: device), positions) : positions
     var found = flat.gather(dim: 1, index: used)
     if hasEmpty && dtype.isFloatingPoint { found = found.maskedFill(empty, -.infinity) }
@@ -202,11 +201,21 @@ extension Tensor {
 extension PoolingSpans {
   /// The sum or the mean of every span.
   func map(isMean: Bool) -> DimensionMap {
-    DimensionMap(
-      inputSize: inputSize,
-      spans.map { span in
-        Swift.stride(from: span.first, to: span.end, by: span.step).map { ($0, isMean ? 1 / span.size : 1) }
-      })
+    let places = spans.flatMap { [$0.first, $0.end, $0.step] }
+    let key = MapKey(inputSize: inputSize, places: places, sizes: isMean ? spans.map(\.size) : [])
+    return DimensionMap.of(key) {
+      DimensionMap(
+        inputSize: inputSize,
+        spans.map { span in
+          Swift.stride(from: span.first, to: span.end, by: span.step).map { ($0, isMean ? 1 / span.size : 1) }
+        })
+    }
+  }
+
+  private struct MapKey: Hashable {
+    let inputSize: Int
+    let places: [Int]
+    let sizes: [Double]
   }
 }
 

@@ -13,15 +13,13 @@ struct Interpolations: Sendable {
     forward: { (operands, at) throws(TensorError) in
       let x = try operands[0]!.body.contiguousBody()
       let shape = x.layout.shape
-      let result = try Value(Layout(shape.replacing(at.dim, with: at.map.outputSize)), x.dtype)
-      withExtendedLifetime(x) {
-        let (outer, inner) = (shape.prefix(at.dim).reduce(1, *), shape.dropFirst(at.dim + 1).reduce(1, *))
-        if let bits = at.bits {
-          at.map.runBytes(x.elements.start, into: result.storage.pointer, bits: bits, outer: outer, inner: inner)
-        } else {
-          at.map.run(x.elements.start, into: result.storage.pointer, x.dtype, outer: outer, inner: inner)
-        }
-      }
+      let result = try Value(Layout(shape.replacing(at.dim, with: at.map.outputSize)), x.dtype, on: x.device)
+      let (outer, inner) = (shape.prefix(at.dim).reduce(1, *), shape.dropFirst(at.dim + 1).reduce(1, *))
+      try at.map.run(
+        x.elements(x.layout.viewed(as: [outer, at.map.inputSize, inner])!),
+        into: result.elements(Layout([outer, at.map.outputSize, inner])),
+        bits: at.bits)
+      withExtendedLifetime(x) {}
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -77,7 +75,8 @@ struct Interpolations: Sendable {
       Sample("F.interpolate(a, (3, 4), mode='bilinear', antialias=True, align_corners=True)", [.real([1, 1, 7, 9])]) {
         $0[0].interpolate(size: [3, 4], mode: .bilinear, alignCorners: true, antialias: true)
       },
-    ])
+    ]
+  ).onGPU()
 }
 
 /// How elements between elements are found.

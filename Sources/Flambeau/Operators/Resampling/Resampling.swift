@@ -1,5 +1,5 @@
 /// What an output element is made of.
-enum ResamplingRule: Sendable {
+enum ResamplingRule: Sendable, Hashable {
   enum Kernel: Sendable { case linear, cubic }
 
   case nearest(exact: Bool)
@@ -11,7 +11,7 @@ enum ResamplingRule: Sendable {
 }
 
 /// A dimension in another size: where its outputs lie among its inputs, computed in torch's precision.
-struct Resampling {
+struct Resampling: Hashable {
   let input: Int
   let output: Int
   /// What the size was multiplied by, where that is to count.
@@ -20,8 +20,15 @@ struct Resampling {
   /// In float64, else in float32.
   let isFine: Bool
 
+  private struct Request: Hashable {
+    let resampling: Resampling
+    let rule: ResamplingRule
+  }
+
   func map(_ rule: ResamplingRule) -> DimensionMap {
-    isFine ? map(rule, in: Double.self) : map(rule, in: Float.self)
+    DimensionMap.of(Request(resampling: self, rule: rule)) {
+      isFine ? map(rule, in: Double.self) : map(rule, in: Float.self)
+    }
   }
 
   private func map<T: BinaryFloatingPoint>(_ rule: ResamplingRule, in: T.Type) -> DimensionMap {
@@ -103,21 +110,5 @@ struct Resampling {
   private func cubic<T: BinaryFloatingPoint>(_ x: T, _ a: T) -> T {
     if x <= 1 { return ((a + 2) * x - (a + 3)) * x * x + 1 }
     return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
-  }
-}
-
-extension DimensionMap {
-  /// The weights in units of 2⁻ᵇⁱᵗˢ, as many as fit into 16 bits.
-  var inWholeNumbers: (map: DimensionMap, bits: Int) {
-    let largest = weights.max() ?? 0
-    var bits = 0
-    while bits < 22 && Int(0.5 + largest * Double(1 << (bits + 1))) < 1 << 15 { bits += 1 }
-    let unit = Double(1 << bits)
-    let terms = (0..<outputSize).map { i in
-      (starts[i]..<starts[i + 1]).map { k in
-        (input: inputs[k], weight: (weights[k] * unit).rounded(.toNearestOrAwayFromZero))
-      }
-    }
-    return (DimensionMap(inputSize: inputSize, terms), bits)
   }
 }

@@ -94,7 +94,8 @@ struct Recurrences: Sendable {
       if Context.current.records { return Recurrences.tensorGradients(call, operands, gradient) }
       return try RecurrenceOperands(operands, call.attributes).backward(call, gradient)
     },
-    samples: Recurrences.samples)
+    samples: Recurrences.samples
+  ).onGPU()
 
   /// The run once more in tensor operations, whose gradients differentiate again.
   private static func tensorGradients(
@@ -190,25 +191,25 @@ private struct RecurrenceOperands {
 
   private var dtype: DType { input.dtype }
   private var kernel: Recurrence { Recurrence(at.cell, at.run, size: size, dtype: dtype) }
-  private var rowBytes: Int { size * dtype.byteCount }
 
+  /// [rows, parts · units]
+  private func fresh(_ rows: Int, _ parts: Int = 1) throws(TensorError) -> Value {
+    try Value(Layout([rows, parts * size]), dtype, on: input.device)
+  }
+
+  /// Outputs and states, and, if they are kept, what the way back needs of gates and cells.
   func forward(keeping: Bool) throws(TensorError) -> Value {
     let (rows, n) = (at.run.rows, at.run.sequences)
-    var result = try Value(Layout([rows + n * (cell == nil ? 1 : 2), size]), dtype)
+    var result = try fresh(rows + n * (cell == nil ? 1 : 2))
     let kernel = self.kernel
-    if keeping {
-      result.auxiliaries = [
-        try Value(Layout([rows, kernel.keptCount * size]), dtype), try Value(Layout([cell == nil ? 0 : rows, size]), dtype),
-      ]
-    }
-    let start = result.storage.pointer
-    (start + rows * rowBytes).copyMemory(from: hidden.elements.start, byteCount: n * rowBytes)
-    if let cell { (start + (rows + n) * rowBytes).copyMemory(from: cell.elements.start, byteCount: n * rowBytes) }
-    kernel.forward(
-      Recurrence.Forward(
-        input: input.elements.start, weight: weight.elements.start, bias: bias.map { UnsafeRawPointer($0.elements.start) },
-        result: start, kept: keeping && kernel.keptCount > 0 ? result.auxiliaries[0].storage.pointer : nil,
-        cells: keeping && cell != nil ? result.auxiliaries[1].storage.pointer : nil))
+    if keeping { result.auxiliaries = [try fresh(rows, kernel.keptCount), try fresh(cell == nil ? 0 : rows)] }
+    try hidden.elements.copy(to: result.elements.rows(from: rows, n))
+    if let cell { try cell.elements.copy(to: result.elements.rows(from: rows + n, n)) }
+    try kernel.forward(
+      RecurrenceTask(
+        cell: at.cell, run: at.run, input: input.elements, weight: weight.elements, bias: bias?.elements,
+        result: result.elements, kept: keeping && kernel.keptCount > 0 ? result.auxiliaries[0].elements : nil,
+        cells: keeping && cell != nil ? result.auxiliaries[1].elements : nil))
     withExtendedLifetime((input, hidden, cell, weight, bias)) {}
     return result
   }
@@ -221,22 +222,20 @@ private struct RecurrenceOperands {
     let lastHidden = try before(result.body, hidden)
     let lastCells = try cell.map { (cell) throws(TensorError) in try before(cells.body, cell) }
     // What arrives at the state after the run becomes the gradient of that before it.
-    let state = try Value(Layout([n, size]), dtype)
-    state.storage.pointer.copyMemory(from: arriving.elements.start + rows * rowBytes, byteCount: n * rowBytes)
-    var cellState: Value?
-    if cell != nil {
-      let value = try Value(Layout([n, size]), dtype)
-      value.storage.pointer.copyMemory(from: arriving.elements.start + (rows + n) * rowBytes, byteCount: n * rowBytes)
-      cellState = value
-    }
-    let inputSlopes = try Value(Layout([rows, gates * size]), dtype)
-    let productSlopes = at.cell == .gru ? try Value(Layout([rows, gates * size]), dtype) : inputSlopes
-    kernel.backward(
-      Recurrence.Backward(
-        gradient: arriving.elements.start, weight: weight.elements.start, output: result.body.elements.start,
-        kept: kept.body.elements.start, cells: cells.body.elements.start, lastHidden: lastHidden.storage.pointer,
-        lastCells: lastCells.map { UnsafeRawPointer($0.storage.pointer) }, hidden: state.storage.pointer,
-        cell: cellState?.storage.pointer, inputSlopes: inputSlopes.storage.pointer, productSlopes: productSlopes.storage.pointer))
+    let state = try fresh(n)
+    try arriving.elements.rows(from: rows, n).copy(to: state.elements)
+    let cellState = cell == nil ? nil : try fresh(n)
+    if let cellState { try arriving.elements.rows(from: rows + n, n).copy(to: cellState.elements) }
+    let inputSlopes = try fresh(rows, gates)
+    let productSlopes = at.cell == .gru ? try fresh(rows, gates) : inputSlopes
+    let kernel = self.kernel
+    try kernel.backward(
+      RecurrenceGradientTask(
+        cell: at.cell, run: at.run, weight: weight.elements, gradient: arriving.elements.rows(from: 0, rows),
+        output: result.body.elements.rows(from: 0, rows), kept: kernel.keptCount == 0 ? nil : kept.body.elements,
+        cells: cell == nil ? nil : cells.body.elements, lastHidden: lastHidden.elements, lastCells: lastCells?.elements,
+        hidden: state.elements, state: cellState?.elements, inputSlopes: inputSlopes.elements,
+        productSlopes: productSlopes.elements))
     withExtendedLifetime((weight, arriving, result, kept, cells)) {}
     var gradients = Few<Tensor>(count: 5)
     func tensor(_ value: Value) -> Tensor { Tensor(TensorBody(value)) }
@@ -250,18 +249,43 @@ private struct RecurrenceOperands {
 
   /// What every row's step began with, from what the steps ended with and the state before the run.
   private func before(_ ends: TensorBody, _ state: TensorBody) throws(TensorError) -> Value {
-    let value = try Value(Layout([at.run.rows, size]), dtype)
-    let (from, begin, to) = (ends.elements.start, state.elements.start, value.storage.pointer)
-    let run = at.run
-    for (position, step) in run.order.enumerated() {
-      let count = run.batchSizes[step]
-      let last = position > 0 ? run.order[position - 1] : step
-      let known = position > 0 ? Swift.min(count, run.batchSizes[last]) : 0
-      let at = to + run.starts[step] * rowBytes
-      at.copyMemory(from: from + run.starts[last] * rowBytes, byteCount: known * rowBytes)
-      (at + known * rowBytes).copyMemory(from: begin + known * rowBytes, byteCount: (count - known) * rowBytes)
+    let value = try fresh(at.run.rows)
+    for piece in at.run.beginnings {
+      let from = piece.isState ? state.elements : ends.elements
+      try from.rows(from: piece.source, piece.count).copy(to: value.elements.rows(from: piece.target, piece.count))
     }
     return value
+  }
+}
+
+extension RecurrentRun {
+  /// Rows that steps begin with: those of other steps' ends, or of the state before the run.
+  fileprivate struct Beginning {
+    let isState: Bool
+    let source: Int
+    let target: Int
+    var count: Int
+  }
+
+  /// Where the rows of all steps begin, in few pieces: one copy does for all steps of as many sequences.
+  fileprivate var beginnings: [Beginning] {
+    var pieces: [Beginning] = []
+    for (position, step) in order.enumerated() {
+      let last = position > 0 ? order[position - 1] : step
+      let known = position > 0 ? Swift.min(batchSizes[step], batchSizes[last]) : 0
+      let (start, rest) = (starts[step], batchSizes[step] - known)
+      if known > 0 { pieces.append(Beginning(isState: false, source: starts[last], target: start, count: known)) }
+      if rest > 0 { pieces.append(Beginning(isState: true, source: known, target: start + known, count: rest)) }
+    }
+    return pieces.sorted { $0.target < $1.target }.reduce(into: []) { joined, piece in
+      if let last = joined.last, last.isState == piece.isState, last.source + last.count == piece.source,
+        last.target + last.count == piece.target
+      {
+        joined[joined.count - 1].count += piece.count
+      } else {
+        joined.append(piece)
+      }
+    }
   }
 }
 

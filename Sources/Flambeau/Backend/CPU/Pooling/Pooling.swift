@@ -8,10 +8,12 @@ struct PoolingSpans {
   let window: (kernel: Int, stride: Int, padding: Int, dilation: Int)
   /// Padding counts in the size of such windows.
   let countsPadding: Bool
+  /// No rule gives the spans.
+  let isListed: Bool
   var count: Int { spans.count }
 
   init(input: Int, spans: [fb_span]) {
-    (inputSize, self.spans, window, countsPadding) = (input, spans, (0, 0, 0, 0), false)
+    (inputSize, self.spans, window, countsPadding, isListed) = (input, spans, (0, 0, 0, 0), false, true)
   }
 
   /// Windows of one size, as `torch.nn.functional.max_pool2d` and `avg_pool2d`.
@@ -24,7 +26,7 @@ struct PoolingSpans {
   ) {
     inputSize = input
     window = (kernel, stride, padding, dilation)
-    self.countsPadding = countsPadding
+    (self.countsPadding, isListed) = (countsPadding, false)
     spans = (0..<Self.count(input, kernel, stride, padding, dilation, ceilMode)).map { i in
       let start = i * stride - padding
       let first = start >= 0 ? start : start + (-start + dilation - 1) / dilation * dilation
@@ -38,7 +40,7 @@ struct PoolingSpans {
   init(input: Int, adaptiveOutput output: Int) {
     inputSize = input
     window = (0, 0, 0, 0)
-    countsPadding = false
+    (countsPadding, isListed) = (false, false)
     spans = (0..<output).map { i in
       let (first, end) = (i * input / output, ((i + 1) * input + output - 1) / output)
       return fb_span(first: first, end: end, step: 1, size: Double(end - first))

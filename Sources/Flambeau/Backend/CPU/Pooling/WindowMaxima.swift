@@ -10,14 +10,39 @@ struct VolumeWindows: Sendable {
   /// Windows along every dimension.
   var counts: [Int] { spans.isEmpty ? [] : spans[0].map(\.count) }
 
+  /// Some window has no element.
+  var hasEmpty: Bool { spans.contains { $0.contains { $0.spans.contains { $0.first >= $0.end } } } }
+
+  /// All windows alike, those of every dimension; nil where planes have their own.
+  var common: [PoolingSpans]? { spans.count == 1 && spans[0].allSatisfy { !$0.isListed } ? spans[0] : nil }
+
+  /// The first positions and the ends of all spans, plane by plane and dimension by dimension, in one row, int64; the steps are 1.
+  private func listed() throws(TensorError) -> Value {
+    let numbers = spans.flatMap { $0.flatMap { $0.spans.flatMap { [Int64($0.first), Int64($0.end)] } } }
+    let value = try Value(Layout([numbers.count]), .int64)
+    value.storage.pointer.assumingMemoryBound(to: Int64.self).update(from: numbers, count: numbers.count)
+    return value
+  }
+
   /// The positions, within its plane, of the largest element of every window: the first of equals, the last NaN; −1 where a
-  /// window is empty. `x` is dense, of float32, float64 or int64.
-  func maxima(_ x: UnsafeRawPointer, _ dtype: DType, planes: Int, into positions: UnsafeMutablePointer<Int64>) {
-    switch dtype {
-    case .float64: maxima(x.assumingMemoryBound(to: Double.self), planes, positions) { $0 != $0 }
-    case .float32: maxima(x.assumingMemoryBound(to: Float.self), planes, positions) { $0 != $0 }
-    default: maxima(x.assumingMemoryBound(to: Int64.self), planes, positions) { _ in false }
+  /// window is empty. `x`, [planes, d, h, w], is dense, on the processor of float32, float64 or int64; `positions` is int64.
+  func maxima(_ x: Elements, into positions: Elements) throws(TensorError) {
+    var table: Value?
+    if common == nil && (!x.device.isCPU || KernelCall.isObserved) {
+      let here = try listed()
+      table = x.device.isCPU ? here : try Value(here.layout, .int64, on: x.device)
+      if !x.device.isCPU { try here.elements.copy(to: table!.elements) }
     }
+    try KernelCall.task(on: x.device, VolumeMaximaTask(self, x, positions, listed: table?.elements)) {
+      let to = positions.start.assumingMemoryBound(to: Int64.self)
+      let planes = x.layout.shape.at(0)
+      switch x.dtype {
+      case .float64: maxima(x.start.assumingMemoryBound(to: Double.self), planes, to) { $0 != $0 }
+      case .float32: maxima(x.start.assumingMemoryBound(to: Float.self), planes, to) { $0 != $0 }
+      default: maxima(x.start.assumingMemoryBound(to: Int64.self), planes, to) { _ in false }
+      }
+    }
+    withExtendedLifetime(table) {}
   }
 
   @inline(__always)

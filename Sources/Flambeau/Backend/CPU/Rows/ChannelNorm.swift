@@ -21,9 +21,12 @@ struct ChannelNorm {
   var count: Int { shape.at(0) * shape.at(2) }
   private var computeClass: ComputeClass { dtype.computeClass }
 
-  /// Mean and variance (biased) of every channel.
-  func moments() -> (means: [Double], variances: [Double]) {
-    observed(.moments) {
+  /// Fresh numbers, one for each channel.
+  func numbers(_ dtype: DType) throws(TensorError) -> Value { try Value(Layout([channels]), dtype, on: x.device) }
+
+  /// Mean and variance (biased) of every channel, float64.
+  func moments() throws(TensorError) -> (means: Value, variances: Value) {
+    try sums(.moments) {
       let (rowMeans, squares) = rowNumbers(.moments, [x])
       let width = Double(rowWidth)
       var means = Array(repeating: 0.0, count: channels)
@@ -46,53 +49,53 @@ struct ChannelNorm {
     }
   }
 
-  /// The sums of g, and of g times the distance from the mean, for every channel.
-  func slopes(_ gradient: TensorBody, means: [Double]) throws(TensorError) -> (sums: [Double], along: [Double]) {
+  /// The sums of g, and of g times the distance from the mean, for every channel, float64.
+  func slopes(_ gradient: TensorBody, means: TensorBody) throws(TensorError) -> (sums: Value, along: Value) {
     let g = try gradient.reshapedBody(shape)
-    return try withNumbers([means]) { numbers in
-      observed(.slopes(gradient: g.elements, means: numbers[0])) {
-        let (sums, along) = rowNumbers(.slopeMoments, [x, g], numbers[0])
-        return (perChannel(sums), perChannel(along))
-      }
+    let number = each(means)
+    return try sums(.slopes(gradient: g.elements, means: number)) {
+      let (sums, along) = rowNumbers(.slopeMoments, [x, g], number)
+      return (perChannel(sums), perChannel(along))
     }
   }
 
-  /// Two numbers for every channel, computed by `body` before an observer's eyes if there is one.
-  private func observed(_ kind: ChannelSumsTask.Kind, _ body: () -> ([Double], [Double])) -> ([Double], [Double]) {
-    guard KernelCall.isObserved, channels > 0 else { return body() }
-    var numbers = Array(repeating: 0.0, count: 2 * channels)
-    numbers.withUnsafeMutableBytes { memory in
-      let each = { (i: Int) in Elements(memory.baseAddress! + i * 8 * channels, Layout([channels]), .float64) }
-      KernelCall.observed(.task(ChannelSumsTask(kind, of: x.elements, into: each(0), each(1)))) {
-        let (first, second) = body()
-        memory.copyBytes(from: (first + second).withUnsafeBytes { Array($0) })
+  /// Two numbers for every channel; `body` computes them on the processor.
+  private func sums(
+    _ kind: ChannelSumsTask.Kind, _ body: () -> ([Double], [Double])
+  ) throws(TensorError) -> (Value, Value) {
+    let results = (try numbers(.float64), try numbers(.float64))
+    try KernelCall.task(on: x.device, ChannelSumsTask(kind, of: x.elements, into: results.0.elements, results.1.elements)) {
+      let (first, second) = body()
+      for (list, result) in [(first, results.0), (second, results.1)] {
+        result.storage.pointer.assumingMemoryBound(to: Double.self).update(from: list, count: channels)
       }
     }
-    return (Array(numbers[..<channels]), Array(numbers[channels...]))
+    return results
   }
 
-  /// (x − mean) · scale + shift, by channel.
-  func normalize(
-    _ means: [Double], _ scale: [Double], _ shift: [Double], into result: Value
-  ) throws(TensorError) {
-    try withNumbers([means, scale, shift]) { numbers in
-      Interpreter.run(
-        ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers,
-        into: [result.elements(Layout(shape))])
-    }
+  /// (x − mean) · scale + shift, by channel; without a shift 0 is added.
+  func normalize(_ means: TensorBody, _ scale: TensorBody, _ shift: TensorBody?, into result: Value) throws(TensorError) {
+    let numbers = [means, scale] + [shift].compactMap { $0 }
+    try Backend.map(
+      shift == nil ? ChannelNorm.centre : ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers.map(each),
+      into: [result.elements(Layout(shape))])
   }
 
   /// g · a + x · b + c, by channel.
-  func combine(_ gradient: TensorBody, _ a: [Double], _ b: [Double], _ c: [Double], into result: Value) throws(TensorError) {
+  func combine(_ gradient: TensorBody, _ numbers: [TensorBody], into result: Value) throws(TensorError) {
     let g = try gradient.reshapedBody(shape)
-    try withNumbers([a, b, c]) { numbers in
-      Interpreter.run(
-        ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers,
-        into: [result.elements(Layout(shape))])
-    }
+    try Backend.map(
+      ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers.map(each),
+      into: [result.elements(Layout(shape))])
+  }
+
+  /// A vector of channels as an operand of the shape [n, c, inner].
+  private func each(_ numbers: TensorBody) -> Elements {
+    numbers.elements(numbers.layout.inserted(1).broadcast(to: shape)!)
   }
 
   private static let normalize = Program { x, mean, scale, shift in fma(x - mean, scale, shift) }
+  private static let centre = Program { x, mean, scale in fma(x - mean, scale, 0) }
   private static let combine = Program(inputs: 5) { x, _ in fma(x[0], x[2], fma(x[1], x[3], x[4])) }
 
   /// Channels whose elements lie apart are read across.
@@ -136,25 +139,5 @@ struct ChannelNorm {
     }
     let from = memory.assumingMemoryBound(to: Float.self)
     return (0..<count).map { Double(from[$0]) }
-  }
-
-  /// Numbers by channel, as operands of the shape [n, c, inner].
-  private func withNumbers<R>(_ numbers: [[Double]], _ body: ([Elements]) throws(TensorError) -> R) throws(TensorError) -> R {
-    let each = Swift.max(channels, 1) * computeClass.byteCount
-    let values = try Value(Layout([numbers.count * each]), .uint8)
-    var operands: [Elements] = []
-    for (i, list) in numbers.enumerated() {
-      let memory = values.storage.pointer + i * each
-      if computeClass == fb_f64 {
-        let to = memory.assumingMemoryBound(to: Double.self)
-        for c in 0..<channels { to[c] = list[c] }
-      } else {
-        let to = memory.assumingMemoryBound(to: Float.self)
-        for c in 0..<channels { to[c] = Float(list[c]) }
-      }
-      operands.append(Elements(memory, Layout([channels, 1]).broadcast(to: shape)!, computeClass.dtype))
-    }
-    defer { withExtendedLifetime(values) {} }
-    return try body(operands)
   }
 }

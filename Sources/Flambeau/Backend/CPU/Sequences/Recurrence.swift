@@ -95,32 +95,16 @@ struct Recurrence {
 
   // MARK: Forward
 
-  /// Everything dense, in the dtype; `result`, [rows + sequences (+ sequences), units], ends with the state: at first that before the
-  /// run, in the end that after it.
-  struct Forward {
-    let input: UnsafeRawPointer
-    /// [gates · units, units]
-    let weight: UnsafeRawPointer
-    let bias: UnsafeRawPointer?
-    let result: UnsafeMutableRawPointer
-    let kept: UnsafeMutableRawPointer?
-    let cells: UnsafeMutableRawPointer?
+  func forward(_ at: RecurrenceTask) throws(TensorError) {
+    try KernelCall.task(on: at.input.device, at) { compute(at) }
   }
 
-  func forward(_ at: Forward) {
-    if KernelCall.isObserved {
-      KernelCall.observed(.task(task(at))) { compute(at) }
-    } else {
-      compute(at)
-    }
-  }
-
-  private func compute(_ at: Forward) {
+  private func compute(_ at: RecurrenceTask) {
     fb_count_operations(operations)
     let order = run.order
-    let hidden = at.result + run.rows * size * bytes
+    let hidden = at.result.start + run.rows * size * bytes
     Scratch.withBytes(blocks * gates * tile * size * bytes) { weights in
-      forEach(blocks, parallel: isParallel) { packGates(at.weight, $0, into: weights) }
+      forEach(blocks, parallel: isParallel) { packGates(at.weight.start, $0, into: weights) }
       share(depth: size) { part, packed in
         pack(hidden, size, part.rows(of: run.batchSizes[order[0]]), columns: units(part.blocks), into: packed)
       } advance: { part, place, packed, next in
@@ -133,7 +117,7 @@ struct Recurrence {
 
   /// The product of a step, and what its gates make of it.
   private func step(
-    _ at: Forward, _ weights: UnsafeRawPointer, _ part: Part, _ step: Int, _ packed: UnsafeRawPointer
+    _ at: RecurrenceTask, _ weights: UnsafeRawPointer, _ part: Part, _ step: Int, _ packed: UnsafeRawPointer
   ) {
     let rows = part.rows(of: run.batchSizes[step])
     if rows.isEmpty { return }
@@ -151,51 +135,30 @@ struct Recurrence {
         }
       }
       let start = run.starts[step]
-      let hidden = at.result + state
+      let hidden = at.result.start + state
       let cell = self.cell.hasCell ? hidden + run.sequences * size * bytes : nil
       var call = fb_recurrent_step(
-        rows: rows.count, units: units.count, size: size, sums: sums, tile: width, input: at.input + offset(start, gates),
-        bias: at.bias.map { $0 + units.lowerBound * bytes }, hidden: hidden + offset(0, 1), cell: cell.map { $0 + offset(0, 1) },
-        output: at.result + offset(start, 1), kept: at.kept.map { $0 + offset(start, keptCount) },
-        cells: at.cells.map { $0 + offset(start, 1) })
+        rows: rows.count, units: units.count, size: size, sums: sums, tile: width, input: at.input.start + offset(start, gates),
+        bias: at.bias.map { $0.start + units.lowerBound * bytes }, hidden: hidden + offset(0, 1),
+        cell: cell.map { $0 + offset(0, 1) },
+        output: at.result.start + offset(start, 1), kept: at.kept.map { $0.start + offset(start, keptCount) },
+        cells: at.cells.map { $0.start + offset(start, 1) })
       kernels.step(&call)
     }
   }
 
   // MARK: Backward
 
-  /// Everything dense, in the dtype. `hidden` and `cell`, [sequences, units], are at first the gradients of the state after the run, in
-  /// the end those of the state before it.
-  struct Backward {
-    let gradient: UnsafeRawPointer
-    let weight: UnsafeRawPointer
-    let output: UnsafeRawPointer
-    let kept: UnsafeRawPointer?
-    let cells: UnsafeRawPointer?
-    /// What every row's step began with.
-    let lastHidden: UnsafeRawPointer
-    let lastCells: UnsafeRawPointer?
-    let hidden: UnsafeMutableRawPointer
-    let cell: UnsafeMutableRawPointer?
-    /// [rows, gates · units]: of the input's part, and of the product; one array where they are equal.
-    let inputSlopes: UnsafeMutableRawPointer
-    let productSlopes: UnsafeMutableRawPointer
+  func backward(_ at: RecurrenceGradientTask) throws(TensorError) {
+    try KernelCall.task(on: at.weight.device, at) { compute(at) }
   }
 
-  func backward(_ at: Backward) {
-    if KernelCall.isObserved {
-      KernelCall.observed(.task(task(at))) { compute(at) }
-    } else {
-      compute(at)
-    }
-  }
-
-  private func compute(_ at: Backward) {
+  private func compute(_ at: RecurrenceGradientTask) {
     fb_count_operations(operations)
     let depth = gates * size
     let order = Array(run.order.reversed())
     Scratch.withBytes(blocks * tile * depth * bytes) { weights in
-      forEach(blocks, parallel: isParallel) { packUnits(at.weight, $0, into: weights) }
+      forEach(blocks, parallel: isParallel) { packUnits(at.weight.start, $0, into: weights) }
       share(depth: depth) { part, packed in
         slope(at, part, order[0], packed)
       } advance: { part, place, packed, next in
@@ -204,56 +167,31 @@ struct Recurrence {
           let rows = part.rows(of: run.batchSizes[order[place]])
           multiply(
             rows, units.count, depth, packed, weights + block * tile * depth * bytes,
-            into: at.hidden + (rows.lowerBound * size + units.lowerBound) * bytes, size, beta: 1)
+            into: at.hidden.start + (rows.lowerBound * size + units.lowerBound) * bytes, size, beta: 1)
         }
         if place + 1 < order.count { slope(at, part, order[place + 1], next) }
       }
     }
   }
 
-  // MARK: The same on a GPU
-
-  private func task(_ at: Forward) -> RecurrenceTask {
-    RecurrenceTask(
-      cell: cell, run: run, input: matrix(at.input, run.rows, gates), weight: matrix(at.weight, gates * size, 1),
-      bias: at.bias.map { Elements(UnsafeMutableRawPointer(mutating: $0), Layout([gates * size]), dtype) },
-      result: matrix(at.result, run.rows + run.sequences * (cell.hasCell ? 2 : 1), 1),
-      kept: at.kept.map { matrix($0, run.rows, keptCount) }, cells: at.cells.map { matrix($0, run.rows, 1) })
-  }
-
-  private func task(_ at: Backward) -> RecurrenceGradientTask {
-    func rows(_ pointer: UnsafeRawPointer) -> Elements { matrix(pointer, run.rows, 1) }
-    return RecurrenceGradientTask(
-      cell: cell, run: run, weight: matrix(at.weight, gates * size, 1), gradient: rows(at.gradient), output: rows(at.output),
-      kept: keptCount == 0 ? nil : at.kept.map { matrix($0, run.rows, keptCount) },
-      cells: cell.hasCell ? at.cells.map(rows) : nil, lastHidden: rows(at.lastHidden), lastCells: at.lastCells.map(rows),
-      hidden: matrix(at.hidden, run.sequences, 1), state: at.cell.map { matrix($0, run.sequences, 1) },
-      inputSlopes: matrix(at.inputSlopes, run.rows, gates), productSlopes: matrix(at.productSlopes, run.rows, gates))
-  }
-
-  /// [rows, parts · units], dense.
-  private func matrix(_ pointer: UnsafeRawPointer, _ rows: Int, _ parts: Int) -> Elements {
-    Elements(UnsafeMutableRawPointer(mutating: pointer), Layout([rows, parts * size]), dtype)
-  }
-
   /// A step, and its gradients packed.
-  private func slope(_ at: Backward, _ part: Part, _ step: Int, _ packed: UnsafeMutableRawPointer) {
+  private func slope(_ at: RecurrenceGradientTask, _ part: Part, _ step: Int, _ packed: UnsafeMutableRawPointer) {
     let rows = part.rows(of: run.batchSizes[step])
     if rows.isEmpty { return }
     let units = self.units(part.blocks)
     let start = run.starts[step]
     func offset(_ row: Int, _ width: Int) -> Int { ((row + rows.lowerBound) * width * size + units.lowerBound) * bytes }
     var call = fb_recurrent_slope(
-      rows: rows.count, units: units.count, size: size, gradient: at.gradient + offset(start, 1),
-      kept: at.kept.map { $0 + offset(start, keptCount) }, output: at.output + offset(start, 1),
-      cells: at.cells.map { $0 + offset(start, 1) }, last_hidden: at.lastHidden + offset(start, 1),
-      last_cells: at.lastCells.map { $0 + offset(start, 1) }, hidden: at.hidden + offset(0, 1),
-      cell: at.cell.map { $0 + offset(0, 1) }, input_slopes: at.inputSlopes + offset(start, gates),
-      product_slopes: at.productSlopes + offset(start, gates))
+      rows: rows.count, units: units.count, size: size, gradient: at.gradient.start + offset(start, 1),
+      kept: at.kept.map { $0.start + offset(start, keptCount) }, output: at.output.start + offset(start, 1),
+      cells: at.cells.map { $0.start + offset(start, 1) }, last_hidden: at.lastHidden.start + offset(start, 1),
+      last_cells: at.lastCells.map { $0.start + offset(start, 1) }, hidden: at.hidden.start + offset(0, 1),
+      cell: at.state.map { $0.start + offset(0, 1) }, input_slopes: at.inputSlopes.start + offset(start, gates),
+      product_slopes: at.productSlopes.start + offset(start, gates))
     kernels.slope(&call)
     for gate in 0..<gates {
       let columns = gate * size + units.lowerBound..<gate * size + units.upperBound
-      pack(at.productSlopes + start * gates * size * bytes, gates * size, rows, columns: columns, into: packed)
+      pack(at.productSlopes.start + start * gates * size * bytes, gates * size, rows, columns: columns, into: packed)
     }
   }
 

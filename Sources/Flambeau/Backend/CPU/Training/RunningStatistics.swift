@@ -1,3 +1,5 @@
+import CKernels
+
 /// What batch normalisation keeps from batch to batch.
 package struct RunningStatistics: Sendable {
   /// [channels], of a floating-point dtype.
@@ -16,46 +18,48 @@ package struct RunningStatistics: Sendable {
     let context = Context.current
     if context.isFailed { return }
     do throws(TensorError) {
-      for tensor in [mean, variance, count] { try tensor.body.checkWritable(context, recording: false) }
-      let (means, variances) = (
-        try Average("running_mean", mean, batchMean), try Average("running_var", variance, batchVariance)
-      )
-      let batches = try Value(Layout([]), .int64)
-      lock.withLock {
-        count.body.elements.copyOnProcessor(to: batches.elements)
-        let number = batches.storage.pointer.assumingMemoryBound(to: Int64.self)
-        number.pointee += 1
-        batches.elements.copyOnProcessor(to: count.body.elements)
-        let share = momentum ?? 1 / Double(number.pointee)
-        means.move(by: share)
-        variances.move(by: share)
+      let device = batchMean.device
+      for tensor in [mean, variance, count] {
+        try tensor.body.checkWritable(context, recording: false)
+        if tensor.device != device { throw .differentDevices(device, tensor.device) }
       }
+      for (name, running, batch) in [("running_mean", mean, batchMean), ("running_var", variance, batchVariance)]
+      where running.shape != batch.shape {
+        throw .shape("\(name) should contain \(batch.count) elements not \(running.count)")
+      }
+      try advance(batchMean, batchVariance, momentum, under: lock)
       for tensor in [mean, variance, count] { tensor.body.storage.version.wrappingAdd(1, ordering: .relaxed) }
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
     }
   }
-}
 
-/// A running vector beside the batch's, with the memory to compute in.
-private struct Average {
-  private let running: TensorBody
-  private let batch: [Double]
-  private let wide: Value
-
-  init(_ name: String, _ running: Tensor, _ batch: Tensor) throws(TensorError) {
-    self.running = running.body
-    self.batch = try batch.body.numbers()
-    guard running.shape == [self.batch.count] else {
-      throw .shape("\(name) should contain \(self.batch.count) elements not \(running.count)")
+  private func advance(
+    _ batchMean: Tensor, _ batchVariance: Tensor, _ momentum: Double?, under lock: Lock
+  ) throws(TensorError) {
+    lock.lock()
+    defer { lock.unlock() }
+    let total = count.body.elements
+    try Backend.map(RunningStatistics.next, in: fb_i64, inputs: [total], into: [total])
+    for (running, batch) in [(mean, batchMean), (variance, batchVariance)] {
+      let numbers = running.body.elements
+      if let momentum {
+        try Backend.map(
+          RunningStatistics.moved, in: fb_f64, inputs: [numbers, batch.body.elements], scalars: [Number(momentum)],
+          into: [numbers])
+      } else {
+        let each = total.laid(total.layout.broadcast(to: running.shape)!)
+        try Backend.map(
+          RunningStatistics.averaged, in: fb_f64, inputs: [numbers, batch.body.elements, each], into: [numbers])
+      }
     }
-    wide = try Value(Layout(running.shape), .float64)
   }
 
-  func move(by share: Double) {
-    running.elements.copyOnProcessor(to: wide.elements)
-    let numbers = wide.storage.pointer.assumingMemoryBound(to: Double.self)
-    for i in batch.indices { numbers[i] = share * batch[i] + (1 - share) * numbers[i] }
-    wide.elements.copyOnProcessor(to: running.elements)
-  }
+  private static let next = Program { x in x + 1 }
+  /// What there was, the batch's and its share.
+  private static let moved = Program(inputs: 2, scalars: 1) { x, s in move(x[0], x[1], s[0]) }
+  /// What there was, the batch's, and how many batches there are with it.
+  private static let averaged = Program(inputs: 3) { x, _ in move(x[0], x[1], 1 / x[2]) }
+
+  private static func move(_ old: Scalar, _ new: Scalar, _ share: Scalar) -> Scalar { share * new + (1 - share) * old }
 }

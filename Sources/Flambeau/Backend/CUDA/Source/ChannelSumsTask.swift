@@ -36,12 +36,13 @@ struct ChannelSumsTask: KernelTask {
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let shape = x.layout.shape
     let (channels, count) = (shape.at(1), shape.at(0) * shape.at(2))
-    if channels == 0 || count == 0 { return }
+    if channels == 0 { return }
     // Neighbours in memory are read by neighbouring threads: those of a channel, or of one place in several.
     let isAcross = abs(x.layout.strides.at(1)) == 1 && (abs(x.layout.strides.at(2)) != 1 || shape.at(2) == 1) && channels > 1
     let together = isAcross ? 32 : 1
     let rows = ChannelSumsTask.threads / together
     let groups = (channels + together - 1) / together
+    // None where channels have no elements: their sums are 0.
     let pieces = Swift.min((count + 8 * rows - 1) / (8 * rows), Swift.max(1, 8 * device.multiprocessorCount / groups))
     let isWide = wide || KernelAxes.needsWide(x.layout.elementCount, operands)
     let axes = KernelAxes(
@@ -63,7 +64,7 @@ struct ChannelSumsTask: KernelTask {
     arguments.integer("count", count)
     arguments.integer("groups", groups)
     arguments.integer("pieces", pieces)
-    arguments.integer("perPiece", (count + pieces - 1) / pieces)
+    arguments.integer("perPiece", (count + pieces - 1) / Swift.max(pieces, 1))
     axes.declare(in: &arguments)
     func add(_ kind: String, _ blocks: Int, shared: Int, _ body: String) {
       let source = KernelSource(
@@ -71,7 +72,7 @@ struct ChannelSumsTask: KernelTask {
       work.launches.append(
         KernelLaunch(source, grid: (device.blocks(blocks), 1), sharedByteCount: shared, arguments))
     }
-    add("sums", groups * pieces, shared: 2 * ChannelSumsTask.threads * 8, sums(axes, together))
+    if pieces > 0 { add("sums", groups * pieces, shared: 2 * ChannelSumsTask.threads * 8, sums(axes, together)) }
     add("join", (channels + 255) / 256, shared: 0, join)
   }
 
@@ -133,7 +134,7 @@ struct ChannelSumsTask: KernelTask {
     case .moments:
       finish = """
             const double mean = total0 / a.count, variance = (total1 - total0 * mean) / a.count;
-            total0 = mean + \(origin);
+            total0 = a.count == 0 ? mean : mean + \(origin);
             total1 = variance < 0 ? 0 : variance;
 
         """

@@ -7,23 +7,28 @@ struct KernelArguments: Sendable {
   private(set) var bytes: [UInt8] = []
   /// Where the bytes hold a position in the launch's workspace instead of an address.
   private(set) var workspaceOffsets: [Int] = []
+  /// Where they hold addresses of operands.
+  private(set) var addressOffsets: [Int] = []
+  /// Where they hold a program's scalars, and in which type.
+  private var scalarPlaces: [(offset: Int, scalar: Int, computeClass: ComputeClass)] = []
   /// Where the bytes hold the address of a fault cell, and behind it the number to be reported there; nil if nothing is.
   private(set) var faultOffset: Int?
 
   mutating func address(_ name: String, _ pointer: UnsafeRawPointer?) {
     append("void *\(name)", UInt64(UInt(bitPattern: pointer)))
+    if pointer != nil { addressOffsets.append(bytes.count - 8) }
   }
 
   /// The address of memory that the launcher provides.
   mutating func workspace(_ name: String, at offset: Int) {
-    address(name, nil)
+    append("void *\(name)", UInt64(0))
     workspaceOffsets.append(bytes.count - 8)
     replace(UInt64(offset), at: bytes.count - 8)
   }
 
   /// `fault` and `report`: a cell, and what `report_fault` puts there when a thread meets what it has to leave alone.
   mutating func fault() {
-    address("fault", nil)
+    append("void *fault", UInt64(0))
     faultOffset = bytes.count - 8
     integer("report", 0)
   }
@@ -31,6 +36,8 @@ struct KernelArguments: Sendable {
   /// An array of addresses, filled up with null to `capacity`.
   mutating func addresses(_ name: String, _ pointers: [UnsafeRawPointer?], capacity: Int) {
     list("void *\(name)[\(capacity)]", (0..<capacity).map { $0 < pointers.count ? UInt64(UInt(bitPattern: pointers[$0])) : 0 })
+    let first = bytes.count - 8 * capacity
+    addressOffsets += pointers.indices.filter { pointers[$0] != nil }.map { first + 8 * $0 }
   }
 
   /// The same of numbers and 0.
@@ -62,6 +69,14 @@ struct KernelArguments: Sendable {
     }
   }
 
+  /// The first `count` scalars of a program: `s0`, `s1`, ….
+  mutating func scalars(_ scalars: Scalars, count: Int, in computeClass: ComputeClass) {
+    for i in 0..<count {
+      number("s\(i)", scalars[i], in: computeClass)
+      scalarPlaces.append((bytes.count - computeClass.byteCount, i, computeClass))
+    }
+  }
+
   /// The bytes for a launch whose workspace begins at `address`, and which reports faults so.
   func bytes(workspace address: UInt64, fault: KernelFaults.Cell?) -> [UInt8] {
     var copy = self
@@ -69,11 +84,35 @@ struct KernelArguments: Sendable {
       copy.replace(fault.address, at: faultOffset)
       copy.replace(fault.number, at: faultOffset + 8)
     }
-    for offset in workspaceOffsets {
-      let position = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) }
-      copy.replace(position &+ address, at: offset)
+    copy.bytes.withUnsafeMutableBytes { write(workspace: address, into: $0) }
+    return copy.padded
+  }
+
+  // MARK: Written again
+
+  /// As many bytes as the struct has, padding included.
+  var padded: [UInt8] { bytes + [UInt8](repeating: 0, count: (8 - bytes.count % 8) % 8) }
+
+  func address(at offset: Int) -> Int { bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Int.self) } }
+
+  /// Other scalars in a copy of the bytes.
+  func write(_ scalars: Scalars, into bytes: UnsafeMutableRawBufferPointer) {
+    for (offset, scalar, computeClass) in scalarPlaces {
+      let number = scalars[scalar]
+      switch computeClass {
+      case fb_f32: bytes.storeBytes(of: Float(number.double), toByteOffset: offset, as: Float.self)
+      case fb_f64: bytes.storeBytes(of: number.double, toByteOffset: offset, as: Double.self)
+      default: bytes.storeBytes(of: number.integer, toByteOffset: offset, as: Int64.self)
+      }
     }
-    return copy.bytes
+  }
+
+  /// Where the workspace begins, in a copy of the bytes.
+  func write(workspace address: UInt64, into bytes: UnsafeMutableRawBufferPointer) {
+    for offset in workspaceOffsets {
+      let position = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      bytes.storeBytes(of: position &+ address, toByteOffset: offset, as: UInt64.self)
+    }
   }
 
   private mutating func append<Value: BitwiseCopyable>(_ member: String, _ value: Value) {

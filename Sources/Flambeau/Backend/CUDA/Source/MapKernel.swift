@@ -70,7 +70,7 @@ struct MapKernel {
     if !isFlat { axes.declare(in: &arguments) }
     let rest = iteration.rank == 1 ? iteration.innerSize % width : 0
     if width > 1 && iteration.rank == 1 { arguments.integer("end", packs * width + rest) }
-    for s in 0..<program.scalarCount { arguments.number("s\(s)", scalars[s], in: computeClass) }
+    arguments.scalars(scalars, count: program.scalarCount, in: computeClass)
     let source = KernelSource(
       "map", arguments: arguments.declaration,
       parts: computeClass.deviceTypes + program.code.deviceFunction("program", in: computeClass), body: body)

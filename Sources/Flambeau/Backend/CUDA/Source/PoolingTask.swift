@@ -46,15 +46,8 @@ struct PoolingTask: KernelTask {
     if let positions { arguments.address("positions", positions.address) }
     arguments.integer("count", count)
     arguments.integer("divisor", pooling.divisor ?? 0)
-    for (name, spans) in [("row", pooling.rows), ("column", pooling.columns)] {
-      arguments.integer("\(name)_input", spans.inputSize)
-      arguments.integer("\(name)_output", spans.count)
-      arguments.integer("\(name)_kernel", spans.window.kernel)
-      arguments.integer("\(name)_stride", spans.window.stride)
-      arguments.integer("\(name)_padding", spans.window.padding)
-      arguments.integer("\(name)_dilation", spans.window.dilation)
-      arguments.integer("\(name)_counts", spans.countsPadding ? 1 : 0)
-    }
+    pooling.rows.declare("row", in: &arguments)
+    pooling.columns.declare("column", in: &arguments)
     let isWide = wide || KernelAxes.needsWide(Swift.max(count, input.layout.elementCount), [])
     let source = KernelSource(
       "pool_\(action)", arguments: arguments.declaration,
@@ -67,14 +60,9 @@ struct PoolingTask: KernelTask {
 
   private var isGradient: Bool { action == .maxGradient || action == .averageGradient }
 
-  private func axis(_ name: String) -> String {
-    let members = ["input", "output", "kernel", "stride", "padding", "dilation", "counts"]
-    return "  const Axis \(name)s = {\(members.map { "(Int)a.\(name)_\($0)" }.joined(separator: ", "))};\n"
-  }
-
   private var body: String {
     let side = isGradient ? "input" : "output"
-    return axis("row") + axis("column") + """
+    return PoolingSpans.axisText("row") + PoolingSpans.axisText("column") + """
         const int64_t step = (int64_t)gridDim.x * blockDim.x;
         for (int64_t n = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; n < a.count; n += step) {
           const Int i = (Int)n, line = i / columns.\(side), x = i - line * columns.\(side);
@@ -163,7 +151,7 @@ struct PoolingTask: KernelTask {
   }
 
   /// ``PoolingSpans``, and its reverse.
-  private static let spans = """
+  static let spans = """
     struct Axis {
       Int input, output, kernel, stride, padding, dilation, counts;
     };
@@ -206,4 +194,24 @@ struct PoolingTask: KernelTask {
 
 
     """
+}
+
+extension PoolingSpans {
+  private var members: KeyValuePairs<String, Int> {
+    [
+      "input": inputSize, "output": count, "kernel": window.kernel, "stride": window.stride, "padding": window.padding,
+      "dilation": window.dilation, "counts": countsPadding ? 1 : 0,
+    ]
+  }
+
+  /// The rule that gives the spans, as arguments of a kernel.
+  func declare(_ name: String, in arguments: inout KernelArguments) {
+    for (member, value) in members { arguments.integer("\(name)_\(member)", value) }
+  }
+
+  /// The variable `NAMEs`, an `Axis` of these arguments.
+  static func axisText(_ name: String) -> String {
+    let members = PoolingSpans(input: 0, spans: []).members.map { "(Int)a.\(name)_\($0.key)" }
+    return "  const Axis \(name)s = {\(members.joined(separator: ", "))};\n"
+  }
 }

@@ -158,7 +158,7 @@ struct ReductionKernel {
     kept.declare(in: &arguments)
     reduced.declare(in: &arguments)
     let scalarCount = Swift.max(map?.scalarCount ?? 0, finish?.scalarCount ?? 0)
-    for s in 0..<scalarCount { arguments.number("s\(s)", scalars[s], in: computeClass) }
+    arguments.scalars(scalars, count: scalarCount, in: computeClass)
     let text = KernelSource(
       "reduce", arguments: arguments.declaration, parts: parts(source),
       body: body(source, along, block, isFinal: partialsAt == nil, scalarCount))

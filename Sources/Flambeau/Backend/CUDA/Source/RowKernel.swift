@@ -126,7 +126,7 @@ struct RowKernel {
     arguments.integer("rows", rows)
     arguments.integer("width", width)
     axes.declare(in: &arguments)
-    for s in 0..<code.scalarCount { arguments.number("s\(s)", scalars[s], in: computeClass) }
+    arguments.scalars(scalars, count: code.scalarCount, in: computeClass)
     arguments.number("s\(code.scalarCount)", Number(width), in: computeClass)
 
     var text = RowKernelText(self)

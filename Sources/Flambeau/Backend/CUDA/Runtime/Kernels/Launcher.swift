@@ -4,8 +4,18 @@ struct Launcher: Sendable {
   let kernels: KernelLibrary
   /// Where NVIDIA's library of products is installed.
   var products: ProductLibrary?
+  /// Of calls that were queued before.
+  let plans = LaunchPlans()
 
   private var gpu: GPU { kernels.gpu }
+
+  /// Queues a call.
+  func run(_ call: KernelCall, on stream: GPUStream, for operation: String = "") throws(TensorError) {
+    if case .task(let task) = call { return try run(task, on: stream, for: operation) }
+    let operands = call.operands
+    let plan = try plans.plan(for: call, operands) { () throws(TensorError) in try LaunchPlan(call, kernels) }
+    try plan.run(operands, call.scalars, with: self, on: stream, for: operation)
+  }
 
   /// Queues a task: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
   func run(_ task: any KernelTask, on stream: GPUStream, for operation: String = "") throws(TensorError) {
@@ -19,26 +29,27 @@ struct Launcher: Sendable {
 
   /// Queues all launches of `work`; `operation` names them in errors. The memory they share is free for the stream's next work.
   func run(_ work: KernelWork, on stream: GPUStream, for operation: String = "") throws(TensorError) {
-    // Its beginning is left out of use, so a workspace of that size is none.
-    let needsWorkspace = work.workspaceByteCount > KernelWork().workspaceByteCount
-    let workspace = needsWorkspace ? try memory.allocate(work.workspaceByteCount, on: stream, for: operation) : nil
+    let workspace = try self.workspace(work.workspaceByteCount, on: stream, for: operation)
     for launch in work.launches {
       let label = WorkLabel(work: launch.source.name, operation: operation)
       let fault = launch.arguments.faultOffset == nil ? nil : try gpu.faults.cell(for: label, on: gpu)
-      let arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
-      try run(launch, arguments, on: stream, label)
+      var arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
+      let kernel = try kernels.kernel(launch.source)
+      try kernel.allow(sharedByteCount: launch.sharedByteCount)
+      try self.launch(kernel, launch, &arguments, on: stream, label)
     }
     withExtendedLifetime(workspace) {}
   }
 
-  private func run(
-    _ launch: KernelLaunch, _ arguments: [UInt8], on stream: GPUStream, _ label: WorkLabel
+  /// Memory that launches share; nil where none is needed: its beginning is left out of use.
+  func workspace(_ byteCount: Int, on stream: GPUStream, for operation: String) throws(TensorError) -> GPUMemory? {
+    byteCount > KernelWork().workspaceByteCount ? try memory.allocate(byteCount, on: stream, for: operation) : nil
+  }
+
+  /// Queues one launch. The driver reads as many bytes as the struct of arguments has, padding included.
+  func launch(
+    _ kernel: LoadedKernel, _ launch: KernelLaunch, _ bytes: inout [UInt8], on stream: GPUStream, _ label: WorkLabel
   ) throws(TensorError) {
-    let kernel = try kernels.kernel(launch.source)
-    try kernel.allow(sharedByteCount: launch.sharedByteCount)
-    // The driver reads as many bytes as the struct has, padding included.
-    var bytes = arguments
-    while bytes.count % 8 != 0 { bytes.append(0) }
     let (grid, block) = (launch.grid, launch.block)
     try gpu.enqueue(gpu.driver.launch, on: stream, label) { call in
       bytes.withUnsafeMutableBytes { bytes in

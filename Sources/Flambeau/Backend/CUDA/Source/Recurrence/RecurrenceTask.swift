@@ -1,6 +1,6 @@
 import CKernels
 
-/// A run of a recurrent layer in one direction; what ``Recurrence`` does on the CPU. Everything is dense, of one dtype.
+/// A run of a recurrent layer in one direction, which ``Recurrence`` does on the CPU. Everything is dense, of one dtype.
 struct RecurrenceTask: KernelTask {
   let cell: RecurrentCell
   let run: RecurrentRun
@@ -34,7 +34,7 @@ struct RecurrenceTask: KernelTask {
     for step in run.order {
       let (count, start) = (run.batchSizes[step], run.starts[step])
       let product = Elements(
-        UnsafeMutableRawPointer(bitPattern: sums)!, Layout([count, cell.gates * size]), weight.dtype)
+        UnsafeMutableRawPointer(bitPattern: sums)!, Layout([count, cell.gates * size]), weight.dtype, on: weight.device)
       ProductTask(
         a: hidden.rows(from: 0, count), b: weight.laid(weight.layout.swapped(0, 1)), c: product,
         resultIsWorkspace: true
@@ -102,8 +102,8 @@ struct RecurrenceGradientTask: KernelTask {
 
 extension Elements {
   /// Some rows of a dense matrix.
-  fileprivate func rows(from first: Int, _ count: Int) -> Elements {
+  func rows(from first: Int, _ count: Int) -> Elements {
     let width = layout.shape.at(1)
-    return Elements(start + first * width * dtype.byteCount, Layout([count, width]), dtype)
+    return Elements(address + first * width * dtype.byteCount, Layout([count, width]), dtype, on: device)
   }
 }
