@@ -192,7 +192,8 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
 
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
-    return try row.backward!(Call(node: self), gradient)
+    if gradient.device.isCPU { return try row.backward!(Call(node: self), gradient) }
+    return try GPUBackend.naming(row.name) { () throws(TensorError) in try row.backward!(Call(node: self), gradient) }
   }
 
   override func operandShape(_ i: Int) -> OperandShape { operandShapes[i] }

@@ -7,7 +7,8 @@ final class GPUBackend: Sendable {
   private let launcher: Result<Launcher, TensorError>
 
   /// The operator whose work is queued, for errors and reports of memory.
-  @TaskLocal private static var operation = ""
+  private static var operation: String { scope?.name ?? "" }
+  @TaskLocal private static var scope: GPUScope?
 
   /// - Parameters:
   ///   - compiler: Why there is none, otherwise: memory can be used without.
@@ -45,9 +46,18 @@ final class GPUBackend: Sendable {
     try launcher.run(call, on: backend.stream, for: GPUBackend.operation)
   }
 
-  /// Runs `body`, whose work is that of the operator `name`, or of one that this one is part of.
+  /// Runs `body`, whose work is that of the operator `name`, or of one that this one is part of. Memory that is let go of meanwhile is
+  /// nobody else's before the end: kernels' operands are addresses, and hold nothing.
   static func naming<R>(_ name: String, _ body: () throws(TensorError) -> R) throws(TensorError) -> R {
-    operation.isEmpty ? try $operation.withValue(name) { Result(catching: body) }.get() : try body()
+    if scope != nil { return try body() }
+    let own = GPUScope(name)
+    defer { own.end() }
+    return try $scope.withValue(own) { Result(catching: body) }.get()
+  }
+
+  /// Gives a block back to its allocator, at the end of the operator that runs now.
+  static func giveBack(_ block: GPUBlock, to allocator: GPUAllocator) {
+    if scope?.keep(block, of: allocator) != true { allocator.giveBack(block) }
   }
 
   // MARK: All of them
@@ -82,5 +92,31 @@ final class GPUBackend: Sendable {
       opened = Dictionary(uniqueKeysWithValues: backends.enumerated().map { ($0, $1) })
       count = backends.count
     }
+  }
+}
+
+/// The operator that runs in the current task, and the memory it has let go of.
+private final class GPUScope: Sendable {
+  let name: String
+  private let lock = Lock()
+  // Guarded by the lock; nil when the operator has ended.
+  private nonisolated(unsafe) var blocks: [(block: GPUBlock, allocator: GPUAllocator)]? = []
+
+  init(_ name: String) { self.name = name }
+
+  /// False where it has ended.
+  func keep(_ block: GPUBlock, of allocator: GPUAllocator) -> Bool {
+    lock.withLock {
+      blocks?.append((block, allocator))
+      return blocks != nil
+    }
+  }
+
+  func end() {
+    let kept = lock.withLock {
+      defer { blocks = nil }
+      return blocks ?? []
+    }
+    for (block, allocator) in kept { allocator.giveBack(block) }
   }
 }

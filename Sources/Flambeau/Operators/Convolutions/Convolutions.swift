@@ -163,6 +163,7 @@ extension Convolutions {
       }
     } else {
       try launch(.forward, geometry, input.elements, weight.elements, sums.elements, bias: added?.elements)
+      withExtendedLifetime((input, weight, added)) {}
     }
     if x.dtype == .int64 { return sums }
     let result = try Value(Layout(shape), x.dtype, on: x.device)

@@ -14,6 +14,7 @@ struct BatchNorms: Sendable {
         throw .shape("Expected more than 1 value per channel when training, got input size \(x.layout.shape)")
       }
       let (means, variances) = try norm.moments()
+      defer { withExtendedLifetime((means, variances)) {} }
       let statistics = x.dtype.computeClass.dtype
       let all = try (0..<4).map { (_) throws(TensorError) in try norm.numbers(statistics) }
       let unbiased = Double(norm.count) / Double(norm.count - 1)
@@ -32,6 +33,7 @@ struct BatchNorms: Sendable {
       let norm = try ChannelNorm(x.body)
       let (means, scale) = (try call.auxiliary(0).body, try call.auxiliary(2).body)
       let (sums, along) = try norm.slopes(gradient.body, means: means)
+      defer { withExtendedLifetime((means, scale, sums, along)) {} }
       var gradients = Few<Tensor>(count: 3)
       if call.needs(0) {
         let terms = try (0..<3).map { (_) throws(TensorError) in try norm.numbers(x.dtype.computeClass.dtype) }

@@ -33,6 +33,7 @@ struct GroupPrograms {
   /// The result, and of every group the mean and 1/√(variance + ε).
   func forward(_ x: TensorBody, _ weight: TensorBody?, _ bias: TensorBody?) throws(TensorError) -> Value {
     let x = try x.contiguousBody()
+    defer { withExtendedLifetime(x) {} }
     var result = try Value(Layout(full), dtype, on: device)
     let numbers = [try fresh([shape.at(0), shape.at(1)]), try fresh([shape.at(0), shape.at(1)])]
     result.auxiliaries = numbers
@@ -54,6 +55,7 @@ struct GroupPrograms {
     _ scale: TensorBody
   ) throws(TensorError) -> Few<Tensor> {
     let (x, g) = (try x.contiguousBody(), try gradient.contiguousBody())
+    defer { withExtendedLifetime((x, g)) {} }
     let (whole, sample) = (Layout(shape), [shape.at(0), full.at(1)] as Shape)
     let result = try Value(Layout(full), call.dtype(0), on: device)
     // Sums for every channel of every sample.
@@ -69,6 +71,7 @@ struct GroupPrograms {
         into: [sums.elements(perChannel), along.elements(perChannel)])
       let factors = weight.map { [eachChannel($0)] } ?? []
       let totals = [try fresh([shape.at(0), shape.at(1), 1, 1]), try fresh([shape.at(0), shape.at(1), 1, 1])]
+      defer { withExtendedLifetime(totals) {} }
       for (total, terms) in zip(totals, [sums, along]) {
         let weights = factors.map { $0.laid($0.layout.sliced(3, start: 0, count: 1)) }
         try Backend.reduce(

@@ -236,7 +236,7 @@ private struct RecurrenceOperands {
         cells: cell == nil ? nil : cells.body.elements, lastHidden: lastHidden.elements, lastCells: lastCells?.elements,
         hidden: state.elements, state: cellState?.elements, inputSlopes: inputSlopes.elements,
         productSlopes: productSlopes.elements))
-    withExtendedLifetime((weight, arriving, result, kept, cells)) {}
+    withExtendedLifetime((weight, arriving, result, kept, cells, lastHidden, lastCells, state, cellState, productSlopes)) {}
     var gradients = Few<Tensor>(count: 5)
     func tensor(_ value: Value) -> Tensor { Tensor(TensorBody(value)) }
     if call.needs(0) { gradients[0] = tensor(inputSlopes) }

@@ -52,6 +52,7 @@ struct ChannelNorm {
   /// The sums of g, and of g times the distance from the mean, for every channel, float64.
   func slopes(_ gradient: TensorBody, means: TensorBody) throws(TensorError) -> (sums: Value, along: Value) {
     let g = try gradient.reshapedBody(shape)
+    defer { withExtendedLifetime(g) {} }
     let number = each(means)
     return try sums(.slopes(gradient: g.elements, means: number)) {
       let (sums, along) = rowNumbers(.slopeMoments, [x, g], number)
@@ -84,6 +85,7 @@ struct ChannelNorm {
   /// g · a + x · b + c, by channel.
   func combine(_ gradient: TensorBody, _ numbers: [TensorBody], into result: Value) throws(TensorError) {
     let g = try gradient.reshapedBody(shape)
+    defer { withExtendedLifetime(g) {} }
     try Backend.map(
       ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers.map(each),
       into: [result.elements(Layout(shape))])

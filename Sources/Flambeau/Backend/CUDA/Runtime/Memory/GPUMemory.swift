@@ -1,4 +1,4 @@
-/// A block of a GPU's memory, given back to its allocator with the last reference.
+/// A block of a GPU's memory, given back to its allocator with the last reference, or when the operator ends in which that went.
 final class GPUMemory: Sendable {
   /// A multiple of 512; 0 where nothing was asked for.
   let address: Driver.Address
@@ -12,7 +12,7 @@ final class GPUMemory: Sendable {
     (self.block, self.byteCount, self.allocator) = (block, byteCount, allocator)
   }
 
-  deinit { if let block { allocator.giveBack(block) } }
+  deinit { if let block { GPUBackend.giveBack(block, to: allocator) } }
 
   /// Says that work queued on `stream`, which is not the one it was allocated on, uses the memory: whatever is queued there when the
   /// memory is given back is waited for before anybody gets it. Torch's `record_stream`.
