@@ -71,6 +71,7 @@ struct Preference : Object {
 std::set<Object *> objects;
 std::vector<std::string> misuses;
 long products;
+long least_alignment = 1 << 30;
 int next_failure;
 bool has_algorithms = true;
 typedef int (*Enqueue)(void *stream, void (*run)(void *), void *data);
@@ -220,6 +221,8 @@ extern "C" {
 
 EXPORTED void fake_connect(Enqueue function) { enqueue = function; }
 EXPORTED long fake_products() { return products; }
+/// What addresses and distances of columns of all matrices were multiples of.
+EXPORTED long fake_least_alignment() { return least_alignment; }
 EXPORTED long fake_live_objects() { return long(objects.size()); }
 EXPORTED long fake_misuse_count() { return long(misuses.size()); }
 EXPORTED const char *fake_misuse(long i) { return misuses[i].c_str(); }
@@ -318,6 +321,10 @@ EXPORTED cublasStatus_t cublasLtMatmul(
   const void *const addresses[] = {from_a, from_b, from_c, to};
   for (int i = 0; i < 4; i++) {
     if (uintptr_t(addresses[i]) % alignments[i]) return misuse("operand %d is not as aligned as was said", i);
+  }
+  for (int i = 0; i < 4; i++) {
+    const uintptr_t size = layouts[i]->type == 1 ? 8 : layouts[i]->type == 0 ? 4 : 2, bits = uintptr_t(addresses[i]) | uintptr_t(layouts[i]->leading) * size;
+    if (long(bits & -bits) < least_alignment) least_alignment = long(bits & -bits);
   }
   size_t needed = size_t(layouts[3]->rows * layouts[3]->columns);
   if (bytes != needed && bytes != 0) return misuse("a workspace of %zu bytes, not %zu", bytes, needed);

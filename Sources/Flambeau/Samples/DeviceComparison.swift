@@ -12,6 +12,9 @@ package struct DeviceComparison: Sendable {
   /// How many samples there are.
   package static var sampleCount: Int { Table.entries.count }
 
+  /// The row and the call of a sample.
+  package static func description(ofSample index: Int) -> String { "\(Table.entries[index])" }
+
   package mutating func add(_ other: DeviceComparison) {
     agreed += other.agreed
     differences += other.differences

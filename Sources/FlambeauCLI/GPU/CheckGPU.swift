@@ -20,6 +20,12 @@ struct CheckGPU: ParsableCommand {
   var only: String?
   @Flag(help: "A sample of each check.")
   var brief = false
+  @Option(
+    help: ArgumentHelp(
+      "A part of the operator table's samples, so that processes can share them: 2/8 is the second of eight.", valueName: "I/N"))
+  var part = GPUCheck.Part.whole
+  @Flag(help: "Write each of the operator table's samples to standard error before it runs.")
+  var trace = false
 
   func run() throws {
     guard let device = Device(name: device), device.kind == .cuda else {
@@ -31,8 +37,9 @@ struct CheckGPU: ParsableCommand {
       throw ValidationError("there is no check \(stray): there are \(GPUCheck.all.map(\.name).joined(separator: ", "))")
     }
     var failed = false
+    let request = GPUCheck.Request(device: device, isBrief: brief, part: part, traces: trace)
     for check in GPUCheck.all where wanted?.contains(check.name) ?? true {
-      let report = check.run(device, brief)
+      let report = check.run(request)
       failed = failed || !report.failures.isEmpty
       print("\(check.name.padded(to: 12))\(report.failures.isEmpty ? "holds" : "FAILS")  \(report.summary)")
       for failure in report.failures.prefix(40) { print("    \(failure)") }
@@ -43,6 +50,27 @@ struct CheckGPU: ParsableCommand {
 
 /// Something that a GPU is held against.
 struct GPUCheck: Sendable {
+  /// What is asked of it.
+  struct Request: Sendable {
+    let device: Device
+    /// A sample is enough.
+    let isBrief: Bool
+    /// Which of the operator table's samples.
+    let part: Part
+    /// Each of these is named before it runs.
+    let traces: Bool
+  }
+
+  /// The `index`th of `count` parts, from 0.
+  struct Part: Sendable {
+    let index: Int
+    let count: Int
+
+    static let whole = Part(index: 0, count: 1)
+
+    func takes(_ number: Int) -> Bool { number % count == index }
+  }
+
   struct Report {
     var summary: String
     /// A sentence each.
@@ -57,7 +85,19 @@ struct GPUCheck: Sendable {
   }
 
   let name: String
-  let run: @Sendable (_ device: Device, _ isBrief: Bool) -> Report
+  let run: @Sendable (Request) -> Report
 
   static let all = [operators, models, training, memory, graphs]
+}
+
+extension GPUCheck.Part: ExpressibleByArgument {
+  init?(argument: String) {
+    let numbers = argument.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+    guard numbers.count == 2, let number = numbers[0], let count = numbers[1], 1...Swift.max(count, 1) ~= number, count > 0 else {
+      return nil
+    }
+    self.init(index: number - 1, count: count)
+  }
+
+  var defaultValueDescription: String { "\(index + 1)/\(count)" }
 }

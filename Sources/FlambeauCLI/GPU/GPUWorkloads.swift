@@ -97,7 +97,7 @@ extension GPUWorkload {
       model.to(device)
       let (n, side) = small ? (2, 16) : (128, 224)
       let (x, y) = (numbers([n, 3, side, side], device), classes(n, small ? 10 : 1000, device))
-      return (model.parameters(), { autocast(.bfloat16) { model(x) }.float().crossEntropy(y) })
+      return (model.parameters(), { autocast(.bfloat16) { model(x).crossEntropy(y) } })
     },
   ]
 
@@ -112,7 +112,7 @@ extension GPUWorkload {
     let shaped = tokens.reshape([n, length])
     return (
       model.parameters(),
-      { autocast(.bfloat16) { model(shaped) }.reshape([n * length, config.vocabSize]).crossEntropy(tokens) }
+      { autocast(.bfloat16) { model(shaped).view([n * length, config.vocabSize]).crossEntropy(tokens) } }
     )
   }
 

@@ -2,8 +2,9 @@ import Flambeau
 
 extension GPUCheck {
   /// What the allocator counts, keeps and gives back, and a program that runs out of memory.
-  static let memory = GPUCheck(name: "memory") { device, _ in
+  static let memory = GPUCheck(name: "memory") { request in
     .of { report in
+      let device = request.device
       func hold(_ condition: Bool, _ sentence: String) { if !condition { report.failures.append(sentence) } }
       let size = 32 << 20
       CUDA.synchronize(device)

@@ -75,15 +75,15 @@ private struct Counting {
 
 extension GPUCheck {
   /// Losses of trainings, in float32 and in half types.
-  static let training = GPUCheck(name: "training") { device, isBrief in
+  static let training = GPUCheck(name: "training") { request in
     .of { report in
-      let steps = isBrief ? 4 : 40
+      let (device, steps) = (request.device, request.isBrief ? 4 : 40)
       let expected = Counting(on: .cpu).losses(steps)
       let mine = Counting(on: device).losses(steps)
       let off = zip(mine, expected).map { abs($0 - $1) }.max()!
       if !(off < 2e-3) { report.failures.append("float32: losses are off by \(off.rounded(to: 2)): \(mine), \(expected)") }
       var ends = "float32 \(mine.last!.rounded(to: 4))"
-      for dtype in isBrief ? [] : [DType.bfloat16, .float16] {
+      for dtype in request.isBrief ? [] : [DType.bfloat16, .float16] {
         let last = Counting(on: device).losses(steps, in: dtype).last!
         ends += ", \(dtype) \(last.rounded(to: 4))"
         if !(last < expected.last! * 1.02 + 0.01) {
@@ -96,9 +96,9 @@ extension GPUCheck {
   }
 
   /// A step as a CUDA graph.
-  static let graphs = GPUCheck(name: "graphs") { device, isBrief in
+  static let graphs = GPUCheck(name: "graphs") { request in
     .of { report in
-      let steps = isBrief ? 3 : 20
+      let (device, steps) = (request.device, request.isBrief ? 3 : 20)
       let expected = Counting(on: device).plainLosses(steps, inGraph: false)
       let mine = Counting(on: device).plainLosses(steps, inGraph: true)
       let off = zip(mine, expected).map { abs($0 - $1) }.max()!

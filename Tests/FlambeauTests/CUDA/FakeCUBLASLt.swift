@@ -7,7 +7,7 @@ import Testing
 final class FakeCUBLASLt: Sendable {
   let library: CUBLASLt
   private typealias Count = @convention(c) () -> Int
-  private let counting: (products: Count, objects: Count, misuses: Count)
+  private let counting: (products: Count, objects: Count, misuses: Count, leastAlignment: Count)
   private let misuse: @convention(c) (Int) -> UnsafePointer<CChar>
   private let failing: @convention(c) (Int32) -> Void
   private let knowing: @convention(c) (Int32) -> Void
@@ -36,7 +36,8 @@ final class FakeCUBLASLt: Sendable {
     let connect: @convention(c) (UInt) -> Void = try file.function("fake_connect")
     connect(enqueue)
     counting = (
-      try file.function("fake_products"), try file.function("fake_live_objects"), try file.function("fake_misuse_count")
+      try file.function("fake_products"), try file.function("fake_live_objects"), try file.function("fake_misuse_count"),
+      try file.function("fake_least_alignment")
     )
     misuse = try file.function("fake_misuse")
     failing = try file.function("fake_fail")
@@ -46,6 +47,8 @@ final class FakeCUBLASLt: Sendable {
 
   /// Products queued so far.
   var productCount: Int { counting.products() }
+  /// What addresses of matrices and distances of their rows were multiples of, in bytes.
+  var leastAlignment: Int { counting.leastAlignment() }
   var liveObjectCount: Int { counting.objects() }
   var misuses: [String] { (0..<counting.misuses()).map { String(cString: misuse($0)) } }
 

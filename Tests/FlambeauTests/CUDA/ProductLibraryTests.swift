@@ -4,7 +4,7 @@ import Testing
 
 /// Products by cuBLASLt, on an emulated one that checks what it is told.
 @Suite(.serialized, .enabled(if: FakeDriver.isPossible, "no clang++")) struct ProductLibraryTests {
-  private static func with(_ body: (FakeCUBLASLt, Launcher, GPUStream) throws -> Void) throws {
+  private static func with(padsFrom: Double = .infinity, _ body: (FakeCUBLASLt, Launcher, GPUStream) throws -> Void) throws {
     try FakeDriver.with { driver, gpu in
       let fake = try FakeCUBLASLt(driver)
       let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
@@ -13,7 +13,7 @@ import Testing
       do {
         let launcher = Launcher(
           memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)),
-          products: try ProductLibrary(of: gpu, fake.library))
+          products: try ProductLibrary(of: gpu, fake.library, padsFrom: padsFrom))
         try body(fake, launcher, GPUStreams(of: gpu).standard)
       }
       #expect(fake.misuses.isEmpty, "\(fake.misuses)")
@@ -74,6 +74,50 @@ import Testing
         #expect(count == 1 && fake.productCount == before + count, "\(name)")
       }
     }
+  }
+
+  /// Products of halves whose rows do not begin where 16 bytes do, or whose sizes 8 does not divide: as they lie, and what is told to the
+  /// library suits it.
+  @Test(arguments: [DType.float16, .bfloat16]) func productsOfOddSizesArePadded(_ dtype: DType) throws {
+    try Self.with(padsFrom: 0) { fake, launcher, stream in
+      let cases: [(String, () -> Void)] = [
+        ("columns", { _ = Self.random([16, 24], dtype).linear(Self.random([13, 24], dtype)) }),
+        ("depth", { _ = Self.mm([16, 19], [19, 24], dtype) }),
+        ("rows of a transposed", { _ = Self.random([24, 11], dtype).T.mm(Self.random([24, 32], dtype)) }),
+        ("all", { _ = Self.mm([9, 11], [11, 13], dtype) }),
+        ("all transposed", { _ = Self.random([11, 9], dtype).T.mm(Self.random([13, 11], dtype).T) }),
+        (
+          "address",
+          {
+            let odd = Self.random([200], dtype).narrow(0, start: 3, length: 192).view([8, 24])
+            _ = odd.mm(Self.random([24, 16], dtype))
+          }
+        ),
+        ("rows in two dimensions", { _ = Self.random([2, 3, 10, 12], dtype).matmul(Self.random([12, 9], dtype)) }),
+        ("longer than a tile", { _ = Self.mm([9, 8], [8, 4100], dtype) }),
+      ]
+      for (name, body) in cases {
+        let before = fake.productCount
+        let count = try Self.compare(name, launcher, stream, body)
+        #expect(count == 1 && fake.productCount == before + count, "\(name)")
+        #expect(fake.leastAlignment >= 16, "\(name): the library was handed rows at multiples of \(fake.leastAlignment) bytes")
+      }
+    }
+  }
+
+  /// Copies cost more than they save: small depths, sizes that suit, and dtypes without tensor cores.
+  @Test func whatPaddingDoesNotHelpIsNotPadded() {
+    func padding(_ m: Int, _ n: Int, _ k: Int, _ dtype: DType, address: Int = 1 << 20) -> ProductPadding? {
+      func matrix(_ rows: Int, _ columns: Int) -> Elements {
+        Elements(UnsafeMutableRawPointer(bitPattern: address)!, Layout([rows, columns]), dtype, on: .cuda(0))
+      }
+      return ProductPadding(ProductTask(a: matrix(m, k), b: matrix(k, n), c: matrix(m, n)), least: 128)
+    }
+    #expect(padding(16384, 50257, 768, .bfloat16) != nil)
+    #expect(padding(16384, 50264, 768, .bfloat16) == nil)
+    #expect(padding(16384, 50264, 768, .bfloat16, address: 1 << 20 + 2) != nil)
+    #expect(padding(16384, 50257, 64, .bfloat16) == nil)
+    #expect(padding(16384, 50257, 768, .float32) == nil)
   }
 
   @Test func otherProductsAreKernels() throws {

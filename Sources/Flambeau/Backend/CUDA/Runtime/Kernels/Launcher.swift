@@ -20,7 +20,7 @@ struct Launcher: Sendable {
   /// Queues a task: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
   func run(_ task: any KernelTask, on stream: GPUStream, for operation: String = "") throws(TensorError) {
     if let product = task.product, let products, product.c.layout.elementCount > 0,
-      try products.run(product, memory: memory, on: stream, for: operation)
+      try products.run(product, with: self, on: stream, for: operation)
     {
       return
     }

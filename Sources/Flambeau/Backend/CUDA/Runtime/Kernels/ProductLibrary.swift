@@ -9,8 +9,11 @@ final class ProductLibrary: Sendable {
   /// Nil for what the library does not do; guarded by the lock.
   private nonisolated(unsafe) var plans: [LibraryProduct: ProductPlan?] = [:]
 
-  init(of gpu: GPU, _ library: CUBLASLt) throws(TensorError) {
-    (self.gpu, self.library) = (gpu, library)
+  /// Operations for each byte from which products are padded; a library that has no tensor cores to feed needs none.
+  private let padsFrom: Double
+
+  init(of gpu: GPU, _ library: CUBLASLt, padsFrom: Double = 128) throws(TensorError) {
+    (self.gpu, self.library, self.padsFrom) = (gpu, library, padsFrom)
     var handle: CUBLASLt.Handle = 0
     try gpu.makeCurrent()
     try library.check(library.create(&handle), "cublasLtCreate")
@@ -22,8 +25,29 @@ final class ProductLibrary: Sendable {
     if (try? gpu.makeCurrent()) != nil { _ = library.destroy(handle) }
   }
 
-  /// Queues a product; false if the library does none like it.
-  func run(
+  /// Queues a product, padded where that is faster; false if the library does none like it.
+  func run(_ task: ProductTask, with launcher: Launcher, on stream: GPUStream, for operation: String) throws(TensorError) -> Bool
+  {
+    guard let padding = ProductPadding(task, least: padsFrom) else {
+      return try multiply(task, memory: launcher.memory, on: stream, for: operation)
+    }
+    var held: [GPUMemory] = []
+    let (before, product, after) = try padding.tasks { (byteCount) throws(TensorError) in
+      held.append(try launcher.memory.allocate(byteCount, on: stream, for: operation))
+      return UnsafeMutableRawPointer(bitPattern: UInt(held.last!.address))!
+    }
+    guard LibraryProduct(product, allowsTF32: CUDA.allowTF32) != nil else {
+      return try multiply(task, memory: launcher.memory, on: stream, for: operation)
+    }
+    for copy in before { try launcher.run(copy, on: stream, for: operation) }
+    // What the library does not do after all is done by our own kernels, as it is.
+    let isDone = try multiply(product, memory: launcher.memory, on: stream, for: operation)
+    if isDone, let after { try launcher.run(after, on: stream, for: operation) }
+    withExtendedLifetime(held) {}
+    return isDone
+  }
+
+  private func multiply(
     _ task: ProductTask, memory: GPUAllocator, on stream: GPUStream, for operation: String
   ) throws(TensorError) -> Bool {
     guard let product = LibraryProduct(task, allowsTF32: CUDA.allowTF32), let plan = try plan(product, task) else {
