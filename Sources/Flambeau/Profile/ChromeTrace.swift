@@ -1,5 +1,5 @@
 extension Profile {
-  /// The events on a time line a thread, as JSON that chrome://tracing and ui.perfetto.dev open. Times are microseconds.
+  /// The events on a time line a thread, and kernels on one of their own, as JSON that chrome://tracing and ui.perfetto.dev open. Times are microseconds.
   public var chromeTrace: String {
     var lines: [String] = []
     lines.reserveCapacity(events.count + 1)
@@ -17,6 +17,12 @@ extension Profile {
         #"{"name":\#(event.name.quoted),"ph":"X","pid":1,"tid":\#(event.thread),"ts":\#(event.start.microseconds),"#
           + #""dur":\#(event.duration.microseconds),"args":{\#(details.joined(separator: ","))}}"#)
     }
+    for kernel in kernels {
+      lines.append(
+        #"{"name":\#(kernel.name.quoted),"ph":"X","pid":2,"tid":0,"ts":\#(kernel.start.microseconds),"#
+          + #""dur":\#(kernel.duration.microseconds),"args":{"operation":\#(kernel.operation.quoted)}}"#)
+    }
+    if !kernels.isEmpty { lines.append(#"{"name":"process_name","ph":"M","pid":2,"tid":0,"args":{"name":"GPU"}}"#) }
     return #"{"displayTimeUnit":"ms","traceEvents":["# + "\n" + lines.joined(separator: ",\n") + "\n]}\n"
   }
 }

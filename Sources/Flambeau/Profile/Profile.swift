@@ -19,16 +19,32 @@ public struct Profile: Sendable {
     /// The multiplications and additions of matrix products and convolutions, as their definition counts them, without those of
     /// the events inside. Other operations are bound by memory, and count none.
     public fileprivate(set) var operations: Double
+    /// How long GPUs worked at what it queued, events inside left out; they may have done so after it ended.
+    public fileprivate(set) var gpu = Duration.zero
     /// An event around this one has its name.
     fileprivate(set) var isInItself = false
   }
 
+  /// A kernel, a copy or a library's product on a GPU.
+  public struct Kernel: Sendable {
+    /// Of the function; the end of a kernel's is a hash of its source.
+    public let name: String
+    /// The name of the event that queued it; empty if none did.
+    public let operation: String
+    /// Since the first kernel of the profile began on its GPU.
+    public let start: Duration
+    /// How long it ran, with what a launch takes on the GPU.
+    public let duration: Duration
+  }
+
   /// In the order in which they began.
   public let events: [Event]
+  /// In the order in which they were queued, those of CUDA graphs left out.
+  public let kernels: [Kernel]
   /// How long the body took.
   public let duration: Duration
 
-  init(_ records: [Profiler.Record], from start: UInt64, to end: UInt64) {
+  init(_ records: [Profiler.Record], _ marks: [GPUMark], from start: UInt64, to end: UInt64) {
     duration = .nanoseconds(Int64(end - start))
     // An event that holds another began no later and, if at the same tick, ends later.
     let order = records.indices.sorted {
@@ -38,6 +54,7 @@ public struct Profile: Sendable {
     var threads: [UInt: Int] = [:]
     var open: [[Int]] = []
     var ends: [UInt64] = []
+    var parents: [Int?] = []
     var texts: [[Profiler.Operand]: String] = [:]
     var events: [Event] = []
     events.reserveCapacity(records.count)
@@ -62,9 +79,23 @@ public struct Profile: Sendable {
         name: name, operands: text, thread: thread, start: .nanoseconds(Int64(record.start - start)), duration: duration,
         own: duration, byteCount: record.byteCount, operations: record.operations)
       event.isInItself = open[thread].contains { events[$0].name == name }
+      parents.append(open[thread].last)
       open[thread].append(events.count)
       ends.append(record.end)
       events.append(event)
+    }
+    kernels = marks.compactMap { mark in
+      guard let (begun, taken) = mark.milliseconds(since: marks[0]) else { return nil }
+      let duration = Duration.nanoseconds(Int64(taken * 1e6))
+      // The last event that had begun, or one around it.
+      var place = threads[mark.thread].flatMap { thread in
+        events.indices.last { events[$0].thread == thread && records[order[$0]].start <= mark.time }
+      }
+      while let inner = place, ends[inner] < mark.time { place = parents[inner] }
+      if let place { events[place].gpu += duration }
+      return Kernel(
+        name: mark.work, operation: place.map { events[$0].name } ?? "", start: .nanoseconds(Int64(begun * 1e6)),
+        duration: duration)
     }
     self.events = events
   }
@@ -87,9 +118,12 @@ extension Profile {
     public fileprivate(set) var byteCount = 0
     /// Floating-point operations.
     public fileprivate(set) var operations = 0.0
+    /// How long GPUs worked at it, without the events inside.
+    public fileprivate(set) var gpu = Duration.zero
   }
 
-  /// Events put together by name and, by default, by operands; those that took longest themselves first. Torch's `key_averages`.
+  /// Events put together by name and, by default, by operands; those that took longest themselves first, on the
+  /// GPU if there was work for one. Torch's `key_averages`.
   public func entries(byOperands: Bool = true) -> [Entry] {
     struct Key: Hashable { let name, operands: String }
     var places: [Key: Int] = [:]
@@ -106,7 +140,8 @@ extension Profile {
       entries[place].own += event.own
       entries[place].byteCount += event.byteCount
       entries[place].operations += event.operations
+      entries[place].gpu += event.gpu
     }
-    return entries.sorted { $0.own > $1.own }
+    return entries.sorted { kernels.isEmpty ? $0.own > $1.own : ($0.gpu, $0.own) > ($1.gpu, $1.own) }
   }
 }

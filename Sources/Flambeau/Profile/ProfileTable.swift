@@ -2,7 +2,7 @@ extension Profile: CustomStringConvertible {
   public var description: String { table() }
 
   /// The entries as text, a line each: name, calls, milliseconds with and without what is inside, the share of the whole,
-  /// what was moved and computed a second, and the operands.
+  /// what GPUs took, where there was work for them, what was moved and computed a second, and the operands.
   ///
   /// - Parameters:
   ///   - rows: The most lines; those that took longest themselves come first.
@@ -10,14 +10,19 @@ extension Profile: CustomStringConvertible {
   ///   - limits: Adds a column that says how near each came to what the machine can do. Above 100 % the data was in a cache.
   public func table(rows: Int = 30, byOperands: Bool = true, limits: MachineLimits? = nil) -> String {
     let entries = entries(byOperands: byOperands)
-    var lines = [["", "calls", "total ms", "self ms", "self %", "GB/s", "GFLOP/s"]]
+    let isOnGPU = !kernels.isEmpty
+    var lines = [["", "calls", "total ms", "self ms", "self %"] + (isOnGPU ? ["GPU ms"] : []) + ["GB/s", "GFLOP/s"]]
     if limits != nil { lines[0].append("of limit") }
     if byOperands { lines[0].append("operands") }
     for entry in entries.prefix(Swift.max(rows, 0)) {
-      let own = entry.own.seconds
+      // A GPU's work is not done when the call that queues it ends.
+      let own = (isOnGPU && entry.gpu > .zero ? entry.gpu : entry.own).seconds
       var cells = [
-        entry.name, "\(entry.calls)", (entry.total.seconds * 1e3).fixed(3), (own * 1e3).fixed(3),
-        duration > .zero ? (100 * own / duration.seconds).fixed(1) : "",
+        entry.name, "\(entry.calls)", (entry.total.seconds * 1e3).fixed(3), (entry.own.seconds * 1e3).fixed(3),
+        duration > .zero ? (100 * entry.own.seconds / duration.seconds).fixed(1) : "",
+      ]
+      if isOnGPU { cells.append((entry.gpu.seconds * 1e3).fixed(3)) }
+      cells += [
         entry.byteCount > 0 && own > 0 ? (Double(entry.byteCount) / own / 1e9).fixed(2) : "",
         entry.operations > 0 && own > 0 ? (entry.operations / own / 1e9).fixed(1) : "",
       ]
@@ -33,7 +38,9 @@ extension Profile: CustomStringConvertible {
 
   private func footer(_ left: Int) -> String {
     let calls = events.count == 1 ? "1 event" : "\(events.count) events"
-    return "\(left > 0 ? "… and \(left) more\n" : "")\(calls) in \((duration.seconds * 1e3).fixed(3)) ms\n"
+    let gpu = kernels.reduce(Duration.zero) { $0 + $1.duration }.seconds * 1e3
+    let queued = kernels.isEmpty ? "" : ", \(kernels.count) kernels of \(gpu.fixed(3)) ms on the GPU"
+    return "\(left > 0 ? "… and \(left) more\n" : "")\(calls) in \((duration.seconds * 1e3).fixed(3)) ms\(queued)\n"
   }
 
   /// Numbers stand right, the first column and, if it is text, the last one left.

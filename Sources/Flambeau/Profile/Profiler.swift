@@ -46,6 +46,10 @@ final class Profiler: Sendable {
   private let lock = Lock()
   /// Guarded by the lock.
   nonisolated(unsafe) private var records: [Record] = []
+  nonisolated(unsafe) private var marks: [GPUMark] = []
+
+  init() { GPUMark.watchers.add(1, ordering: .relaxed) }
+  deinit { GPUMark.watchers.subtract(1, ordering: .relaxed) }
 
   func begin(_ label: Label) -> Span { Span(self, label, [], 0) }
 
@@ -65,7 +69,14 @@ final class Profiler: Sendable {
 
   fileprivate func add(_ record: Record) { lock.withLock { records.append(record) } }
 
-  func finish() -> Profile { Profile(lock.withLock { records }, from: start, to: Profiler.now()) }
+  func add(_ mark: GPUMark) { lock.withLock { marks.append(mark) } }
+
+  /// Waits for what is marked.
+  func finish() -> Profile {
+    let end = Profiler.now()
+    let (records, marks) = (lock.withLock { self.records }, lock.withLock { self.marks })
+    return Profile(records, marks, from: start, to: end)
+  }
 
   static func now() -> UInt64 {
     var time = timespec()

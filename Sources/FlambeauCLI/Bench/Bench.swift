@@ -15,6 +15,8 @@ struct Bench: ParsableCommand {
   var device: String?
   @Flag(help: "With --device: a single call of a small size, to try the workloads themselves.")
   var small = false
+  @Flag(help: "With --device: what one call of each is made of, instead of how long it takes.")
+  var profile = false
   @Flag(help: "Leave out the share of the machine's limit, and the memory that measuring it takes.")
   var withoutLimit = false
 
@@ -75,6 +77,10 @@ struct Bench: ParsableCommand {
     let parts = only?.split(separator: ",").map(String.init)
     for workload in GPUWorkload.all where parts?.contains(where: { workload.name.contains($0) }) ?? true {
       CUDA.emptyCache(device)
+      if profile {
+        print(workload.name, workload.profile(on: device, small: small).table(rows: 60), separator: "\n")
+        continue
+      }
       CUDA.resetPeakMemoryStats(device)
       var measured = GPUMeasurement(workload: workload.name, bytes: workload.bytes, operations: workload.operations)
       do {

@@ -18,6 +18,14 @@ struct GPUWorkload: Sendable {
     (self.name, self.bytes, self.operations, self.isLaunch, self.prepare) = (name, bytes, operations, isLaunch, prepare)
   }
 
+  /// What the second call is made of.
+  func profile(on device: Device, small: Bool) -> Profile {
+    let call = prepare(device, small)
+    call()
+    CUDA.synchronize(device)
+    return Flambeau.profile(call)
+  }
+
   /// Milliseconds of a call: the median of seven repetitions between events, of so many calls each that they take a tenth of a second.
   func milliseconds(on device: Device, small: Bool) -> Double {
     let call = prepare(device, small)

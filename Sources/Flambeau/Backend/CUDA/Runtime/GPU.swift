@@ -65,7 +65,8 @@ final class GPU: Sendable {
     _ function: DriverFunction<F>, on stream: GPUStream, _ label: WorkLabel, _ body: (F) -> Driver.Code
   ) throws(TensorError) {
     recent.add(label)
-    var (status, call) = (call(function.call, body), function.name)
+    var (status, call) = (DriverStatus.success, function.name)
+    try GPUMark.around(label.work, on: stream) { status = self.call(function.call, body) }
     if status == .success && isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
       (status, call) = (self.call(driver.synchronizeStream.call) { $0(stream.handle) }, driver.synchronizeStream.name)
     }
@@ -79,7 +80,7 @@ final class GPU: Sendable {
   ) throws(TensorError) {
     recent.add(label)
     try makeCurrent()
-    try body()
+    try GPUMark.around(label.work, on: stream, body)
     if isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
       let status = call(driver.synchronizeStream.call) { $0(stream.handle) }
       if status != .success { throw error(status, driver.synchronizeStream.name, of: label) }
