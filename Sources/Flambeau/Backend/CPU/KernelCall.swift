@@ -13,10 +13,13 @@ protocol KernelTask {
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool)
   /// The product of matrices that it is, if it is one.
   var product: ProductTask? { get }
+  /// Itself if it is a convolution.
+  var convolution: ConvolutionTask? { get }
 }
 
 extension KernelTask {
   var product: ProductTask? { nil }
+  var convolution: ConvolutionTask? { nil }
 }
 
 extension KernelTask {

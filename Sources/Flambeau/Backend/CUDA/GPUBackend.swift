@@ -12,16 +12,19 @@ final class GPUBackend: Sendable {
 
   /// - Parameters:
   ///   - compiler: Why there is none, otherwise: memory can be used without.
-  ///   - products: NVIDIA's library of them, where it is installed.
+  ///   - products, convolutions: NVIDIA's libraries of them, where they are installed.
   init(
-    _ gpu: GPU, compiler: Result<KernelCompiler, TensorError>, files: KernelFiles, products: ProductLibrary? = nil
+    _ gpu: GPU, compiler: Result<KernelCompiler, TensorError>, files: KernelFiles, products: ProductLibrary? = nil,
+    convolutions: ConvolutionLibrary? = nil
   ) {
     self.gpu = gpu
     streams = GPUStreams(of: gpu)
     let memory = GPUAllocator(of: gpu)
     self.memory = memory
     launcher = compiler.map {
-      Launcher(memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files), products: products)
+      Launcher(
+        memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files), products: products,
+        convolutions: convolutions)
     }
   }
 
@@ -81,7 +84,8 @@ final class GPUBackend: Sendable {
     let compiler = Result { () throws(TensorError) in try KernelCompiler.nvrtc(NVRTC.shared.get(), for: gpu) }
     // Without it our own kernels compute products.
     let products = try? ProductLibrary(of: gpu, CUBLASLt.shared.get())
-    let backend = GPUBackend(gpu, compiler: compiler, files: .standard, products: products)
+    let convolutions = ConvolutionLibrary(of: gpu) { () throws(TensorError) in try CUDNN.shared.get() }
+    let backend = GPUBackend(gpu, compiler: compiler, files: .standard, products: products, convolutions: convolutions)
     opened[device.index] = backend
     return backend
   }

@@ -14,8 +14,11 @@ struct NVIDIALibrary {
   /// - Parameters:
   ///   - name: Without `lib` and suffix, such as `nvrtc`.
   ///   - package: The pip package that brings it.
-  static func open(_ name: String, package: String) throws(TensorError) -> NVIDIALibrary {
-    let files = ["lib\(name).so"] + (11...14).reversed().map { "lib\(name).so.\($0)" }
+  ///   - versions: The numbers that may follow its name.
+  static func open(
+    _ name: String, package: String, versions: ClosedRange<Int> = 11...14
+  ) throws(TensorError) -> NVIDIALibrary {
+    let files = ["lib\(name).so"] + versions.reversed().map { "lib\(name).so.\($0)" }
     return try open(name, files: files, remedy: "`pip install \(package)` brings it")
   }
 

@@ -31,8 +31,8 @@ public enum CUDA {
     return nil
   }
 
-  /// Products of float32 may round their factors to TF32, with 10 bits of fraction instead of 23, which is several times as fast; false
-  /// by default. Torch's `torch.backends.cuda.matmul.allow_tf32`.
+  /// Products and convolutions of float32 may round their factors to TF32, with 10 bits of fraction instead of 23, which is several times
+  /// as fast; false by default. Torch's `torch.backends.cuda.matmul.allow_tf32`, and its `torch.backends.cudnn.allow_tf32`.
   public static var allowTF32: Bool {
     get { tf32.load(ordering: .relaxed) }
     set { tf32.store(newValue, ordering: .relaxed) }

@@ -4,6 +4,8 @@ struct Launcher: Sendable {
   let kernels: KernelLibrary
   /// Where NVIDIA's library of products is installed.
   var products: ProductLibrary?
+  /// NVIDIA's library of convolutions, where it is installed.
+  var convolutions: ConvolutionLibrary?
   /// Of calls that were queued before.
   let plans = LaunchPlans()
 
@@ -17,8 +19,15 @@ struct Launcher: Sendable {
     try plan.run(operands, call.scalars, with: self, on: stream, for: operation)
   }
 
-  /// Queues a task: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
+  /// Queues a task: a convolution or a product by NVIDIA's libraries, where they are there and do such ones, anything else by kernels of
+  /// our own.
   func run(_ task: any KernelTask, on stream: GPUStream, for operation: String = "") throws(TensorError) {
+    if let convolution = task.convolution, let convolutions,
+      try convolutions.run(convolution, memory: memory, on: stream, for: operation)
+    {
+      if let addition = convolution.addition { try run(addition, on: stream, for: operation) }
+      return
+    }
     if let product = task.product, let products, product.c.layout.elementCount > 0,
       try products.run(product, with: self, on: stream, for: operation)
     {

@@ -22,6 +22,7 @@ struct ConvolutionTask: KernelTask {
 
   var operands: [Elements] { [input, weight, output] + (bias.map { [$0] } ?? []) }
   var results: [Elements] { [result] }
+  var convolution: ConvolutionTask? { self }
 
   /// Over tensors as ``Convolution`` takes them, contiguous ones.
   init(
@@ -81,6 +82,17 @@ struct ConvolutionTask: KernelTask {
 }
 
 extension ConvolutionTask {
+  private static let addition = Program { x, bias in x + bias }
+
+  /// Adds the bias to the result, where a convolution has left it out.
+  var addition: KernelCall? {
+    bias.map { bias in
+      let layout = Layout(shape: result.layout.shape, strides: [0, bias.layout.strides.at(0), 0, 0], offset: bias.layout.offset)
+      return .map(
+        ConvolutionTask.addition, result.dtype.computeClass, [result, bias.laid(layout)], Scalars(), into: [result])
+    }
+  }
+
   /// With a kernel of one tap, an image's result is a product of the weight and the image's channels, pixel by pixel.
   var product: ProductTask? {
     let g = geometry
