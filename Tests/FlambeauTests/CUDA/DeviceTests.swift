@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Flambeau
@@ -142,6 +144,25 @@ import Testing
     #expect(CUDA.maxMemoryReserved("cuda:1") >= CUDA.memoryReserved("cuda:1"))
     for call in [{ CUDA.emptyCache(.cpu) }, { CUDA.setMemoryFraction(1.5, "cuda:1") }, { CUDA.synchronize("cuda:9") }] {
       #expect(throws: TensorError.self) { try withTensorErrors(call) }
+    }
+  }
+
+  /// The numbers of a map are in memory that is held while kernels read them, whoever brought them there.
+  @Test func aMapThatThreadsUseAtOnceForTheFirstTime() {
+    let (x, there) = (
+      Tensor.arange(64).to(.float32).view([1, 1, 8, 8]), Tensor.arange(64, device: "cuda").to(.float32).view([1, 1, 8, 8])
+    )
+    for size in 9..<33 {
+      let expected = x.interpolate(size: [size, size + 1], mode: .bilinear)
+      let differ = Mutex(0)
+      DispatchQueue.concurrentPerform(iterations: 8) { i in
+        let y = there.interpolate(size: [size, size + 1], mode: .bilinear)
+        // Takes what was given back meanwhile.
+        let other = Tensor([Int](repeating: 1 << 40, count: 32 << (i % 4)), device: "cuda")
+        if !y.cpu().allClose(expected) { differ.withLock { $0 += 1 } }
+        withExtendedLifetime(other) {}
+      }
+      #expect(differ.withLock { $0 } == 0, "to \(size) × \(size + 1)")
     }
   }
 }

@@ -150,8 +150,12 @@ final class DimensionMap: Sendable {
     if let known = lock.withLock({ copies[place] }) { return known.tables }
     let copy = try withTables(weightType) { (tables) throws(TensorError) in try Copy(of: tables, on: device) }
     try stream.synchronize()
-    lock.withLock { copies[place] = copy }
-    return copy.tables
+    // Of threads that came at once all use the first one's copy: nobody else's is held.
+    return lock.withLock {
+      let kept = copies[place] ?? copy
+      copies[place] = kept
+      return kept.tables
+    }
   }
 
   /// What graphs hold; guarded by the shelf's lock.
