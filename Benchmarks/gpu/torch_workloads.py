@@ -115,6 +115,15 @@ def gemm_bf16_8192(small):
     return product(8192, torch.bfloat16, small)
 
 
+@workload
+def attention_b16h12t1024d64(small):
+    n, heads, length, width = (2, 2, 40, 16) if small else (16, 12, 1024, 64)
+    x = numbers([n, length, 3, heads, width], torch.bfloat16)
+    g = numbers([n, length, heads, width], torch.bfloat16).transpose(1, 2)
+    parts = [part.detach().requires_grad_() for part in x.transpose(1, 3).unbind(2)]
+    return lambda: torch.autograd.grad(F.scaled_dot_product_attention(*parts, is_causal=True), parts, g)
+
+
 class Block(nn.Module):
     def __init__(self, width, heads):
         super().__init__()

@@ -51,6 +51,15 @@ FB_END
 FB_PART(attention_gradients)
 #embed "device/attention_gradients.inc"
 FB_END
+FB_PART(fragments)
+#embed "device/fragments.inc"
+FB_END
+FB_PART(tensor_attention)
+#embed "device/tensor_attention.inc"
+FB_END
+FB_PART(tensor_attention_gradients)
+#embed "device/tensor_attention_gradients.inc"
+FB_END
 FB_PART(steps)
 #embed "include/step_numbers.h"
 ,
@@ -63,7 +72,7 @@ _Static_assert(sizeof parts / sizeof *parts == fb_device_part_count + 1, "a part
 
 const char *fb_device_part(int part) { return parts[part]; }
 
-static const char *const extras[] = {tiles, attention, attention_gradients};
+static const char *const extras[] = {tiles, attention, attention_gradients, fragments, tensor_attention, tensor_attention_gradients};
 _Static_assert(sizeof extras / sizeof *extras == fb_device_extra_count, "a part is missing");
 
 const char *fb_device_extra(int extra) { return extras[extra]; }

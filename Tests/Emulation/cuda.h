@@ -15,6 +15,8 @@
 #define FB_SHARED(name) unsigned char *name = emulation::shared
 #define FB_TOUCHES(address, bytes) emulation::touch(address, bytes)
 #define FB_WARP_WORDS(own) emulation::gathered(own)
+#define FB_COPY_LATER(to, from, bytes) emulation::copy_later(to, from, bytes)
+#define FB_AWAIT_COPIES() emulation::await_copies()
 
 struct emulated_launch {
   int64_t grid_x, grid_y, block_x, block_y, shared_bytes;
@@ -33,13 +35,22 @@ namespace emulation {
 
 enum State { runnable, at_barrier, at_warp, finished };
 
-constexpr int most_threads = 1024, stack_bytes = 64 << 10, canary_bytes = 64;
+constexpr int most_threads = 1024, stack_bytes = 64 << 10, canary_bytes = 64, most_copies = 256;
+
+/// To shared memory, of what `from` holds when it is made; zeros where it is null.
+struct Copy {
+  void *to;
+  const void *from;
+  int bytes;
+};
 
 struct Fiber {
   ucontext_t context;
   State state;
   emulated_index index;
   unsigned exchanges;
+  int copy_count;
+  Copy copies[most_copies];
 };
 
 static Fiber fibers[most_threads];
@@ -107,6 +118,22 @@ inline const uint32_t (*gathered(const uint32_t (&own)[6]))[6] {
   return words[turn] + thread / 32 * 32;
 }
 
+/// A copy that the thread waits for: before that nothing of it is there.
+inline void copy_later(void *to, const void *from, int bytes) {
+  Fiber &self = fibers[current];
+  if (self.copy_count == most_copies) return abandon("more copies on their way than emulation has room for");
+  self.copies[self.copy_count++] = {to, from, bytes};
+}
+
+inline void await_copies() {
+  Fiber &self = fibers[current];
+  for (int i = 0; i < self.copy_count; i++) {
+    if (self.copies[i].from) memcpy(self.copies[i].to, self.copies[i].from, self.copies[i].bytes);
+    else memset(self.copies[i].to, 0, self.copies[i].bytes);
+  }
+  self.copy_count = 0;
+}
+
 /// The lanes of the warp that have the same value; all of them ask.
 inline uint32_t alike(int value) {
   exchange(value, current % 32);
@@ -118,6 +145,7 @@ inline uint32_t alike(int value) {
 
 inline void entry() {
   kernel(arguments);
+  if (fibers[current].copy_count > 0) fail("a copy that nobody waits for");
   fibers[current].state = finished;
   setcontext(&scheduler);
 }
@@ -146,7 +174,7 @@ inline void run_block_of_fibers() {
     fiber.context.uc_stack.ss_size = stack_bytes;
     fiber.context.uc_link = nullptr;
     fiber.state = runnable;
-    fiber.exchanges = 0;
+    fiber.exchanges = fiber.copy_count = 0;
     fiber.index = {unsigned(t % blockDim.x), unsigned(t / blockDim.x), 0};
     makecontext(&fiber.context, entry, 0);
   }

@@ -14,7 +14,15 @@ enum { fb_device_steps = fb_device_part_count };
 const char *fb_device_part(int part);
 
 /// Parts that stand after all others where a kernel needs them, in this order.
-enum { fb_device_tiles, fb_device_attention, fb_device_attention_gradients, fb_device_extra_count };
+enum {
+  fb_device_tiles,
+  fb_device_attention,
+  fb_device_attention_gradients,
+  fb_device_fragments,
+  fb_device_tensor_attention,
+  fb_device_tensor_attention_gradients,
+  fb_device_extra_count
+};
 
 /// Their texts, ended by 0.
 const char *fb_device_extra(int extra);

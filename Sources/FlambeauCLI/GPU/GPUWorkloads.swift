@@ -75,6 +75,17 @@ extension GPUWorkload {
   // Bound by arithmetic.
   private static let products: [GPUWorkload] = [
     product("gemm_f32_4096", 4096, .float32), product("gemm_bf16_8192", 8192, .bfloat16),
+    // Two products forward and five backward, of the half of the pairs that see each other.
+    GPUWorkload("attention_b16h12t1024d64", operations: 7 * 2 * 16 * 12 * 1024 * 1024 * 64 / 2) { device, small in
+      let (n, heads, length, width) = small ? (2, 2, 40, 16) : (16, 12, 1024, 64)
+      let x = numbers([n, length, 3, heads, width], device, .bfloat16)
+      let g = numbers([n, length, heads, width], device, .bfloat16).transpose(1, 2)
+      let parts = (0..<3).map { x.select(dim: 2, index: $0).transpose(1, 2).detach().requiresGrad_() }
+      return {
+        let y = parts[0].scaledDotProductAttention(parts[1], parts[2], isCausal: true)
+        _ = Tensor.grad(of: [y], withRespectTo: parts, gradients: [g])
+      }
+    },
   ]
 
   private static func product(_ name: String, _ n: Int, _ dtype: DType) -> GPUWorkload {

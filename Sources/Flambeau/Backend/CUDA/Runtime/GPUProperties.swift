@@ -44,7 +44,10 @@ struct GPUProperties: Sendable {
   }
 
   /// What kernels are made for.
-  var shape: DeviceShape { DeviceShape(multiprocessorCount: multiprocessorCount, sharedByteCount: sharedByteCount) }
+  var shape: DeviceShape {
+    DeviceShape(
+      multiprocessorCount: multiprocessorCount, sharedByteCount: sharedByteCount, hasTensorCores: capability.major >= 8)
+  }
 
   /// As compilers call it, such as `sm_90`.
   var architecture: String { "sm_\(capability.major)\(capability.minor)" }

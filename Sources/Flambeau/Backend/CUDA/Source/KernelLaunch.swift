@@ -36,6 +36,8 @@ struct DeviceShape: Sendable {
   let multiprocessorCount: Int
   /// The most shared memory a block may ask for.
   let sharedByteCount: Int
+  /// Tensor cores multiply halves of both kinds, and copies to shared memory go on while threads compute: since capability 8.0.
+  var hasTensorCores = true
 
   /// Blocks for `count` of them, but no more than keep every multiprocessor busy.
   func blocks(_ count: Int, perMultiprocessor: Int = 8) -> Int {

@@ -26,6 +26,9 @@ struct KernelSource: Sendable, Hashable {
   /// Attention by tiles, which stands after them, and the same with its gradients.
   static let attention = extra(fb_device_attention)
   static let attentionGradients = attention + extra(fb_device_attention_gradients)
+  /// The same of halves by tensor cores alone.
+  static let tensorAttention = extra(fb_device_fragments) + extra(fb_device_tensor_attention)
+  static let tensorAttentionGradients = tensorAttention + extra(fb_device_tensor_attention_gradients)
 
   private static func extra<I: BinaryInteger>(_ extra: I) -> String { String(cString: fb_device_extra(Int32(extra))) }
 

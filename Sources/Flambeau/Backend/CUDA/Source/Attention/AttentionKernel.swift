@@ -28,12 +28,15 @@ struct AttentionKernel {
       work.launches.append(forward(pieces, into: result, logSums: logSums, partials: nil))
       return
     }
-    let rows = pieces.count * inputs.heads * inputs.queries
-    let partials = (
-      results: work.reserve(rows * inputs.width * computeClass.byteCount), logSums: work.reserve(rows * computeClass.byteCount)
-    )
+    let partials = reservePartials(pieces.count, in: &work)
     work.launches.append(forward(pieces, into: result, logSums: logSums, partials: partials))
     work.launches.append(join(pieces.count, partials, into: result, logSums: logSums, device))
+  }
+
+  /// Room for results of pieces of the keys.
+  func reservePartials(_ pieces: Int, in work: inout KernelWork) -> (results: Int, logSums: Int) {
+    let rows = pieces * inputs.heads * inputs.queries
+    return (work.reserve(rows * inputs.width * computeClass.byteCount), work.reserve(rows * computeClass.byteCount))
   }
 
   private func forward(
@@ -70,7 +73,7 @@ struct AttentionKernel {
   }
 
   /// Results of pieces of the keys, weighted by their shares of Σ exp(score).
-  private func join(
+  func join(
     _ pieces: Int, _ partials: (results: Int, logSums: Int), into result: Elements, logSums: Elements, _ device: DeviceShape
   ) -> KernelLaunch {
     var arguments = KernelArguments()

@@ -58,8 +58,14 @@ struct AttentionTask: KernelTask {
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if result.layout.elementCount == 0 { return }
-    AttentionKernel(inputs.folded, [result, logSums], wide: wide).appendForward(
-      to: &work, into: inputs.fold(result), logSums: logSums, device)
+    let kernel = AttentionKernel(inputs.folded, [result, logSums], wide: wide)
+    let result = inputs.fold(result)
+    if let halves = TensorAttentionKernel(kernel, [result], device),
+      halves.appendForward(to: &work, into: result, logSums: logSums)
+    {
+      return
+    }
+    kernel.appendForward(to: &work, into: result, logSums: logSums, device)
   }
 }
 
@@ -87,6 +93,11 @@ struct AttentionGradientTask: KernelTask {
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let kernel = AttentionKernel(inputs.folded, [result, gradient, logSums, dq, dk, dv], wide: wide)
     let (result, gradient, dq) = (inputs.fold(result), inputs.fold(gradient), inputs.fold(dq))
+    if let halves = TensorAttentionKernel(kernel, [result, gradient, dq, dk, dv], device),
+      halves.appendGradients(to: &work, result, gradient, logSums: logSums, into: dq, dk, dv)
+    {
+      return
+    }
     let along = work.reserve(inputs.heads * inputs.queries * kernel.computeClass.byteCount)
     work.launches.append(kernel.dots(result, gradient, into: along, device))
     if dq.layout.elementCount > 0 {
