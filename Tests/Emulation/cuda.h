@@ -12,6 +12,7 @@
 
 #define FB_INLINE inline
 #define __global__
+#define __launch_bounds__(...)
 #define FB_SHARED(name) unsigned char *name = emulation::shared
 #define FB_TOUCHES(address, bytes) emulation::touch(address, bytes)
 #define FB_WARP_WORDS(own) emulation::gathered(own)
@@ -283,3 +284,18 @@ inline uint16_t half_bits_of_float(float f) {
   memcpy(&h, &x, 2);
   return h;
 }
+
+// Functions that a GPU has only nearly. EMULATION_AT_WORST: off by a unit in the last place, up or down, where they are not exact.
+inline float nearly(double exact, float argument) {
+  uint32_t bits, fraction;
+  float y = (float)exact;
+  memcpy(&fraction, &y, 4);
+  memcpy(&bits, &argument, 4);
+  if (!(fabsf(y) >= 0x1p-126f)) return y == y ? copysignf(0, y) : y;
+#ifdef EMULATION_AT_WORST
+  if (!isinf(y) && (fraction & 0x7fffff) != 0) return nextafterf(y, bits * 2654435761u >> 31 ? INFINITY : 0);
+#endif
+  return y;
+}
+inline float quick_exp2(float x) { return nearly(exp2(x), x); }
+inline float quick_inverse(float x) { return nearly(1 / (double)x, x); }

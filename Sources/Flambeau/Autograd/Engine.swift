@@ -191,7 +191,7 @@ extension Tensor {
 
   /// Nothing else sees the elements, which are dense.
   fileprivate mutating func isAlone() -> Bool {
-    isKnownUniquelyReferenced(&body) && isKnownUniquelyReferenced(&body.storage) && body.storage.isOwned && body.layout.isDense
+    isKnownUniquelyReferenced(&body) && isKnownUniquelyReferenced(&body.storage) && !body.storage.isForeign && body.layout.isDense
   }
 }
 

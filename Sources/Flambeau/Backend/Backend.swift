@@ -65,7 +65,18 @@ extension Elements {
   func copy(to target: Elements) throws(TensorError) {
     if device != target.device { return try move(to: target) }
     if device.isCPU { return copyOnProcessor(to: target) }
+    if try copyBytes(to: target) { return }
     try Backend.map(Program.identity, in: copyClass(target), inputs: [self], into: [target])
+  }
+
+  /// Copies many elements that lie without gaps, and are to lie in the same order, as the GPU itself does; false where they do not.
+  private func copyBytes(to target: Elements) throws(TensorError) -> Bool {
+    let byteCount = layout.elementCount * dtype.byteCount
+    guard dtype == target.dtype, byteCount >= 1 << 20, address != target.address, layout.isDense, target.layout.isDense,
+      (0..<layout.rank).allSatisfy({ layout.shape.at($0) == 1 || layout.strides.at($0) == target.layout.strides.at($0) })
+    else { return false }
+    try GPUBackend.copy(gpuAddress, to: target.gpuAddress, byteCount, on: device)
+    return true
   }
 
   /// The same, both in the processor's memory.

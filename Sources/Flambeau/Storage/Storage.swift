@@ -9,6 +9,8 @@ final class Storage: Sendable {
   let device: Device
   /// Counts in-place writes; saved values check it.
   let version = Atomic<UInt32>(0)
+  /// All elements were made 1; see ``holdsOnes``.
+  private let wereOnes = Atomic<Bool>(false)
   #if DEBUG
     /// The row that is writing the bytes, unretained; 0 for none.
     let writer = Atomic<UInt>(0)
@@ -49,11 +51,20 @@ final class Storage: Sendable {
     return address
   }
 
+  /// All elements are known to be 1, without looking: a GPU would have to be waited for.
+  var holdsOnes: Bool { wereOnes.load(ordering: .relaxed) && version.load(ordering: .relaxed) == 0 }
+
+  /// To be called when all elements have been made 1.
+  func rememberOnes() { wereOnes.store(true, ordering: .relaxed) }
+
   /// Work on `stream` uses memory of a GPU that was made on another.
   func record(on stream: GPUStream) { (owner as? GPUMemory)?.record(on: stream) }
 
   /// The block came from the processor's allocator, so it may be reused for a result.
   var isOwned: Bool { owner == nil }
+
+  /// Whoever lent the memory may see it: memory of a GPU comes from its allocator.
+  var isForeign: Bool { device.isCPU && owner != nil }
 
   /// No elements; what a poisoned tensor names.
   static let none = Storage(sharing: UnsafeMutableRawPointer(bitPattern: 64)!, byteCount: 0, owner: nil)

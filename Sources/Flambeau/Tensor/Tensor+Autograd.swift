@@ -114,6 +114,8 @@ extension Tensor {
       return (edge, gradient)
     }
     guard count == 1 else { throw .autograd("grad can be implicitly created only for scalar outputs") }
-    return (edge, .ones(shape, dtype: dtype, device: device))
+    let one = Tensor.ones(shape, dtype: dtype, device: device)
+    one.body.storage.rememberOnes()
+    return (edge, one)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Flambeau
@@ -80,5 +81,34 @@ import Testing
     #expect(error?.kind == .index && error?.message.contains("gather") == true, "\(error.map { "\($0)" } ?? "")")
     // The GPU goes on.
     #expect(x.gather(dim: 0, index: Tensor([5, 0], device: "cuda:3")).array(of: Double.self) == [5, 0])
+  }
+
+  @Test func gradientsThatNobodyElseHoldsBecomeTheLeavesOwn() {
+    func leaf(_ shape: Shape) -> Tensor { Tensor.randn(shape, generator: Generator(seed: 1)).to("cuda").requiresGrad_() }
+    let (x, weight) = (leaf([8, 4]), leaf([4, 4]))
+    let arrived = Mutex<Set<UInt>>([])
+    for leaf in [x, weight] {
+      leaf.registerHook { gradient in
+        arrived.withLock { _ = $0.insert(UInt(bitPattern: gradient.body.storage.address)) }
+        return nil
+      }
+    }
+    x.matmul(weight).gelu().sum().backward()
+    #expect(arrived.withLock { $0 } == Set([x, weight].map { UInt(bitPattern: $0.grad!.body.storage.address) }))
+    // One gradient for two leaves.
+    let (a, b) = (leaf([5]), leaf([5]))
+    (a + b).sum().backward()
+    a.grad!.mul_(2)
+    #expect(a.grad!.cpu().isEqual(to: .full([5], 2)) && b.grad!.cpu().isEqual(to: .ones([5])))
+  }
+
+  @Test func gradientsOfSlicesMeetInPlace() {
+    func gradient(_ device: Device) -> Tensor {
+      let x = Tensor.randn([6, 9], generator: Generator(seed: 2)).to(device).requiresGrad_()
+      let parts = (x * 2).split(3, dim: 1)
+      (parts[0].square() + parts[1].sin() * parts[2] + parts[0] * parts[1]).sum().backward()
+      return x.grad!.cpu()
+    }
+    #expect(gradient("cuda").allClose(gradient(.cpu), rtol: 1e-5, atol: 1e-6))
   }
 }

@@ -36,9 +36,45 @@ struct LargeCall: Sendable {
     LargeCall("logSoftmax", [2, 30_000]) { $0[0].logSoftmax(dim: -1) },
     LargeCall("layerNorm", [70, 1100], [1100], [1100]) { $0[0].layerNorm([1100], weight: $0[1], bias: $0[2]) },
     LargeCall("layerNorm", [5, 9001], [9001], [9001]) { $0[0].layerNorm([9001], weight: $0[1], bias: $0[2]) },
+    LargeCall("layerNorm", [70, 768], [768], [768], of: .bfloat16) { $0[0].layerNorm([768], weight: $0[1], bias: $0[2]) },
+    LargeCall("layerNorm", [9, 1000], [1000], [1000], of: .float64) { $0[0].layerNorm([1000], weight: $0[1], bias: $0[2]) },
+    LargeCall("rmsNorm", [50, 40], [40]) { $0[0].rmsNorm([40], weight: $0[1]) },
     LargeCall("crossEntropy", [4, 12_000]) { $0[0].crossEntropy(Tensor([5, 11_999, 0, 700])) },
+    // Rows that begin and end within 16 bytes, each elsewhere.
+    LargeCall("crossEntropy", [4, 9001]) { $0[0].crossEntropy(Tensor([9000, 1, 0, 700])) },
+    LargeCall("crossEntropy", [5, 16_389], of: .bfloat16) { $0[0].crossEntropy(Tensor([16_388, 1, 0, 700, 7])) },
+    LargeCall("crossEntropy", [3, 9003], of: .float16) { $0[0].crossEntropy(Tensor([5, 9002, 0]), labelSmoothing: 0.1) },
+    LargeCall("crossEntropy", [3, 5003], of: .float64) { $0[0].crossEntropy(Tensor([5, 5002, 0])) },
+    LargeCall("crossEntropy", [3, 9001], of: .bfloat16) {
+      $0[0].narrow(1, start: 1, length: 8999).crossEntropy(Tensor([5, 8998, 0]))
+    },
+    // Far apart, and infinite: shares that are nothing, and none.
+    LargeCall("crossEntropy", [4, 9001]) { ($0[0] * 300).crossEntropy(Tensor([9000, 1, 0, 700])) },
+    LargeCall("crossEntropy", [4, 9001]) {
+      Tensor.where($0[0] .> 0.5, -.infinity, $0[0]).crossEntropy(Tensor([9000, 1, 0, 700]))
+    },
+    LargeCall("softmax", [3, 9005]) { $0[0].softmax(dim: -1) },
+    LargeCall("layerNorm", [5, 9005], [9005], of: .bfloat16) { $0[0].layerNorm([9005], weight: $0[1]) },
     LargeCall("cumsum", [3, 5000]) { $0[0].cumsum(dim: 1) },
     LargeCall("cumsum", [2100, 7]) { $0[0].cumsum(dim: 0) },
+    // Lines scanned by blocks and by threads, from either end.
+    LargeCall("cumprod", [3, 5000]) { (1 + $0[0] / 100).cumprod(dim: 1) },
+    LargeCall("cumprod", [2100, 7], of: .float64) { (1 + $0[0] / 100).cumprod(dim: 0) },
+    LargeCall("cummax", [3, 5000]) { $0[0].cummax(dim: 1).values },
+    LargeCall("cummax", [2, 3000], of: .bfloat16) { $0[0].cummax(dim: 1).values },
+    LargeCall("cummin", [2100, 7]) { ($0[0] + 2).log().cummin(dim: 0).values },
+    LargeCall("cummin", [2, 4000], of: .int32) { $0[0].cummin(dim: 1).indices },
+    LargeCall("cummax", [2, 4000]) { Tensor.where($0[0] .> 3, .nan, $0[0]).cummax(dim: 1).indices },
+    LargeCall("logCumSumExp", [3, 5000]) { ($0[0] * 20).logCumSumExp(dim: 1) },
+    LargeCall("logCumSumExp", [1100, 7], of: .float64) { Tensor.where($0[0] .> 0, -.infinity, $0[0]).logCumSumExp(dim: 0) },
+    LargeCall("mode", [3, 5000]) { ($0[0] * 40).round().mode(dim: 1).values },
+    LargeCall("mode", [2100, 7], of: .int8) { $0[0].mode(dim: 0).indices },
+    LargeCall("mode", [3, 1500], of: .float64) { $0[0].mode(dim: 1).indices },
+    LargeCall("mode", [3, 1500]) { $0[0].log().mode(dim: 1).indices },
+    LargeCall("frexp", [3001], of: .float16) { ($0[0] * 1000).frexp().mantissa },
+    LargeCall("frexp", [40, 30]) { ($0[0] / 0).T.frexp().exponent },
+    LargeCall("nextAfter", [70, 30], [30], of: .bfloat16) { $0[0].detach().nextAfter($0[1].detach().round()) },
+    LargeCall("nextAfter", [30, 70], [70, 30], of: .float16) { $0[0].detach().nextAfter($0[1].detach().T / 0) },
     LargeCall("gelu", [100_003]) { $0[0].gelu() },
     // Rows that meet, few of them in a dimension that threads share: sums and others by atomic operations.
     LargeCall("indexAdd", [7, 3], [400, 3]) { $0[0].indexAdd(dim: 0, index: places(400, of: 7), source: $0[1]) },

@@ -55,7 +55,9 @@ import Testing
       let exact: [RandomTask.Distribution] = [
         .integers(low: 0, range: 100), .integers(low: 0, range: 0), .bernoulli(0.5), .bernoulliOf(probabilities.body.elements),
       ]
-      let real: [RandomTask.Distribution] = [.uniform(from: 0, to: 1), .normal(mean: 0, std: 1)]
+      let real: [RandomTask.Distribution] = [
+        .uniform(from: 0, to: 1), .normal(mean: 0, std: 1), .poissonOf(probabilities.body.elements),
+      ]
       for distribution in exact + (dtype.isFloatingPoint ? real : []) {
         var state = PhiloxState(seed: 1)
         let task = RandomTask(distribution, from: &state, into: target.body.elements)
@@ -124,5 +126,37 @@ import Testing
     let drawn = try filled(.bernoulliOf(probabilities.T.body.elements), .zeros([7, 30]))
     #expect(drawn == expected.enumerated().map { Double(Self.word($0)) * 0x1p-32 < Double($1) ? 1 : 0 })
     withExtendedLifetime(probabilities) {}
+  }
+
+  @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++"), arguments: [0.3, 4, 9.9, 10, 47, 3000] as [Double])
+  func eventsHaveTheirRatesMeanAndVariance(rate: Double) throws {
+    let count = 6000
+    let rates = Tensor.full([count], rate, dtype: .float64)
+    let numbers = try filled(.poissonOf(rates.body.elements), .zeros([count], dtype: .float64))
+    #expect(numbers.allSatisfy { $0 >= 0 && $0 == $0.rounded() })
+    let mean = numbers.reduce(0, +) / Double(count)
+    let variance = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
+    // Five standard deviations of either estimate.
+    #expect(abs(mean - rate) < 5 * (rate / Double(count)).squareRoot(), "\(mean)")
+    #expect(abs(variance - rate) < 5 * ((rate + 2 * rate * rate) / Double(count)).squareRoot(), "\(variance)")
+    if rate > 9 {
+      let odd = numbers.count { $0.truncatingRemainder(dividingBy: 2) == 1 }
+      #expect(abs(odd - count / 2) < 200)
+    }
+  }
+
+  @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++")) func rateZeroHasNoEvents() throws {
+    let rates = Tensor([0, 2, 0, 50, 0] as [Double])
+    let numbers = try filled(.poissonOf(rates.body.elements), .zeros([5], dtype: .bfloat16))
+    #expect([numbers[0], numbers[2], numbers[4]] == [0, 0, 0] && numbers[3] > 0)
+  }
+
+  @Test(.enabled(if: EmulatedDevice.isThere, "no clang++")) func aSeedSaysWhichEventsHappenOnAGPU() throws {
+    let rates = Tensor.rand([40], generator: Generator(seed: 2)).to("cuda") * 20
+    func events(_ seed: UInt64) -> Tensor { withGenerator(Generator(seed: seed)) { rates.poisson() } }
+    let first = events(1)
+    #expect(first.device == rates.device && first.cpu().isEqual(to: events(1).cpu()) && !first.cpu().isEqual(to: events(2).cpu()))
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = (rates - 30).poisson() } }
+    #expect(error?.message.contains("invalid Poisson rate") == true)
   }
 }

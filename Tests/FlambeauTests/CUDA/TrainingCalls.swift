@@ -51,6 +51,15 @@ enum TrainingCalls {
         }
         calls.append { ParameterStep.run(steps, operation: "step") }
       }
+      // Arrays that begin within 16 bytes.
+      let shifted = (0..<4).map { seed in
+        withGenerator(Generator(seed: UInt64(seed))) { Tensor.rand([3001]).to(dtype).narrow(0, start: 1, length: 3000) }
+      }
+      calls.append {
+        let step = ParameterStep(
+          formulas[3].0, parameter: shifted[0], gradient: shifted[1], state: [shifted[2], shifted[3], nil])
+        ParameterStep.run([step], operation: "step")
+      }
       let (first, second, third) = (tensors(dtype, seed: 7), tensors(dtype, seed: 8), tensors(dtype, seed: 9))
       for order in [1, 2, 3, Double.infinity] {
         calls.append { _ = GradientScaling.norm(of: first, order: order, operation: "norm") }

@@ -41,6 +41,13 @@ final class GPUBackend: Sendable {
       Driver.Address(UInt(bitPattern: storage.address)), with: 0, storage.byteCount, for: GPUBackend.operation)
   }
 
+  /// Copies within a GPU's memory.
+  static func copy(
+    _ source: Driver.Address, to target: Driver.Address, _ byteCount: Int, on device: Device
+  ) throws(TensorError) {
+    try of(device).stream.copy(source, to: target, byteCount, for: operation)
+  }
+
   /// Queues what `call` asks for. Its operands all live on `device`.
   static func run(_ call: KernelCall, on device: Device) throws(TensorError) {
     precondition(call.operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")

@@ -6,6 +6,8 @@ struct CrossEntropyArguments: Sendable {
   let smoothing: Double
   /// A gradient may be asked for: it is made while the logits are in cache.
   let storesGradient: Bool
+  /// Logits of a half type count as if they had been cast to float32, and so does the loss. On a GPU only.
+  var readsHalves = false
 }
 
 /// The cross entropy of classes under the softmax of logits, in one pass that also makes the gradient where it is wanted.
@@ -19,7 +21,11 @@ struct CrossEntropies: Sendable {
       guard x.dtype.isFloatingPoint else {
         throw .dtype("\"log_softmax_lastdim_kernel_impl\" not implemented for '\(x.dtype.torchScalarName)'")
       }
-      if !x.device.isCPU { return try DeviceTargets(x, operands[1]!, weight: operands[2], at.ignoreIndex).crossEntropy(x, at) }
+      if !x.device.isCPU {
+        return try DeviceTargets(
+          x, operands[1]!, weight: operands[2], at.ignoreIndex, dtype: at.readsHalves ? .float32 : nil
+        ).crossEntropy(x, at)
+      }
       let targets = try ClassTargets(x, operands[1]!.body, weight: operands[2]?.body, ignoreIndex: at.ignoreIndex)
       let rows = try ClassRows(targets, x, weight: operands[2]?.body, at)
       return try rows.forward(x, at)
@@ -28,10 +34,11 @@ struct CrossEntropies: Sendable {
       let shape = call.shape(0)
       // Losses of rows stand where the classes were.
       let scale = gradient.ndim == 0 || shape.count == 1 ? gradient : gradient.unsqueezed(1)
-      if Context.current.records { return Few(try CrossEntropies.tensorGradient(call, scale)) }
+      if Context.current.records { return Few(try CrossEntropies.tensorGradient(call, scale).to(call.dtype(0))) }
       let slope = try call.takenAuxiliary(0)
-      // A GPU would have to be waited for.
-      if scale.device.isCPU && scale.ndim == 0 && scale.item() == 1 { return Few(slope.to(call.dtype(0))) }
+      if scale.ndim == 0 && (scale.body.storage.holdsOnes || scale.device.isCPU && scale.item() == 1) {
+        return Few(slope.to(call.dtype(0)))
+      }
       return Few(ops.arithmetic.mul(consume slope, scale).to(call.dtype(0)))
     },
     samples: CrossEntropies.samples
@@ -123,7 +130,8 @@ struct CrossEntropyPass {
     _ x: TensorBody, _ at: CrossEntropyArguments, classes: Value, peaks: Value, spreads: Value, weights: Value?
   ) throws(TensorError) -> (losses: Value, slope: Value?) {
     let computeClass = x.dtype.computeClass
-    let losses = try Value(Layout(rowShape), at.reduction == .none ? x.dtype : computeClass.dtype, on: x.device)
+    let dtype = at.readsHalves || at.reduction != .none ? computeClass.dtype : x.dtype
+    let losses = try Value(Layout(rowShape), dtype, on: x.device)
     // float16 has no room for the small shares of many classes.
     let slope = at.storesGradient ? try Value(Layout(shape), x.dtype == .float16 ? .float32 : x.dtype, on: x.device) : nil
     var inputs = [x.elements.along(classDimension), perRow(classes), perRow(peaks)]
@@ -248,29 +256,39 @@ extension Tensor {
   ) -> Tensor {
     let site = CallSite(file, line)
     return checked("cross_entropy", at: site) { layout throws(TensorError) in
+      func compute(_ x: Tensor, _ target: Tensor, _ weight: Tensor?, readsHalves: Bool) throws(TensorError) -> Tensor {
+        try x.crossEntropy(
+          of: target, weight,
+          CrossEntropyArguments(
+            ignoreIndex: ignoreIndex, reduction: reduction, smoothing: labelSmoothing,
+            storesGradient: Context.current.records && requiresGrad, readsHalves: readsHalves), at: site)
+      }
       if let autocast = AutocastMethod("cross_entropy", on: self) {
-        return try autocast(self, target, weight) {
-          $0[0]!.crossEntropy(
-            $0[1]!, weight: $0[2], ignoreIndex: ignoreIndex, reduction: reduction, labelSmoothing: labelSmoothing, file: file,
-            line: line)
+        // Their cast would be as large as twice the logits.
+        let readsHalves = !device.isCPU && (dtype == .float16 || dtype == .bfloat16) && target.shape != layout.shape
+        return try autocast(readsHalves ? nil : self, target, weight) { (cast) throws(TensorError) in
+          try compute(cast[0] ?? self, cast[1]!, cast[2], readsHalves: readsHalves)
         }
       }
-      for case let operand? in [target, weight] {
-        if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
-      }
-      guard labelSmoothing >= 0, labelSmoothing <= 1 else {
-        throw .argument("label_smoothing must be between 0.0 and 1.0. Got: \(labelSmoothing)")
-      }
-      if target.shape == layout.shape {
-        return try crossEntropyOfProbabilities(target, weight, ignoreIndex, reduction, labelSmoothing)
-      }
-      guard layout.rank > 0 else { throw .shape("Expected 1 or more dimensions (got 0)") }
-      try Losses.checkNoGradient(weight, "nll_loss_forward")
-      let arguments = CrossEntropyArguments(
-        ignoreIndex: ignoreIndex, reduction: reduction, smoothing: labelSmoothing,
-        storesGradient: Context.current.records && requiresGrad)
-      return ops.crossEntropies.crossEntropy.call(Few(self, target, weight), arguments, at: site)
+      return try compute(self, target, weight, readsHalves: false)
     }
+  }
+
+  private func crossEntropy(
+    of target: Tensor, _ weight: Tensor?, _ at: CrossEntropyArguments, at site: CallSite
+  ) throws(TensorError) -> Tensor {
+    for case let operand? in [target, weight] {
+      if let poison = operand.body.poison { return Door.poisoned(by: poison, .current) }
+    }
+    guard at.smoothing >= 0, at.smoothing <= 1 else {
+      throw .argument("label_smoothing must be between 0.0 and 1.0. Got: \(at.smoothing)")
+    }
+    if target.shape == shape {
+      return try crossEntropyOfProbabilities(target, weight, at.ignoreIndex, at.reduction, at.smoothing)
+    }
+    guard ndim > 0 else { throw .shape("Expected 1 or more dimensions (got 0)") }
+    try Losses.checkNoGradient(weight, "nll_loss_forward")
+    return ops.crossEntropies.crossEntropy.call(Few(self, target, weight), at, at: site)
   }
 
   private func crossEntropyOfProbabilities(

@@ -17,10 +17,11 @@ struct DeviceTargets {
   ///   - x: [n, classes, …] or [classes].
   ///   - target: [n, …] or [].
   ///   - weight: [classes].
-  init(_ x: TensorBody, _ target: Tensor, weight: Tensor?, _ ignoreIndex: Int) throws(TensorError) {
+  ///   - dtype: What the weights have to be of; the logits' by default.
+  init(_ x: TensorBody, _ target: Tensor, weight: Tensor?, _ ignoreIndex: Int, dtype: DType? = nil) throws(TensorError) {
     let count = x.layout.shape.at(x.layout.rank == 1 ? 0 : 1)
     try ClassTargets.check(x.layout.shape, target.body)
-    if let weight { try ClassTargets.checkWeights(weight.body, count, x.dtype) }
+    if let weight { try ClassTargets.checkWeights(weight.body, count, dtype ?? x.dtype) }
     let dtype = x.dtype.computeClass.dtype
     isWeighted = weight != nil
     (classes, weights, isIgnored, classWeights) = noGrad {
@@ -49,7 +50,7 @@ struct DeviceTargets {
     let (losses, slope) = try pass.run(
       x, at, classes: classes.value(), peaks: peaks.value(), spreads: spreads.value(),
       weights: smoothing == .weighted ? classWeights.value() : nil)
-    var loss = try pass.reduced(losses, at, x.dtype, targetShape: classes.shape)
+    var loss = try pass.reduced(losses, at, at.readsHalves ? .float32 : x.dtype, targetShape: classes.shape)
     if let total {
       let sum = Tensor(TensorBody(loss))
       loss = try noGrad { Tensor.where(total .== 0, .nan, sum) }.value()

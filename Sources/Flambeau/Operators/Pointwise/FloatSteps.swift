@@ -29,26 +29,41 @@ struct FloatSteps: Sendable {
       Sample("a.clone().nextafter_(b)", [.real([3, 4]).withoutGradient, .real([3, 4]).withoutGradient]) {
         $0[0].clone().nextAfter_($0[1])
       },
-    ])
+    ]
+  ).onGPU()
 
   private static let next = Program { a, b in Flambeau.nextAfter(a, b) }
 
   private static func stepHalves(_ operands: Few<Tensor>, _ dtype: DType, into result: Elements) throws(TensorError) {
     let shape = result.layout.shape
-    var rows: [[UInt16]] = []
-    for i in 0..<2 {
+    if shape.elementCount == 0 { return }
+    // Numbers may be of another dtype.
+    let values = try (0..<2).map { (i) throws(TensorError) in
       let body = operands[i]!.body
-      let wide = body.elements(body.layout.broadcast(to: shape)!)
+      if body.dtype == dtype && body.device == result.device { return Value(body.storage, body.layout, dtype) }
+      let value = try Value(Layout(body.layout.shape), dtype, on: result.device)
+      try withExtendedLifetime(body) { () throws(TensorError) in try body.elements.copy(to: value.elements) }
+      return value
+    }
+    let inputs = values.map { $0.elements($0.layout.broadcast(to: shape)!) }
+    try withExtendedLifetime(values) { () throws(TensorError) in
+      try KernelCall.task(on: result.device, FloatBitsTask(.nextHalf, inputs, into: [result])) {
+        stepHalves(inputs, dtype, into: result)
+      }
+    }
+  }
+
+  private static func stepHalves(_ inputs: [Elements], _ dtype: DType, into result: Elements) {
+    let shape = result.layout.shape
+    var rows: [[UInt16]] = []
+    for input in inputs {
       rows.append(
         [UInt16](unsafeUninitializedCapacity: shape.elementCount) { buffer, count in
           count = shape.elementCount
-          if count > 0 {
-            withExtendedLifetime(body) { wide.copyOnProcessor(to: Elements(buffer.baseAddress!, Layout(shape), dtype)) }
-          }
+          input.copyOnProcessor(to: Elements(buffer.baseAddress!, Layout(shape), dtype))
         })
     }
     var stepped = zip(rows[0], rows[1]).map { dtype.nextHalf($0, towards: $1) }
-    if stepped.isEmpty { return }
     stepped.withUnsafeMutableBytes { Elements($0.baseAddress!, Layout(shape), dtype).copyOnProcessor(to: result) }
   }
 

@@ -8,20 +8,16 @@ struct Mantissas: Sendable {
         throw .dtype("torch.frexp() only supports floating-point dtypes")
       }
       let layout = x.layout.dense
-      let (wide, exponents) = (try Value(layout, .float64), try Value(layout, .int32))
-      var mantissas = try Value(layout, x.dtype)
-      let count = layout.elementCount
-      try withExtendedLifetime((x, wide.storage, exponents.storage, mantissas.storage)) { () throws(TensorError) in
-        try x.elements.copy(to: wide.elements)
-        let numbers = wide.storage.pointer.bindMemory(to: Double.self, capacity: count)
-        let powers = exponents.storage.pointer.bindMemory(to: Int32.self, capacity: count)
-        for i in 0..<count {
-          let x = numbers[i]
-          let isApart = x.isFinite && x != 0
-          powers[i] = isApart ? Int32(x.exponent) + 1 : 0
-          if isApart { numbers[i] = (x.sign == .minus ? -x.significand : x.significand) / 2 }
+      let exponents = try Value(layout, .int32, on: x.device)
+      var mantissas = try Value(layout, x.dtype, on: x.device)
+      if layout.elementCount > 0 {
+        let wide = x.device.isCPU ? try Value(layout, .float64) : nil
+        try withExtendedLifetime((x, wide, exponents.storage, mantissas.storage)) { () throws(TensorError) in
+          let task = FloatBitsTask(.frexp, [x.elements], into: [mantissas.elements, exponents.elements])
+          try KernelCall.task(on: x.device, task) {
+            takeApart(x.elements, wide!.elements, into: mantissas.elements, exponents.elements)
+          }
         }
-        try wide.elements.copy(to: mantissas.elements)
       }
       mantissas.auxiliaries = [exponents]
       return mantissas
@@ -33,7 +29,23 @@ struct Mantissas: Sendable {
     samples: [
       .several("torch.frexp(a)", [.real([3, 4])]) { pair($0[0].frexp()) },
       .several("torch.frexp(a * 1000)", [.real([3, 4])]) { pair(($0[0] * 1000).frexp()) },
-    ])
+    ]
+  ).onGPU()
+
+  /// On the processor, by way of float64 in `wide`; all lie alike.
+  private static func takeApart(_ x: Elements, _ wide: Elements, into mantissas: Elements, _ exponents: Elements) {
+    let count = wide.layout.elementCount
+    x.copyOnProcessor(to: wide)
+    let numbers = wide.start.bindMemory(to: Double.self, capacity: count)
+    let powers = exponents.start.bindMemory(to: Int32.self, capacity: count)
+    for i in 0..<count {
+      let x = numbers[i]
+      let isApart = x.isFinite && x != 0
+      powers[i] = isApart ? Int32(x.exponent) + 1 : 0
+      if isApart { numbers[i] = (x.sign == .minus ? -x.significand : x.significand) / 2 }
+    }
+    wide.copyOnProcessor(to: mantissas)
+  }
 
   private static func pair(_ results: (mantissa: Tensor, exponent: Tensor)) -> [Tensor] {
     [results.mantissa, results.exponent]

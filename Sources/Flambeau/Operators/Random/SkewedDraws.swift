@@ -51,6 +51,7 @@ struct SkewedDraws: Sendable {
       guard rates.dtype.isFloatingPoint else {
         throw .dtype("\"poisson_cpu\" not implemented for '\(rates.dtype.torchScalarName)'")
       }
+      if !rates.device.isCPU { return try SkewedDraws.poissonOnGPU(rates) }
       let wide = try Value(Layout(rates.layout.shape), .float64)
       let result = try Value(Layout(rates.layout.shape), rates.dtype)
       try rates.elements.copy(to: wide.elements)
@@ -64,7 +65,9 @@ struct SkewedDraws: Sendable {
       }
       return result
     },
-    backward: { (call, _) throws(TensorError) in Few(.zeros(call.shape(0), dtype: call.dtype(0))) },
+    backward: { (call, gradient) throws(TensorError) in
+      Few(.zeros(call.shape(0), dtype: call.dtype(0), device: gradient.device))
+    },
     samples: [
       Sample("(torch.manual_seed(7), torch.poisson(a))[1]", [.real([3, 7], 0...9)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].poisson() }
@@ -72,7 +75,21 @@ struct SkewedDraws: Sendable {
       Sample("(torch.manual_seed(7), torch.poisson(a * 30))[1]", [.real([3, 7], 0...3)]) { operands in
         withGenerator(Generator(seed: 7)) { (operands[0] * 30).poisson() }
       },
-    ])
+    ]
+  ).onGPU()
+
+  /// Philox's numbers from a seed that the generator draws. Waits for the rates to be looked at.
+  private static func poissonOnGPU(_ rates: TensorBody) throws(TensorError) -> Value {
+    let areRates = noGrad { (Tensor(rates) .>= 0).all().item(as: Bool.self) }
+    guard areRates else { throw .argument("invalid Poisson rate, expected rate to be non-negative") }
+    let result = try Value(Layout(rates.layout.shape), rates.dtype, on: rates.device)
+    var state = PhiloxState(seed: UInt64(bitPattern: Generator.current.nextInt64()))
+    let task = RandomTask(.poissonOf(rates.elements), from: &state, into: result.elements)
+    try withExtendedLifetime((rates, result.storage)) { () throws(TensorError) in
+      try GPUBackend.run(.task(task), on: rates.device)
+    }
+    return result
+  }
 
   /// Made of other rows.
   let composites: [Sample] = [

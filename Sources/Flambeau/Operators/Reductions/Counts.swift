@@ -11,7 +11,7 @@ struct Counts: Sendable {
       let reduction = at.reduction(x.layout.rank)
       try reduction.checkNotEmpty("mode", x.layout.shape)
       let (kept, shape) = (Layout(reduction.kept(x.layout.shape)), Layout(reduction.resultShape(x.layout.shape)))
-      let (values, indices) = (try Value(kept, x.dtype), try Value(kept, .int64))
+      let (values, indices) = (try Value(kept, x.dtype, on: x.device), try Value(kept, .int64, on: x.device))
       if kept.elementCount > 0 { try Counts.mode(x, at.dim!, values.elements, indices.elements) }
       var result = Value(values.storage, shape, x.dtype)
       result.auxiliaries = [Value(indices.storage, shape, .int64)]
@@ -33,26 +33,33 @@ struct Counts: Sendable {
         $0[0].detach().round().mode(dim: 0, keepDim: true).values
       },
       Sample("a.detach().round().mode()[0]", [.real([2, 9])]) { $0[0].detach().round().mode().values },
-    ])
+    ]
+  ).onGPU()
 
   private static func mode(_ x: TensorBody, _ dim: Int, _ values: Elements, _ places: Elements) throws(TensorError) {
-    let computeClass = x.dtype.computeClass
-    let (sorted, order) = (try Value(Layout(x.layout.shape), x.dtype), try Value(Layout(x.layout.shape), .int64))
+    let shape = Layout(x.layout.shape)
+    let (sorted, order) = (try Value(shape, x.dtype, on: x.device), try Value(shape, .int64, on: x.device))
     try withExtendedLifetime((x, sorted.storage, order.storage)) { () throws(TensorError) in
       try Sort.run(x.elements, dim: dim, descending: false, values: sorted.elements, indices: order.elements)
-      let dtype = computeClass.dtype
-      DenseRows.read(sorted.elements, dim, as: dtype, in: computeClass) { from, rows, width in
-        DenseRows.read(order.elements, dim, as: .int64, in: fb_i64) { order, _, _ in
-          DenseRows.write(values, dim, as: dtype, in: computeClass) { to in
-            DenseRows.write(places, dim, as: .int64, in: fb_i64) { places in
-              let places = places.assumingMemoryBound(to: Int64.self)
-              let order = order.assumingMemoryBound(to: Int64.self)
-              DenseRows.parallel(rows, width) { rows in
-                switch computeClass {
-                case fb_f32: modes(rows, width, from, order, to, places, Float.self)
-                case fb_f64: modes(rows, width, from, order, to, places, Double.self)
-                default: modes(rows, width, from, order, to, places, Int64.self)
-                }
+      let task = LineTask(.mode, [sorted.elements, order.elements], dim: dim, into: [values, places])
+      try KernelCall.task(on: x.device, task) { modes(sorted.elements, order.elements, dim, values, places) }
+    }
+  }
+
+  private static func modes(_ sorted: Elements, _ order: Elements, _ dim: Int, _ values: Elements, _ places: Elements) {
+    let computeClass = sorted.dtype.computeClass
+    let dtype = computeClass.dtype
+    DenseRows.read(sorted, dim, as: dtype, in: computeClass) { from, rows, width in
+      DenseRows.read(order, dim, as: .int64, in: fb_i64) { order, _, _ in
+        DenseRows.write(values, dim, as: dtype, in: computeClass) { to in
+          DenseRows.write(places, dim, as: .int64, in: fb_i64) { places in
+            let places = places.assumingMemoryBound(to: Int64.self)
+            let order = order.assumingMemoryBound(to: Int64.self)
+            DenseRows.parallel(rows, width) { rows in
+              switch computeClass {
+              case fb_f32: modes(rows, width, from, order, to, places, Float.self)
+              case fb_f64: modes(rows, width, from, order, to, places, Double.self)
+              default: modes(rows, width, from, order, to, places, Int64.self)
               }
             }
           }

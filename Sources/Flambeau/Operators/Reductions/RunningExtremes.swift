@@ -20,8 +20,10 @@ struct RunningExtremes: Sendable {
       guard x.dtype.isFloatingPoint else {
         throw .dtype("\"logcumsumexp_out_cpu\" not implemented for '\(x.dtype.torchScalarName)'")
       }
-      let result = try Value(Layout(x.layout.shape), x.dtype)
-      withExtendedLifetime(x) { Scan.logSumExp(x.elements, dim: dim, into: result.elements) }
+      let result = try Value(Layout(x.layout.shape), x.dtype, on: x.device)
+      try withExtendedLifetime(x) { () throws(TensorError) in
+        try Scan.logSumExp(x.elements, dim: dim, into: result.elements)
+      }
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
@@ -37,7 +39,8 @@ struct RunningExtremes: Sendable {
     samples: [
       Sample("a.logcumsumexp(0)", [.real([4, 3])]) { $0[0].logCumSumExp(dim: 0) },
       Sample("a.logcumsumexp(-1)", [.real([2, 6])]) { $0[0].logCumSumExp(dim: -1) },
-    ])
+    ]
+  ).onGPU()
 
   /// The extreme up to each element, and its place: of equal ones the last, or the first NaN.
   private static func row(_ name: String, _ kind: Reduction.Kind, samples: [Sample]) -> Operator<Int> {
@@ -45,10 +48,10 @@ struct RunningExtremes: Sendable {
       name, auxiliaryCount: 1, saves: { _ in SavePlan(auxiliaries: true) },
       forward: { (operands, dim) throws(TensorError) in
         let x = operands[0]!.body
-        var values = try Value(Layout(x.layout.shape), x.dtype)
-        let places = try Value(Layout(x.layout.shape), .int64)
-        withExtendedLifetime(x) {
-          Scan.extreme(x.elements, dim: dim, largest: kind == .max, values: values.elements, places: places.elements)
+        var values = try Value(Layout(x.layout.shape), x.dtype, on: x.device)
+        let places = try Value(Layout(x.layout.shape), .int64, on: x.device)
+        try withExtendedLifetime(x) { () throws(TensorError) in
+          try Scan.extreme(x.elements, dim: dim, largest: kind == .max, values: values.elements, places: places.elements)
         }
         values.auxiliaries = [places]
         return values
@@ -56,7 +59,8 @@ struct RunningExtremes: Sendable {
       backward: { (call, gradient) throws(TensorError) in
         let zeros = Tensor.zeros(call.shape(0), dtype: gradient.dtype, device: gradient.device)
         return Few(zeros.scatterAdd(dim: call.attributes, index: try call.auxiliary(0), source: gradient))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 }
 

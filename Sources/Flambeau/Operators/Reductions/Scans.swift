@@ -37,7 +37,8 @@ struct Scans: Sendable {
         ($0[0] * Tensor([true, false, true, true, false])).cumprod(dim: 1)
       },
       Sample("a.clone().cumprod_(0)", [.real([3, 4], 0.5...1.5)]) { $0[0].clone().cumprod_(dim: 0) },
-    ])
+    ]
+  ).onGPU()
 
   /// Of a and b, h[i] = b[i] + a[i]·h[i−1]; reversed, h[i] = b[i] + a[i+1]·h[i+1], which is the gradient of b in the other.
   /// A running product's gradient, without a division and so right with zeros.
@@ -46,9 +47,9 @@ struct Scans: Sendable {
     saves: { needs in SavePlan(operands: .operand(0), result: needs.contains(0)) },
     forward: { (operands, at) throws(TensorError) in
       let (a, b) = (operands[0]!.body, operands[1]!.body)
-      let result = try Value(Layout(b.layout.shape), b.dtype)
-      withExtendedLifetime((a, b)) {
-        Scan.recurrence(
+      let result = try Value(Layout(b.layout.shape), b.dtype, on: b.device)
+      try withExtendedLifetime((a, b)) { () throws(TensorError) in
+        try Scan.recurrence(
           in: b.dtype.computeClass, a.elements, b.elements, dim: at.dim, isReversed: at.isReversed, into: result.elements)
       }
       return result
@@ -61,7 +62,8 @@ struct Scans: Sendable {
       let result = try call.result()
       let slope = at.isReversed ? result * reaching.delayed(at.dim) : reaching * result.delayed(at.dim)
       return Few(slope, reaching)
-    })
+    }
+  ).onGPU()
 
   private static func row(
     _ name: String, _ kind: Reduction.Kind, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },

@@ -51,8 +51,15 @@ enum Scan {
   /// h[i] = b[i] + a[i]·h[i−1] along `dim`; reversed, h[i] = b[i] + a[i+1]·h[i+1]. All have one shape; floating point.
   static func recurrence(
     in computeClass: ComputeClass, _ a: Elements, _ b: Elements, dim: Int, isReversed: Bool, into output: Elements
-  ) {
+  ) throws(TensorError) {
     if output.layout.elementCount == 0 { return }
+    let task = LineTask(.recurrence(isReversed: isReversed), [a, b], dim: dim, into: [output])
+    try KernelCall.task(on: output.device, task) { recurrences(computeClass, a, b, dim, isReversed, output) }
+  }
+
+  private static func recurrences(
+    _ computeClass: ComputeClass, _ a: Elements, _ b: Elements, _ dim: Int, _ isReversed: Bool, _ output: Elements
+  ) {
     let dtype = computeClass.dtype
     DenseRows.read(a, dim, as: dtype, in: computeClass) { a, _, _ in
       DenseRows.read(b, dim, as: dtype, in: computeClass) { b, rows, width in

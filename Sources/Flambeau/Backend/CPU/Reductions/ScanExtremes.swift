@@ -10,8 +10,13 @@ import CKernels
 extension Scan {
   /// The largest (or smallest) element up to each one along `dim`, and its position: of equal ones the last, or the first
   /// NaN. All have one shape.
-  static func extreme(_ input: Elements, dim: Int, largest: Bool, values: Elements, places: Elements) {
+  static func extreme(_ input: Elements, dim: Int, largest: Bool, values: Elements, places: Elements) throws(TensorError) {
     if input.layout.elementCount == 0 { return }
+    let task = LineTask(.extreme(largest: largest), [input], dim: dim, into: [values, places])
+    try KernelCall.task(on: input.device, task) { extremes(input, dim, largest, values, places) }
+  }
+
+  private static func extremes(_ input: Elements, _ dim: Int, _ largest: Bool, _ values: Elements, _ places: Elements) {
     let computeClass = input.dtype.computeClass
     let dtype = computeClass.dtype
     DenseRows.read(input, dim, as: dtype, in: computeClass) { from, rows, width in
@@ -49,8 +54,13 @@ extension Scan {
   }
 
   /// log Σ eˣ up to each element along `dim`; floating point. Both have one shape.
-  static func logSumExp(_ input: Elements, dim: Int, into output: Elements) {
+  static func logSumExp(_ input: Elements, dim: Int, into output: Elements) throws(TensorError) {
     if input.layout.elementCount == 0 { return }
+    let task = LineTask(.logSumExp, [input], dim: dim, into: [output])
+    try KernelCall.task(on: input.device, task) { logSums(input, dim, output) }
+  }
+
+  private static func logSums(_ input: Elements, _ dim: Int, _ output: Elements) {
     DenseRows.read(input, dim, as: .float64, in: fb_f64) { from, rows, width in
       DenseRows.write(output, dim, as: .float64, in: fb_f64) { to in
         let (x, y) = (from.assumingMemoryBound(to: Double.self), to.assumingMemoryBound(to: Double.self))

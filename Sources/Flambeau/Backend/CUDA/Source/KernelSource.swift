@@ -10,11 +10,14 @@ struct KernelSource: Sendable, Hashable {
   /// - Parameters:
   ///   - kind: What the name begins with.
   ///   - arguments: The members of the kernel's only argument, `a`.
+  ///   - threads: How many a block has, where they might need more registers than there are otherwise.
+  ///   - blocks: How many of them a multiprocessor should have registers for.
   ///   - body: The function's statements; `parts` stand before it.
-  init(_ kind: String, arguments: String, parts: String = "", body: String) {
-    let content = "struct Arguments {\n\(arguments)};\n\n\(parts)KERNEL(const Arguments a) {\n\(body)}\n"
+  init(_ kind: String, arguments: String, parts: String = "", threads: Int? = nil, blocks: Int = 1, body: String) {
+    let bounds = threads.map { "__launch_bounds__(\($0)\(blocks > 1 ? ", \(blocks)" : "")) " } ?? ""
+    let content = "struct Arguments {\n\(arguments)};\n\n\(parts)\(bounds)KERNEL(const Arguments a) {\n\(body)}\n"
     name = "\(kind)_\(KernelSource.digest(of: content.utf8))"
-    text = content.replacing("KERNEL", with: "extern \"C\" __global__ void \(name)", maxReplacements: 1)
+    text = content.replacing("\(bounds)KERNEL", with: "extern \"C\" __global__ void \(bounds)\(name)", maxReplacements: 1)
   }
 
   /// What every kernel is written in: the primitives, element types, and how threads join values.

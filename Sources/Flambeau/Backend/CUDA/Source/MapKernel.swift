@@ -138,7 +138,7 @@ struct MapKernel {
     text += "#pragma unroll\n    for (int k = 0; k < \(width); k++) {\n      \(call(values))"
     for k in 0..<outputCount { text += "      set_element<C>(out\(k), k, y\(k));\n" }
     text += "    }\n"
-    for k in 0..<outputCount { text += "    put_pack<\(type(k)), \(width)>(a.p\(k), at\(k), out\(k));\n" }
+    for k in 0..<outputCount { text += "    put_last_pack<\(type(k)), \(width)>(a.p\(k), at\(k), out\(k));\n" }
     return text
   }
 }

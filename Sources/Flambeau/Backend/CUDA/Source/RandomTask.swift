@@ -13,6 +13,16 @@ struct RandomTask: KernelTask {
     case bernoulli(Double)
     /// The same with a probability for each element, of a floating-point dtype, in the output's shape.
     case bernoulliOf(Elements)
+    /// How many events happen where each element says how many are expected; see ``SkewedDraws``. The rates are like the probabilities.
+    case poissonOf(Elements)
+
+    /// A number for each element.
+    fileprivate var parameters: Elements? {
+      switch self {
+      case .bernoulliOf(let parameters), .poissonOf(let parameters): parameters
+      case .uniform, .normal, .integers, .bernoulli: nil
+      }
+    }
   }
 
   private(set) var distribution: Distribution
@@ -28,15 +38,17 @@ struct RandomTask: KernelTask {
     offset = state.advance(by: (output.layout.elementCount + perBlock - 1) / perBlock)
   }
 
-  var operands: [Elements] {
-    if case .bernoulliOf(let probabilities) = distribution { [output, probabilities] } else { [output] }
-  }
+  var operands: [Elements] { [output] + [distribution.parameters].compactMap { $0 } }
   var results: [Elements] { [output] }
 
   func mapOperands(_ f: (Elements) -> Elements) -> RandomTask {
     var copy = self
     copy.output = f(output)
-    if case .bernoulliOf(let probabilities) = distribution { copy.distribution = .bernoulliOf(f(probabilities)) }
+    switch distribution {
+    case .bernoulliOf(let probabilities): copy.distribution = .bernoulliOf(f(probabilities))
+    case .poissonOf(let rates): copy.distribution = .poissonOf(f(rates))
+    case .uniform, .normal, .integers, .bernoulli: break
+    }
     return copy
   }
 
@@ -46,6 +58,8 @@ struct RandomTask: KernelTask {
     case .uniform, .normal: dtype == .float64 ? 2 : 4
     case .integers(_, let range): range == 0 || range > 1 << 32 ? 2 : 4
     case .bernoulli, .bernoulliOf: 4
+    // They have as many words as they need, those of their block and of others that no number counts.
+    case .poissonOf: 1
     }
   }
 
@@ -86,7 +100,9 @@ struct RandomTask: KernelTask {
         }
 
       """
-    let source = KernelSource("random", arguments: arguments.declaration, parts: RandomTask.parts, body: body)
+    var parts = RandomTask.parts
+    if case .poissonOf = distribution { parts += RandomTask.poisson }
+    let source = KernelSource("random", arguments: arguments.declaration, parts: parts, body: body)
     work.launches.append(KernelLaunch(source, grid: (device.blocks((blocks + 255) / 256), 1), arguments))
   }
 
@@ -105,7 +121,7 @@ struct RandomTask: KernelTask {
       arguments.integer("low", Int(low))
       arguments.integer("range", Int(bitPattern: UInt(range)))
     case .bernoulli(let p): arguments.integer("bound", Int((p * 0x1p32).rounded(.up)))
-    case .bernoulliOf: break
+    case .bernoulliOf, .poissonOf: break
     }
   }
 
@@ -151,6 +167,12 @@ struct RandomTask: KernelTask {
       return
         "    const double p = element<double, \(probabilities.dtype.deviceName)>(a.p1, at1).v;\n"
         + "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)((double)words.word[k] * 0x1p-32 < p)));\n"
+    case .poissonOf(let rates):
+      return """
+            Units units{(uint64_t)(block + a.offset), (uint64_t)a.seed, 0, words, 0};
+            put<double, \(s)>(a.p0, at0, Lanes<double>(events(units, element<double, \(rates.dtype.deviceName)>(a.p1, at1).v)));
+
+        """
     }
   }
 
@@ -161,8 +183,8 @@ struct RandomTask: KernelTask {
     };
 
     /// Philox4x32, ten rounds.
-    FB_INLINE Words words_of(uint64_t block, uint64_t seed) {
-      uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32), c2 = 0, c3 = 0;
+    FB_INLINE Words words_of(uint64_t block, uint64_t seed, uint32_t turn = 0) {
+      uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32), c2 = turn, c3 = 0;
       uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
     #pragma unroll
       for (int round = 0; round < 10; round++) {
@@ -173,6 +195,43 @@ struct RandomTask: KernelTask {
         k0 += 0x9e3779b9u, k1 += 0xbb67ae85u;
       }
       return Words{{c0, c1, c2, c3}};
+    }
+
+
+    """
+
+  /// The CPU's methods: how many uniform factors keep a product above exp(−rate), and Hörmann's transformed rejection for large rates.
+  private static let poisson = """
+    /// Numbers in [0, 1), as many as one element asks for.
+    struct Units {
+      uint64_t block, seed;
+      uint32_t turn;
+      Words words;
+      int used;
+      FB_INLINE double next() {
+        if (used == 2) words = words_of(block, seed, ++turn), used = 0;
+        return (double)(words.wide(used++) >> 11) * 0x1p-53;
+      }
+    };
+
+    FB_INLINE double events(Units &units, double rate) {
+      if (rate < 10) {
+        const double limit = exp(-rate);
+        double count = 0;
+        if (rate > 0) {
+          for (double product = units.next(); product > limit; product *= units.next()) count++;
+        }
+        return count;
+      }
+      const double b = 0.931 + 2.53 * sqrt(rate), a = -0.059 + 0.02483 * b;
+      const double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), narrow = 0.9277 - 3.6224 / (b - 2), log_rate = log(rate);
+      while (true) {
+        const double u = units.next() - 0.5, v = units.next(), edge = 0.5 - fabs(u);
+        const double k = floor((2 * a / edge + b) * u + rate + 0.43);
+        if (edge >= 0.07 && v <= narrow) return k;
+        if (k < 0 || (edge < 0.013 && v > edge)) continue;
+        if (log(v) + log(inverse_alpha) - log(a / (edge * edge) + b) <= -rate + k * log_rate - fb_log_gamma(k + 1)) return k;
+      }
     }
 
 

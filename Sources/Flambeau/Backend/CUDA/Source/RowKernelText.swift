@@ -20,9 +20,24 @@ struct RowKernelText {
   // Of the loop being written.
   private var loop = Loop()
 
+  /// A pack that a loop begins with.
+  private struct PackRead {
+    let name: String
+    let type: String
+    /// Where it is: a base, and the row's position there.
+    let (from, at): (String, String)
+    /// Every element of the base may be read.
+    let isPadded: Bool
+  }
+
   private struct Loop {
     var segment = 0
-    var loads = ""
+    var packs: [PackRead] = []
+    /// Before a pack's elements are taken one by one.
+    var declarations = ""
+    /// What whole packs do at once, and the rows' ends element by element.
+    var whole = ""
+    var ends = ""
     var steps = ""
     var stores = ""
     /// What has its name already.
@@ -83,7 +98,7 @@ struct RowKernelText {
     text +=
       "  for (int64_t row = (int64_t)blockIdx.x * \(form.rows) + threadIdx.y; row < a.rows; row += (int64_t)gridDim.x * \(form.rows)) {\n"
     let names = code.inputs.indices.map { "at\($0)" } + code.outputs.indices.map { "to\($0)" }
-    text += names.map { "    int64_t \($0) = 0;\n" }.joined() + kernel.axes.text("(uint64_t)row", names) + numbers()
+    text += names.map { "    int64_t \($0) = 0;\n" }.joined() + kernel.axes.text("(uint64_t)row", names) + skew() + numbers()
     if isHeld {
       for i in code.inputs.indices where readers[i].count > 1 { text += "    V x\(i)[\(held)];\n" }
       for i in code.instructions.indices where isKept(i) { text += "    V h\(i)[\(held)];\n" }
@@ -96,6 +111,16 @@ struct RowKernelText {
     return text
   }
 
+  /// How far the row begins behind a multiple of packs.
+  private func skew() -> String {
+    if !form.isPeeled { return "" }
+    let rows =
+      code.inputs.indices.filter { code.inputs[$0] == .row }.map { (kernel.inputs[$0], "a.p\($0)", "at\($0)") }
+      + code.outputs.indices.filter { code.outputs[$0].isRow }.map { (kernel.outputs[$0], "a.o\($0)", "to\($0)") }
+    let (operand, base, at) = rows.filter { $0.0.innerStride == 1 }.min { $0.0.dtype.byteCount < $1.0.dtype.byteCount }!
+    return "    const int skew = (int)(((uint64_t)\(base) / \(operand.dtype.byteCount) + (uint64_t)\(at)) % \(form.pack));\n"
+  }
+
   /// Numbers of the row.
   private func numbers() -> String {
     code.inputs.indices.map { i in
@@ -103,7 +128,9 @@ struct RowKernelText {
       switch code.inputs[i] {
       case .row: return ""
       case .number: return "    const V x\(i) = element<C, \(type)>(a.p\(i), at\(i));\n"
-      case .index: return "    const int64_t x\(i) = element<int64_t, \(type)>(a.p\(i), at\(i)).v;\n"
+      case .index:
+        return "    const int64_t x\(i) = element<int64_t, \(type)>(a.p\(i), at\(i)).v;\n"
+          + "    const int place\(i) = x\(i) >= 0 && x\(i) < a.width ? (int)x\(i) : -1;\n"
       }
     }.joined()
   }
@@ -125,11 +152,16 @@ struct RowKernelText {
   }
 
   private mutating func stage() {
+    if isHeld && !isBlock {
+      // Where the warps' sums meet.
+      if !sums.isEmpty { sharedByteCount = form.rows * kernel.width * kernel.computeClass.byteCount }
+      return
+    }
     var at = isBlock ? 2 * folds.count * 512 : 0
     if form.isStaged {
       for i in code.inputs.indices where code.inputs[i] == .row && readers[i].count > 1 {
         staged[i] = at
-        at += (kernel.width * kernel.inputs[i].dtype.byteCount + 15) & ~15
+        at += ((kernel.width + 2 * form.pack) * kernel.inputs[i].dtype.byteCount + 15) & ~15
       }
     }
     sharedByteCount = at
@@ -207,7 +239,15 @@ struct RowKernelText {
       loop.steps += "n\(i) = op_add::of(n\(i), \(element(.result(exponential))));\n"
       return plain("FoldSum")
     case .maxExpSum(let input, let largest):
-      loop.steps += "m\(i) = FoldExpSum::with(m\(i), \(element(.input(input))));\n"
+      if kernel.inputs[input].innerStride == 1 && form.pack > 1 {
+        let value = "element_of<C>(\(read(input)), j)"
+        loop.whole += "m\(i) = FoldExpSum::with_all<C>(m\(i), in\(input));\n"
+        loop.ends += "m\(i) = FoldExpSum::with(m\(i), \(value));\n"
+        // Later segments find it in registers.
+        if isHeld && readers[input].count > 1 { _ = element(.input(input)) }
+      } else {
+        loop.steps += "m\(i) = FoldExpSum::with(m\(i), \(element(.input(input))));\n"
+      }
       return (
         "    ExpSum<V> m\(i) = FoldExpSum::identity<ExpSum<V>>();\n",
         "    m\(i) = joined<FoldExpSum, \(form.threads)>(m\(i), \(cells));\n"
@@ -254,23 +294,31 @@ struct RowKernelText {
     let type = input.dtype.deviceName
     let isLater = readers[i][0] < loop.segment
     if isHeld && isLater { return "x\(i)[k]" }
-    let value: String
-    if input.innerStride == 1 {
-      let stage = staged[i].map { "shared + \($0)" }
-      let from =
-        isLater && stage != nil ? "pack<\(type), \(form.pack)>(\(stage!), c)" : "pack<\(type), \(form.pack)>(a.p\(i), at\(i) + c)"
-      loop.loads += "        const auto in\(i) = \(from);\n"
-      if let stage, !isLater { loop.loads += "        put_pack<\(type), \(form.pack)>(\(stage), c, in\(i));\n" }
-      value = "element_of<C>(in\(i), j)"
-    } else {
-      value = "element<C, \(type)>(a.p\(i), at\(i) + (int64_t)(c + j) * a.step\(i))"
-    }
+    let value =
+      input.innerStride == 1
+      ? "element_of<C>(\(read(i)), j)" : "element<C, \(type)>(a.p\(i), at\(i) + (int64_t)(c + j) * a.step\(i))"
     if isHeld && readers[i].count > 1 {
       loop.steps += "x\(i)[k] = \(value);\n"
       return "x\(i)[k]"
     }
     loop.steps += "const V x\(i) = \(value);\n"
     return "x\(i)"
+  }
+
+  /// The name of an input's pack in the loop being written.
+  private mutating func read(_ i: Int) -> String {
+    let name = "in\(i)"
+    if !readers[i].contains(loop.segment) { readers[i].append(loop.segment) }
+    if loop.packs.contains(where: { $0.name == name }) { return name }
+    let type = kernel.inputs[i].dtype.deviceName
+    let stage = staged[i].map { ("shared + \($0)", form.isPeeled ? "skew" : "0") }
+    if let stage, readers[i][0] < loop.segment {
+      loop.packs.append(PackRead(name: name, type: type, from: stage.0, at: stage.1, isPadded: true))
+    } else {
+      loop.packs.append(PackRead(name: name, type: type, from: "a.p\(i)", at: "at\(i)", isPadded: false))
+      if let stage { loop.declarations += "put_pack<\(type), \(form.pack)>(\(stage.0), \(stage.1) + c, in\(i));\n" }
+    }
+    return name
   }
 
   private mutating func write(_ k: Int) {
@@ -287,7 +335,7 @@ struct RowKernelText {
     case .row(let operand): store(k, element(operand))
     case .patched(let operand, let plus, let at):
       let value = element(operand)
-      loop.steps += "const V y\(k) = c + j == x\(at) ? op_add::of(\(value), \(number(plus))) : \(value);\n"
+      loop.steps += "const V y\(k) = place\(at) - c == j ? op_add::of(\(value), \(number(plus))) : \(value);\n"
       store(k, "y\(k)")
     }
   }
@@ -296,32 +344,84 @@ struct RowKernelText {
     let output = kernel.outputs[k]
     let type = output.dtype.deviceName
     if output.innerStride == 1 {
-      loop.loads += "        Pack<\(type), \(form.pack)> out\(k);\n"
+      loop.declarations += "Pack<\(type), \(form.pack)> out\(k);\n"
       loop.steps += "set_element<C>(out\(k), j, \(value));\n"
-      loop.stores += "        put_pack<\(type), \(form.pack)>(a.o\(k), to\(k) + c, out\(k));\n"
+      let whole = "put_last_pack<\(type), \(form.pack)>(a.o\(k), to\(k) + c, out\(k));\n"
+      let part = "put_part_of_pack<\(type), \(form.pack)>(a.o\(k), to\(k) + c, c, a.width, out\(k));\n"
+      loop.stores += form.isPeeled ? "if constexpr (decltype(kind)::isWhole) \(whole)else \(part)" : whole
     } else {
       loop.steps += "put<C, \(type)>(a.o\(k), to\(k) + (int64_t)(c + j) * a.ostep\(k), \(value));\n"
     }
   }
 
   private func loopText() -> String {
-    if loop.steps.isEmpty { return "" }
-    let steps = loop.steps.split(separator: "\n").map { "          \($0)\n" }.joined()
-    let inner =
-      "\(loop.loads)        #pragma unroll\n        for (int j = 0; j < \(form.pack); j++) {\n"
-      + (isHeld ? "          const int k = g * \(form.pack) + j;\n" : "") + "\(steps)        }\n\(loop.stores)"
-    if let held = form.held {
-      return """
-            #pragma unroll
-            for (int g = 0; g < \(held); g++) {
-              const int c = (g * \(form.threads) + lane) * \(form.pack);
-              if (c < a.width) {
-        \(inner)      }
-            }
+    if loop.steps.isEmpty && loop.whole.isEmpty { return "" }
+    return isHeld ? heldLoop() : walkedLoop()
+  }
 
-        """
+  private static func indented(_ lines: String, by count: Int) -> String {
+    lines.split(separator: "\n").map { String(repeating: " ", count: count) + $0 + "\n" }.joined()
+  }
+
+  private func pack(_ read: PackRead, _ c: String) -> String {
+    "pack<\(read.type), \(form.pack)>(\(read.from), \(read.at) + \(c))"
+  }
+
+  /// The elements of a pack one by one.
+  private func elements(_ head: String = "") -> String {
+    if loop.steps.isEmpty && head.isEmpty { return "" }
+    return "#pragma unroll\nfor (int j = 0; j < \(form.pack); j++) {\n\(head)\(loop.steps)}\n"
+  }
+
+  private func heldLoop() -> String {
+    let loads = loop.packs.map { "const auto \($0.name) = \(pack($0, "c"));\n" }.joined()
+    let inner = loads + loop.declarations + loop.whole + elements("const int k = g * \(form.pack) + j;\n") + loop.stores
+    return """
+          #pragma unroll
+          for (int g = 0; g < \(form.held!); g++) {
+            const int c = (g * \(form.threads) + lane) * \(form.pack);
+            if (c < a.width) {
+      \(RowKernelText.indented(inner, by: 8))      }
+          }
+
+      """
+  }
+
+  /// Whole packs, of which a thread asks for several before it uses the first; where rows are peeled, also what is left at their ends.
+  private func walkedLoop() -> String {
+    let step = form.threads * form.pack
+    let fresh = loop.packs.count { !$0.isPadded }
+    let together = fresh == 0 ? 1 : Swift.max(1, 4 / fresh)
+    let parameters = ["const int c"] + (form.isPeeled ? ["auto kind"] : []) + loop.packs.map { "const auto &\($0.name)" }
+    func visit(_ c: String, _ packs: [String], isWhole: Bool = true) -> String {
+      "visit(\(([c] + (form.isPeeled ? [isWhole ? "WholePack()" : "PartOfPack()"] : []) + packs).joined(separator: ", ")));\n"
     }
-    return "    for (int c = lane * \(form.pack); c < a.width; c += \(form.threads * form.pack)) {\n\(inner)    }\n"
+    let ends = """
+      if constexpr (!decltype(kind)::isWhole) {
+      if (c + j < 0 || c + j >= a.width) continue;
+      \(loop.ends)}
+
+      """
+    let whole = loop.whole.isEmpty || !form.isPeeled ? loop.whole : "if constexpr (decltype(kind)::isWhole) {\n\(loop.whole)}\n"
+    var text = "{\nauto visit = [&](\(parameters.joined(separator: ", "))) {\n\(loop.declarations)\(whole)"
+    text += elements(form.isPeeled ? ends : "") + loop.stores + "};\n"
+    text += "int c = lane * \(form.pack)\(form.isPeeled ? " - skew" : "");\n"
+    let parts = loop.packs.map { read in
+      read.isPadded
+        ? pack(read, "c") : "part_of_pack<\(read.type), \(form.pack)>(\(read.from), \(read.at) + c, c, a.width)"
+    }
+    if form.isPeeled { text += "if (c < 0) {\n\(visit("c", parts, isWhole: false))c += \(step);\n}\n" }
+    if together > 1 {
+      text += "for (; c + \((together - 1) * step + form.pack) <= a.width; c += \(together * step)) {\n"
+      for read in loop.packs { text += "Pack<\(read.type), \(form.pack)> ahead_\(read.name)[\(together)];\n" }
+      text += "#pragma unroll\nfor (int u = 0; u < \(together); u++) {\n"
+      for read in loop.packs { text += "ahead_\(read.name)[u] = \(pack(read, "c + u * \(step)"));\n" }
+      text += "}\n#pragma unroll\nfor (int u = 0; u < \(together); u++) "
+      text += visit("c + u * \(step)", loop.packs.map { "ahead_\($0.name)[u]" }) + "}\n"
+    }
+    text += "for (; c + \(form.pack) <= a.width; c += \(step)) \(visit("c", loop.packs.map { pack($0, "c") }))"
+    if form.isPeeled { text += "if (c < a.width) \(visit("c", parts, isWhole: false))" }
+    return RowKernelText.indented(text + "}\n", by: 4)
   }
 
   // MARK: Results
@@ -334,22 +434,34 @@ struct RowKernelText {
     return stores.isEmpty ? "" : "    if (lane == 0) {\n\(stores)    }\n"
   }
 
-  /// The held sums over the thread's rows.
+  /// The held sums over the thread's rows, those of a block's warps joined.
   private func sumStores() -> String {
-    let stores = sums.map { k in
-      "          put<C, C>(a.o\(k), (int64_t)(blockIdx.x * \(form.rows) + threadIdx.y) * a.width + c + j, c\(k)[g * \(form.pack) + j]);\n"
-    }.joined()
-    return """
-        #pragma unroll
-        for (int g = 0; g < \(form.held!); g++) {
-          const int c = (g * \(form.threads) + lane) * \(form.pack);
-          if (c < a.width) {
-            #pragma unroll
-            for (int j = 0; j < \(form.pack); j++) {
-      \(stores)        }
+    sums.map { k in
+      let at = isBlock ? "(int64_t)blockIdx.x * a.width + c + j" : "threadIdx.y * a.width + c + j"
+      let to =
+        isBlock ? "put<C, C>(a.o\(k), \(at), c\(k)[g * \(form.pack) + j])" : "((V *)shared)[\(at)] = c\(k)[g * \(form.pack) + j]"
+      let kept = """
+          #pragma unroll
+          for (int g = 0; g < \(form.held!); g++) {
+            const int c = (g * \(form.threads) + lane) * \(form.pack);
+            if (c < a.width) {
+              #pragma unroll
+              for (int j = 0; j < \(form.pack); j++) \(to);
+            }
           }
-        }
 
-      """
+        """
+      if isBlock { return kept }
+      return kept + """
+          __syncthreads();
+          for (int c = threadIdx.y * \(form.threads) + lane; c < a.width; c += \(form.threads * form.rows)) {
+            V total = ((V *)shared)[c];
+            for (int w = 1; w < \(form.rows); w++) total = op_add::of(total, ((V *)shared)[w * a.width + c]);
+            put<C, C>(a.o\(k), (int64_t)blockIdx.x * a.width + c, total);
+          }
+          __syncthreads();
+
+        """
+    }.joined()
   }
 }
