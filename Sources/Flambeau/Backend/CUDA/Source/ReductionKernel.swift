@@ -103,7 +103,7 @@ struct ReductionKernel {
     let sharing = isAlong ? block.x : block.y
     let outputBlocks = (outputs + block.x * block.y / sharing - 1) / (block.x * block.y / sharing)
     let wanted = Swift.max(
-      device.blocks(.max, perMultiprocessor: 4) / outputBlocks, elements / (sharing * ReductionKernel.longestChain))
+      device.blocks(.max, perMultiprocessor: 8) / outputBlocks, elements / (sharing * ReductionKernel.longestChain))
     let pieces = Swift.max(1, Swift.min(wanted, elements / (sharing * 16), 4096))
     let chunk = (elements + pieces - 1) / pieces
     if pieces == 1 {
@@ -232,6 +232,8 @@ struct ReductionKernel {
     let perBlock = block.x * block.y / sharing
     let (mine, own) = along ? ("threadIdx.x", "threadIdx.y") : ("threadIdx.y", "threadIdx.x")
     let isShared = along ? block.x > 32 : block.y > 1
+    // As many bytes on the way for small elements as for large ones.
+    let loads = inputs.allSatisfy { $0.dtype.byteCount <= 2 } ? 8 : 4
     var text = (0..<scalarCount).map { "  const V s\($0) = V(a.s\($0));\n" }.joined()
     if isShared { text += "  FB_SHARED(shared);\n  int turn = 0;\n" }
     text +=
@@ -242,16 +244,23 @@ struct ReductionKernel {
     text += "    if (isThere) {\n\(kept.text("(\(kept.counter))o", at))    }\n"
     text += "    auto value = [&](int64_t r) -> State {\n\(value(source))    };\n"
     text += """
-          State totals[4] = {Fold::identity<State>(), Fold::identity<State>(), Fold::identity<State>(), Fold::identity<State>()};
+          State totals[\(loads)];
+          #pragma unroll
+          for (int k = 0; k < \(loads); k++) totals[k] = Fold::identity<State>();
           const int64_t begin = (int64_t)blockIdx.y * a.chunk, most = begin + a.chunk;
           const int64_t end = isThere ? (most < a.elements ? most : a.elements) : 0;
           int64_t r = begin + \(mine);
-          for (; r + \(3 * sharing) < end; r += \(4 * sharing)) {
+          for (; r + \((loads - 1) * sharing) < end; r += \(loads * sharing)) {
             #pragma unroll
-            for (int k = 0; k < 4; k++) totals[k] = Fold::join<State>(totals[k], value(r + k * \(sharing)));
+            for (int k = 0; k < \(loads); k++) totals[k] = Fold::join<State>(totals[k], value(r + k * \(sharing)));
           }
           for (; r < end; r += \(sharing)) totals[0] = Fold::join<State>(totals[0], value(r));
-          State total = Fold::join<State>(Fold::join<State>(totals[0], totals[1]), Fold::join<State>(totals[2], totals[3]));
+          #pragma unroll
+          for (int step = 1; step < \(loads); step *= 2) {
+            #pragma unroll
+            for (int k = 0; k < \(loads); k += 2 * step) totals[k] = Fold::join<State>(totals[k], totals[k + step]);
+          }
+          State total = totals[0];
 
       """
     let cells = "(State *)shared + turn * \(along ? 32 : block.x * block.y)"
