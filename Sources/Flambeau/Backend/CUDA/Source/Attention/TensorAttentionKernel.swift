@@ -60,13 +60,13 @@ struct TensorAttentionKernel {
     let partial = partials == nil ? "nullptr" : "(float *)a.partials + row * a.width"
     let body = """
         FB_SHARED(shared);
-        const int64_t piece = blockIdx.x % a.pieces;
-        const Place place = place_of<is_causal>(a, blockIdx.x / a.pieces);
+        const int pieces = (int)a.pieces, piece = int(blockIdx.x) % pieces;
+        const Place place = place_of<is_causal>(a, int(blockIdx.x) / pieces);
         const int64_t row = (piece * a.heads + place.head) * a.queries;
       \(kernel.positions(axes, ["result"], "place.head"))
         const Attended to{\(rows("result")), \(partial), (float *)a.log_sums + row};
         attend<\(partials != nil)>(a, (Cell *)shared, \(rows("q")), \(rows("k")), \(rows("v")), to, (const float *)a.bias + bias_at, place.row0,
-                      (int)(piece * a.chunk), (int)(piece + 1 < a.pieces ? (piece + 1) * a.chunk : a.keys));
+                      piece * (int)a.chunk, (int)(piece + 1 < pieces ? (piece + 1) * a.chunk : a.keys));
 
       """
     return launch(
@@ -98,7 +98,7 @@ struct TensorAttentionKernel {
       in: &arguments, [("result", result), ("gradient", gradient), ("dq", dq)], blocks: form.blocks(inputs.queries))
     let body = """
         FB_SHARED(shared);
-        const Place place = place_of<is_causal>(a, blockIdx.x);
+        const Place place = place_of<is_causal>(a, int(blockIdx.x));
         const int64_t row = place.head * a.queries;
       \(kernel.positions(axes, ["result", "gradient", "dq"], "place.head"))
         slope_queries(a, (Cell *)shared, \(rows("q")), \(rows("k")), \(rows("v")), \(rows("result")), \(rows("gradient")), \(rows("dq")),
@@ -121,11 +121,12 @@ struct TensorAttentionKernel {
     arguments.integer("group", inputs.group)
     let body = """
         FB_SHARED(shared);
-        const Place place = place_of<false>(a, blockIdx.x);
+        const Place place = place_of<false>(a, int(blockIdx.x));
         KeySlopes slopes((Cell *)shared, place.row0);
-        for (int64_t head = place.head * a.group; head < (place.head + 1) * a.group; head++) {
+        const int first = place.head * (int)a.group;
+        for (int head = first; head < first + (int)a.group; head++) {
       \(kernel.positions(axes, ["gradient"], "head"))
-          if (head == place.head * a.group) slopes.copy_own(\(rows("k")), \(rows("v")));
+          if (head == first) slopes.copy_own(\(rows("k")), \(rows("v")));
           slopes.add(a, \(rows("q")), \(rows("gradient")), (const float *)a.bias + bias_at, (const Side *)a.sides + head * a.queries);
         }
         Position dk_at = 0, dv_at = 0;
