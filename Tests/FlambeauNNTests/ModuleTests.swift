@@ -173,6 +173,35 @@ private final class Net: Module {
     #expect(vector.shape == [2] && abs(vector.doubles[1] - expected[1]) < 1e-14)
   }
 
+  /// Steps and states follow, and nothing but places in memory changes.
+  @Test func weightsOfConvolutionsMayHaveChannelsInnermost() {
+    func trained(_ last: Bool) -> (Sequential, AdamW) {
+      let generator = Generator(seed: 3)
+      let model = withGenerator(generator) {
+        Sequential(Conv2d(3, 4, 3), BatchNorm2d(4), Conv2d(4, 2, 1), Flatten(), Linear(18, 2))
+      }
+      let before = model.parameters()
+      if last { model.to(memoryFormat: .channelsLast) }
+      #expect(zip(model.parameters(), before).allSatisfy { $0 === $1 })
+      let optimizer = AdamW(model.parameters(), lr: 0.1)
+      let x = Tensor.randn([5, 3, 5, 5], generator: generator)
+      for _ in 0..<3 {
+        optimizer.zeroGrad()
+        (model(x) * model(x)).sum().backward()
+        optimizer.step()
+      }
+      return (model, optimizer)
+    }
+    let ((model, optimizer), (plain, _)) = (trained(true), trained(false))
+    for (name, parameter) in model.namedParameters() where parameter.shape.count == 4 {
+      #expect(parameter.tensor.isContiguous(memoryFormat: .channelsLast), "\(name)")
+    }
+    #expect(optimizer.stateDict().state["0.exp_avg"]!.isContiguous(memoryFormat: .channelsLast))
+    for (a, b) in zip(model.parameters(), plain.parameters()) { #expect(a.tensor.isEqual(to: b.tensor)) }
+    model.to(memoryFormat: .contiguous)
+    #expect(model.parameters().allSatisfy { $0.tensor.isContiguous })
+  }
+
   @Test func applyVisitsInnerModulesFirst() {
     let net = Sequential(Linear(1, 1), Sequential(Identity()))
     var order: [String] = []

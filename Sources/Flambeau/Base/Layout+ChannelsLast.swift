@@ -1,8 +1,12 @@
 extension Layout {
-  /// The gapless layout of [n, c, h, w] with the channels innermost.
-  static func channelsLast(_ shape: Shape) -> Layout {
+  /// The gapless layout of [n, c, h, w] with the channels innermost, or the row-major one of any shape.
+  init(_ shape: Shape, channelsLast: Bool) {
+    guard channelsLast else {
+      self.init(shape)
+      return
+    }
     let (c, h, w) = (Swift.max(shape.at(1), 1), Swift.max(shape.at(2), 1), Swift.max(shape.at(3), 1))
-    return Layout(shape: shape, strides: [c * h * w, 1, c * w, c], offset: 0)
+    self.init(shape: shape, strides: [c * h * w, 1, c * w, c], offset: 0)
   }
 
   /// Of [n, c, h, w], the channels lie innermost, without gaps (dimensions of size 1 ignored).

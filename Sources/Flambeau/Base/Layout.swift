@@ -101,6 +101,12 @@ public struct Layout: Sendable, Hashable {
     }
   }
 
+  /// Neighbours are as far apart as in `other`, which has the same shape.
+  func nests(as other: Layout) -> Bool {
+    for dim in 0..<rank where shape.at(dim) != 1 && strides.at(dim) != other.strides.at(dim) { return false }
+    return true
+  }
+
   /// Two positions may name one element (a stride of 0, or dimensions that overlap).
   var overlapsItself: Bool {
     if isContiguous || elementCount <= 1 { return false }

@@ -142,6 +142,7 @@ struct Call<Attributes: Sendable> {
   func shape(_ operand: Int) -> Shape { node.operandShapes[operand].shape }
   func dtype(_ operand: Int) -> DType { node.operandShapes[operand].dtype }
   func device(_ operand: Int) -> Device { node.operandShapes[operand].device }
+  func isChannelsLast(_ operand: Int) -> Bool { node.operandShapes[operand].isChannelsLast }
   var operandCount: Int { node.edges.count }
 
   /// An operand that the row saves.
@@ -216,13 +217,18 @@ struct OperandShape: Sendable {
   var shape = Shape()
   var dtype = DType.float32
   var device = Device.cpu
+  /// See ``TensorBody/keepsChannelsLast``.
+  var isChannelsLast = false
   /// No such operand was given.
   var isMissing = true
 
   init() {}
 
   @inline(__always)
-  init(_ body: TensorBody) { self.init(body.layout.shape, body.dtype, body.device) }
+  init(_ body: TensorBody) {
+    self.init(body.layout.shape, body.dtype, body.device)
+    isChannelsLast = body.keepsChannelsLast
+  }
 
   @inline(__always)
   init(_ shape: Shape, _ dtype: DType, _ device: Device) {
@@ -245,7 +251,7 @@ struct OperandShapes: Sendable {
     first = OperandShape(body)
     for i in 1..<Swift.max(operands.count, 1) {
       guard let other = operands[i]?.body, other.dtype == body.dtype, other.device == body.device,
-        other.layout.shape == body.layout.shape
+        other.layout.shape == body.layout.shape, other.keepsChannelsLast == first.isChannelsLast
       else {
         all = OperandShapes.all(of: operands)
         return

@@ -105,9 +105,10 @@ extension GPUWorkload {
       "gpt2_train_b16x1024_bf16_graph", operations: 16 * 1024 * (6 * 124_439_808 + 12 * 12 * 768 * 1024), inGraph: true, gpt2),
     training("resnet50_train_b128_bf16", operations: 128 * 3 * 2 * 4.09e9, inGraph: false) { device, small in
       let model = ResNet.resnet50(numClasses: small ? 10 : 1000, stem: small ? .cifar : .imageNet)
-      model.to(device)
+      model.to(device).to(memoryFormat: .channelsLast)
       let (n, side) = small ? (2, 16) : (128, 224)
-      let (x, y) = (numbers([n, 3, side, side], device), classes(n, small ? 10 : 1000, device))
+      let x = numbers([n, 3, side, side], device).contiguous(memoryFormat: .channelsLast)
+      let y = classes(n, small ? 10 : 1000, device)
       return (model.parameters(), { autocast(.bfloat16) { model(x).crossEntropy(y) } })
     },
   ]

@@ -36,6 +36,10 @@ public final class Buffer: Sendable {
     if old.device != device { tensor = noGrad { old.to(device) } }
   }
 
+  func arrange(_ format: MemoryFormat) {
+    if format.fits(tensor) { tensor = noGrad { tensor.contiguous(memoryFormat: format) } }
+  }
+
   func convert(to dtype: DType) {
     let old = tensor
     if old.dtype != dtype { tensor = noGrad { old.to(dtype) } }

@@ -49,6 +49,14 @@ public final class Parameter: Sendable {
     if old.device != device { box.value = old.replaced(by: noGrad { old.to(device) }) }
   }
 
+  /// The elements laid out as `format` says, in the same box; as they are where they have another rank than the format.
+  func arrange(_ format: MemoryFormat) {
+    let old = tensor
+    if format.fits(old) && !old.isContiguous(memoryFormat: format) {
+      box.value = old.replaced(by: noGrad { old.contiguous(memoryFormat: format) })
+    }
+  }
+
   /// The elements as `dtype`, in the same box.
   func convert(to dtype: DType) {
     let old = tensor

@@ -34,7 +34,7 @@ public final class ParameterGroup<Rule: UpdateRule> {
 
     /// The tensors of these names, as `parameter` needs them; what is not there yet is zeros.
     func adapted(to parameter: Tensor, _ names: [String]) -> State {
-      let tensors = names.map { self[$0]?.to(parameter.device, dtype: parameter.dtype) ?? parameter.newZeros(parameter.shape) }
+      let tensors = names.map { self[$0]?.to(parameter.device, dtype: parameter.dtype) ?? parameter.zerosLike() }
       return State(step: step, names: names, tensors: tensors)
     }
   }

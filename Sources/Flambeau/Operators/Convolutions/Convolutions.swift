@@ -9,6 +9,8 @@ struct Conv2dArguments: Hashable, Sendable {
 struct Conv2dGradientArguments: Sendable {
   let arguments: Conv2dArguments
   let shape: Shape
+  /// Input or weight of the convolution lay so, as the gradient does then.
+  var isChannelsLast = false
 }
 
 /// Convolutions [n, c, h, w]. The gradients are rows, and each one's gradients are made of the other two rows.
@@ -24,8 +26,10 @@ struct Convolutions: Sendable {
       if !x.dtype.isFloatingPoint {
         return try Convolutions.integers(x, w, bias, geometry, shape)
       }
-      let (input, weight, added) = (try x.contiguousBody(), try w.contiguousBody(), try bias?.contiguousBody())
-      let result = try Value(Layout(shape), x.dtype, on: x.device)
+      let isLast = Convolutions.keepsChannelsLast(x, w)
+      let (input, weight) = (try x.body(channelsLast: isLast), try w.body(channelsLast: isLast))
+      let added = try bias?.contiguousBody()
+      let result = try Value(Layout(shape, channelsLast: isLast), x.dtype, on: x.device)
       if !x.device.isCPU {
         try Convolutions.launch(.forward, geometry, input.elements, weight.elements, result.elements, bias: added?.elements)
         return result
@@ -39,9 +43,10 @@ struct Convolutions: Sendable {
     },
     backward: { (call, gradient) throws(TensorError) in
       let at = call.attributes
+      let isLast = call.isChannelsLast(0) || call.isChannelsLast(1)
       return Few(
-        call.needs(0) ? ops.convolutions.input(gradient, try call.operand(1), at, call.shape(0)) : nil,
-        call.needs(1) ? ops.convolutions.weight(try call.operand(0), gradient, at, call.shape(1)) : nil,
+        call.needs(0) ? ops.convolutions.input(gradient, try call.operand(1), at, call.shape(0), isLast) : nil,
+        call.needs(1) ? ops.convolutions.weight(try call.operand(0), gradient, at, call.shape(1), isLast) : nil,
         call.needs(2) ? gradient.sum(dim: [0, 2, 3]) : nil)
     },
     tangent: { (call, t) throws(TensorError) in try Products.tangent(call, t) },
@@ -71,8 +76,9 @@ struct Convolutions: Sendable {
   let inputGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
     "conv2d_input_backward", saves: Products.saves,
     forward: { (operands, at) throws(TensorError) in
-      let (g, w) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
-      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let isLast = Convolutions.keepsChannelsLast(operands[0]!.body, operands[1]!.body, or: at.isChannelsLast)
+      let (g, w) = (try operands[0]!.body.body(channelsLast: isLast), try operands[1]!.body.body(channelsLast: isLast))
+      let result = try Value(Layout(at.shape, channelsLast: isLast), g.dtype, on: g.device)
       let geometry = Convolutions.geometry(at.shape, w.layout.shape, at.arguments)
       if !g.device.isCPU {
         try Convolutions.launch(.inputGradient, geometry, result.elements, w.elements, g.elements)
@@ -85,10 +91,10 @@ struct Convolutions: Sendable {
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes.arguments
+      let (at, isLast) = (call.attributes.arguments, call.attributes.isChannelsLast)
       return Few(
         call.needs(0) ? ops.convolutions.conv2d(gradient, try call.operand(1), at) : nil,
-        call.needs(1) ? ops.convolutions.weight(gradient, try call.operand(0), at, call.shape(1)) : nil)
+        call.needs(1) ? ops.convolutions.weight(gradient, try call.operand(0), at, call.shape(1), isLast) : nil)
     }
   ).onGPU()
 
@@ -96,8 +102,9 @@ struct Convolutions: Sendable {
   let weightGradient: Operator<Conv2dGradientArguments> = Operator<Conv2dGradientArguments>(
     "conv2d_weight_backward", saves: Products.saves,
     forward: { (operands, at) throws(TensorError) in
-      let (x, g) = (try operands[0]!.body.contiguousBody(), try operands[1]!.body.contiguousBody())
-      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let isLast = Convolutions.keepsChannelsLast(operands[0]!.body, operands[1]!.body, or: at.isChannelsLast)
+      let (x, g) = (try operands[0]!.body.body(channelsLast: isLast), try operands[1]!.body.body(channelsLast: isLast))
+      let result = try Value(Layout(at.shape, channelsLast: isLast), g.dtype, on: g.device)
       let geometry = Convolutions.geometry(x.layout.shape, at.shape, at.arguments)
       if !g.device.isCPU {
         try Convolutions.launch(.weightGradient, geometry, x.elements, result.elements, g.elements)
@@ -110,21 +117,30 @@ struct Convolutions: Sendable {
       return result
     },
     backward: { (call, gradient) throws(TensorError) in
-      let at = call.attributes.arguments
+      let (at, isLast) = (call.attributes.arguments, call.attributes.isChannelsLast)
       return Few(
-        call.needs(0) ? ops.convolutions.input(try call.operand(1), gradient, at, call.shape(0)) : nil,
+        call.needs(0) ? ops.convolutions.input(try call.operand(1), gradient, at, call.shape(0), isLast) : nil,
         call.needs(1) ? ops.convolutions.conv2d(try call.operand(0), gradient, at) : nil)
     }
   ).onGPU()
 }
 
 extension Convolutions {
-  private func input(_ gradient: Tensor, _ weight: Tensor, _ at: Conv2dArguments, _ shape: Shape) -> Tensor {
-    inputGradient(gradient, weight, Conv2dGradientArguments(arguments: at, shape: shape))
+  private func input(
+    _ gradient: Tensor, _ weight: Tensor, _ at: Conv2dArguments, _ shape: Shape, _ isLast: Bool
+  ) -> Tensor {
+    inputGradient(gradient, weight, Conv2dGradientArguments(arguments: at, shape: shape, isChannelsLast: isLast))
   }
 
-  private func weight(_ input: Tensor, _ gradient: Tensor, _ at: Conv2dArguments, _ shape: Shape) -> Tensor {
-    weightGradient(input, gradient, Conv2dGradientArguments(arguments: at, shape: shape))
+  private func weight(
+    _ input: Tensor, _ gradient: Tensor, _ at: Conv2dArguments, _ shape: Shape, _ isLast: Bool
+  ) -> Tensor {
+    weightGradient(input, gradient, Conv2dGradientArguments(arguments: at, shape: shape, isChannelsLast: isLast))
+  }
+
+  /// Torch's rule for the result: as either operand lies; never for float64, which no library convolves so.
+  private static func keepsChannelsLast(_ a: TensorBody, _ b: TensorBody, or isAsked: Bool = false) -> Bool {
+    a.dtype != .float64 && (isAsked || a.keepsChannelsLast || b.keepsChannelsLast)
   }
 
   static func geometry(_ x: Shape, _ w: Shape, _ at: Conv2dArguments) -> ConvolutionGeometry {
@@ -178,16 +194,6 @@ extension Convolutions {
       name: "conv2d", stride: at.stride.sizes, padding: at.padding.sizes, dilation: at.dilation.sizes, groups: at.groups)
     try check.check(x, w, bias)
     try Products.checkMultiplies(x.dtype, "slow_conv2d_cpu")
-  }
-}
-
-extension TensorBody {
-  /// The elements row-major, copied only if they are not.
-  func contiguousBody() throws(TensorError) -> TensorBody {
-    if layout.isContiguous { return self }
-    let copy = try Value(Layout(layout.shape), dtype, on: device)
-    try elements.copy(to: copy.elements)
-    return TensorBody(copy)
   }
 }
 

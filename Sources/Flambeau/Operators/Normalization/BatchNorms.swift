@@ -22,7 +22,7 @@ struct BatchNorms: Sendable {
         BatchNorms.statistics[weight == nil ? 0 : 1], in: fb_f64,
         inputs: [means.elements, variances.elements] + [weight].compactMap { $0?.elements },
         scalars: [Number(eps), Number(unbiased)], into: all.map(\.elements))
-      var result = try Value(Layout(x.layout.shape), x.dtype, on: x.device)
+      var result = try Value(Layout(x.layout.shape, channelsLast: x.keepsChannelsLast), x.dtype, on: x.device)
       try norm.normalize(TensorBody(all[0]), TensorBody(all[3]), bias, into: result)
       result.auxiliaries = Array(all.prefix(3))
       return result
@@ -32,7 +32,9 @@ struct BatchNorms: Sendable {
       if Context.current.records { return BatchNorms.tensorGradients(call, x, weight, gradient) }
       let norm = try ChannelNorm(x.body)
       let (means, scale) = (try call.auxiliary(0).body, try call.auxiliary(2).body)
-      let (sums, along) = try norm.slopes(gradient.body, means: means)
+      let isLast = x.body.keepsChannelsLast
+      let slope = isLast ? try gradient.body.body(channelsLast: true) : gradient.body
+      let (sums, along) = try norm.slopes(slope, means: means)
       defer { withExtendedLifetime((means, scale, sums, along)) {} }
       var gradients = Few<Tensor>(count: 3)
       if call.needs(0) {
@@ -41,8 +43,8 @@ struct BatchNorms: Sendable {
           BatchNorms.terms[weight == nil ? 0 : 1], in: fb_f64,
           inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
           scalars: [Number(norm.count)], into: terms.map(\.elements))
-        let result = try Value(Layout(call.shape(0)), call.dtype(0), on: x.device)
-        try norm.combine(gradient.body, terms.map { TensorBody($0) }, into: result)
+        let result = try Value(Layout(call.shape(0), channelsLast: isLast), call.dtype(0), on: x.device)
+        try norm.combine(slope, terms.map { TensorBody($0) }, into: result)
         gradients[0] = Tensor(TensorBody(result))
       }
       if call.needs(1) {

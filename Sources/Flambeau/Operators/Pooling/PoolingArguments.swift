@@ -104,6 +104,8 @@ struct PoolingArguments: Sendable {
 struct PoolingGradientArguments: Sendable {
   let arguments: PoolingArguments
   let shape: Shape
+  /// The input lay so, and positions do.
+  let isChannelsLast: Bool
 }
 
 extension Shape {

@@ -49,10 +49,13 @@ struct Poolings: Sendable {
   let maxBackward: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "max_pool2d_backward", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, at) throws(TensorError) in
-      let (g, positions) = (try operands[0]!.body.contiguousBody(), operands[1]!.body)
-      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let isLast = at.isChannelsLast
+      let (g, positions) = (try operands[0]!.body.body(channelsLast: isLast), operands[1]!.body)
+      let result = try Value(Layout(at.shape, channelsLast: isLast), g.dtype, on: g.device)
       let pooling = at.arguments.pooling(at.shape, g.dtype)
-      if try Poolings.launch(.maxGradient, pooling, g, into: result, positions: positions) { return result }
+      if try Poolings.launch(.maxGradient, pooling, g, into: result, positions: positions, isChannelsLast: isLast) {
+        return result
+      }
       withExtendedLifetime(g) {
         pooling.maxGradient(g.elements.start, positions: positions.positions, result.storage.pointer)
       }
@@ -67,10 +70,11 @@ struct Poolings: Sendable {
   let maxGather: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "max_pool2d_gather_backward", saves: { _ in SavePlan(operands: .operand(1)) },
     forward: { (operands, at) throws(TensorError) in
-      let (x, positions) = (try operands[0]!.body.contiguousBody(), operands[1]!.body)
-      let result = try Value(Layout(positions.layout.shape), x.dtype, on: x.device)
+      let isLast = at.isChannelsLast
+      let (x, positions) = (try operands[0]!.body.body(channelsLast: isLast), operands[1]!.body)
+      let result = try Value(Layout(positions.layout.shape, channelsLast: isLast), x.dtype, on: x.device)
       let pooling = at.arguments.pooling(at.shape, x.dtype)
-      if try Poolings.launch(.gather, pooling, x, into: result, positions: positions) { return result }
+      if try Poolings.launch(.gather, pooling, x, into: result, positions: positions, isChannelsLast: isLast) { return result }
       withExtendedLifetime(x) {
         pooling.gather(x.elements.start, positions: positions.positions, result.storage.pointer)
       }
@@ -85,10 +89,11 @@ struct Poolings: Sendable {
   let averageBackward: Operator<PoolingGradientArguments> = Operator<PoolingGradientArguments>(
     "avg_pool2d_backward",
     forward: { (operands, at) throws(TensorError) in
-      let g = try operands[0]!.body.contiguousBody()
-      let result = try Value(Layout(at.shape), g.dtype, on: g.device)
+      let isLast = at.isChannelsLast || operands[0]!.body.keepsChannelsLast
+      let g = try operands[0]!.body.body(channelsLast: isLast)
+      let result = try Value(Layout(at.shape, channelsLast: isLast), g.dtype, on: g.device)
       let pooling = at.arguments.pooling(at.shape, g.dtype)
-      if try Poolings.launch(.averageGradient, pooling, g, into: result) { return result }
+      if try Poolings.launch(.averageGradient, pooling, g, into: result, isChannelsLast: isLast) { return result }
       withExtendedLifetime(g) { pooling.averageGradient(g.elements.start, result.storage.pointer) }
       return result
     },
@@ -99,14 +104,16 @@ struct Poolings: Sendable {
 }
 
 extension Poolings {
-  /// Does it on the GPU that the operands live on; false where that is the processor. `input` is contiguous.
+  /// Does it on the GPU that the operands live on; false where that is the processor. All are laid out alike.
   private static func launch(
-    _ action: PoolingTask.Action, _ pooling: Pooling, _ input: TensorBody, into result: Value, positions: TensorBody? = nil
+    _ action: PoolingTask.Action, _ pooling: Pooling, _ input: TensorBody, into result: Value, positions: TensorBody? = nil,
+    isChannelsLast isLast: Bool
   ) throws(TensorError) -> Bool {
     let device = input.device
     if device.isCPU { return false }
     let task = PoolingTask(
-      action, pooling, input.dtype, input.elements.address, result.elements.address, positions: positions?.positions, on: device)
+      action, pooling, input.dtype, input.elements.address, result.elements.address, positions: positions?.positions,
+      channelsLast: isLast ? input.layout.shape.at(1) : nil, on: device)
     try withExtendedLifetime((input, positions)) { () throws(TensorError) in try GPUBackend.run(.task(task), on: device) }
     return true
   }
@@ -121,11 +128,13 @@ extension Poolings {
         try checkElements(x.dtype, name, integers: name == "max_pool2d" ? .int : .none)
         let pooling = at.pooling(x.layout.shape, x.dtype)
         let shape = outputShape(x.layout.shape, pooling)
-        let positions = try Value(Layout(shape), .int64, on: x.device)
+        let isLast = x.keepsChannelsLast
+        let positions = try Value(Layout(shape, channelsLast: isLast), .int64, on: x.device)
         if !x.device.isCPU {
-          var result = try Value(Layout(shape), x.dtype, on: x.device)
-          let input = try x.contiguousBody()
-          _ = try Poolings.launch(.max, pooling, input, into: result, positions: TensorBody(positions))
+          var result = try Value(Layout(shape, channelsLast: isLast), x.dtype, on: x.device)
+          let input = try x.body(channelsLast: isLast)
+          _ = try Poolings.launch(
+            .max, pooling, input, into: result, positions: TensorBody(positions), isChannelsLast: isLast)
           result.auxiliaries = [positions]
           return result
         }
@@ -137,7 +146,8 @@ extension Poolings {
         return result
       },
       backward: { (call, gradient) throws(TensorError) in
-        let at = PoolingGradientArguments(arguments: call.attributes, shape: call.shape(0))
+        let at = PoolingGradientArguments(
+          arguments: call.attributes, shape: call.shape(0), isChannelsLast: call.isChannelsLast(0))
         return Few(ops.poolings.maxBackward(gradient, try call.auxiliary(0), at))
       }, samples: samples
     ).onGPU()
@@ -152,8 +162,11 @@ extension Poolings {
         try checkElements(x.dtype, name, integers: name == "avg_pool2d" ? .int64 : .none)
         let pooling = at.pooling(x.layout.shape, x.dtype)
         if !x.device.isCPU {
-          let result = try Value(Layout(outputShape(x.layout.shape, pooling)), x.dtype, on: x.device)
-          _ = try Poolings.launch(.average, pooling, try x.contiguousBody(), into: result)
+          let isLast = x.keepsChannelsLast
+          let result = try Value(
+            Layout(outputShape(x.layout.shape, pooling), channelsLast: isLast), x.dtype, on: x.device)
+          _ = try Poolings.launch(
+            .average, pooling, try x.body(channelsLast: isLast), into: result, isChannelsLast: isLast)
           return result
         }
         return try pooled(
@@ -161,7 +174,8 @@ extension Poolings {
         ) { pooling.average($0, $1) }
       },
       backward: { (call, gradient) throws(TensorError) in
-        let at = PoolingGradientArguments(arguments: call.attributes, shape: call.shape(0))
+        let at = PoolingGradientArguments(
+          arguments: call.attributes, shape: call.shape(0), isChannelsLast: call.isChannelsLast(0))
         return Few(ops.poolings.averageBackward(gradient, at))
       }, samples: samples
     ).onGPU()

@@ -16,6 +16,9 @@ public enum MemoryFormat: Sendable {
     }
   }
 
+  /// The tensor has the format's rank.
+  package func fits(_ tensor: Tensor) -> Bool { order(rank: tensor.ndim) != nil }
+
   fileprivate var sentence: String {
     self == .channelsLast
       ? "required rank 4 tensor to use channels_last format" : "required rank 5 tensor to use channels_last_3d format"

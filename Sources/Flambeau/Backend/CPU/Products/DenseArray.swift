@@ -1,4 +1,4 @@
-/// Elements as kernels take them: row-major without gaps, of a floating-point dtype.
+/// Elements as kernels take them: without gaps, of a floating-point dtype, in an order of dimensions that several arrays may share.
 ///
 /// A tensor that lies otherwise is worked on in a copy, which `finish` writes back.
 struct DenseArray {
@@ -9,17 +9,23 @@ struct DenseArray {
   let storage: Storage
   /// Where a copy's elements belong; nil if `start` is the tensor's own memory.
   private let origin: TensorBody?
+  /// How they lie.
+  private let layout: Layout
 
-  init(_ tensor: Tensor) throws(TensorError) {
+  /// - Parameter model: Of the same shape: the order of its dimensions is taken if it has no gaps, else they are row-major. nil: the
+  ///   tensor's own.
+  init(_ tensor: Tensor, ordered model: Layout? = nil) throws(TensorError) {
     let body = tensor.body
+    let model = model ?? body.layout
+    layout = model.isContiguous || !model.isDense ? Layout(body.layout.shape) : model.moved(to: 0)
     dtype = body.dtype
     count = body.layout.elementCount
-    if body.layout.isContiguous {
+    if body.layout.isContiguous && layout.isContiguous || body.layout.nests(as: layout) {
       storage = body.storage
       start = body.elements.address
       origin = nil
     } else {
-      let copy = try Value(Layout(body.layout.shape), body.dtype, on: body.device)
+      let copy = try Value(layout, body.dtype, on: body.device)
       try body.elements.copy(to: copy.elements)
       storage = copy.storage
       start = copy.storage.address
@@ -33,7 +39,7 @@ struct DenseArray {
 
   /// After a kernel has written the elements.
   func finish() throws(TensorError) {
-    if let origin { try Elements(start, Layout(origin.layout.shape), dtype, on: device).copy(to: origin.elements) }
+    if let origin { try Elements(start, layout, dtype, on: device).copy(to: origin.elements) }
     (origin?.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
   }
 }

@@ -79,7 +79,7 @@ struct ChannelNorm {
     let numbers = [means, scale] + [shift].compactMap { $0 }
     try Backend.map(
       shift == nil ? ChannelNorm.centre : ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers.map(each),
-      into: [result.elements(Layout(shape))])
+      into: [result.elements(result.layout.viewed(as: shape)!)])
   }
 
   /// g · a + x · b + c, by channel.
@@ -88,7 +88,7 @@ struct ChannelNorm {
     defer { withExtendedLifetime(g) {} }
     try Backend.map(
       ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers.map(each),
-      into: [result.elements(Layout(shape))])
+      into: [result.elements(result.layout.viewed(as: shape)!)])
   }
 
   /// A vector of channels as an operand of the shape [n, c, inner].

@@ -117,11 +117,12 @@ private struct StepArrays {
   let state: (DenseArray?, DenseArray?, DenseArray?)
 
   init(_ step: ParameterStep) throws(TensorError) {
+    let layout = step.parameter.body.layout
     parameter = try DenseArray(step.parameter)
-    gradient = try DenseArray(step.gradient)
+    gradient = try DenseArray(step.gradient, ordered: layout)
     func array(_ i: Int) throws(TensorError) -> DenseArray? {
       guard i < step.state.count, let tensor = step.state[i] else { return nil }
-      return try DenseArray(tensor)
+      return try DenseArray(tensor, ordered: layout)
     }
     state = (try array(0), try array(1), try array(2))
   }

@@ -19,6 +19,8 @@ struct ChannelSumsTask: KernelTask {
     (self.kind, self.x, self.first, self.second) = (kind, x, first, second)
   }
 
+  var hasSlopes: Bool { if case .slopes = kind { true } else { false } }
+
   private var inputs: [Elements] {
     if case .slopes(let gradient, let means) = kind { [x, gradient, means] } else { [x] }
   }
@@ -31,12 +33,21 @@ struct ChannelSumsTask: KernelTask {
     return ChannelSumsTask(kind, of: f(x), into: f(first), f(second))
   }
 
-  private static let threads = 256
+  static let threads = 256
+  /// How the last sums are shared out: neighbouring channels, and threads for each.
+  private static let joined = (channels: 8, rows: threads / 8)
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let shape = x.layout.shape
     let (channels, count) = (shape.at(1), shape.at(0) * shape.at(2))
     if channels == 0 { return }
+    let isWide = wide || KernelAxes.needsWide(x.layout.elementCount, operands)
+    if let side = ChannelsSideBySide(self, inputs, isWide: isWide) {
+      let pieces = side.pieces(on: device)
+      var arguments = self.arguments(&work, pieces, groups: side.groups)
+      add("rows", side.groups * pieces, shared: side.sharedByteCount, side.body(&arguments), arguments, to: &work, device)
+      return join(arguments, to: &work, device)
+    }
     // Neighbours in memory are read by neighbouring threads: those of a channel, or of one place in several.
     let isAcross = abs(x.layout.strides.at(1)) == 1 && (abs(x.layout.strides.at(2)) != 1 || shape.at(2) == 1) && channels > 1
     let together = isAcross ? 32 : 1
@@ -44,12 +55,20 @@ struct ChannelSumsTask: KernelTask {
     let groups = (channels + together - 1) / together
     // None where channels have no elements: their sums are 0.
     let pieces = Swift.min((count + 8 * rows - 1) / (8 * rows), Swift.max(1, 8 * device.multiprocessorCount / groups))
-    let isWide = wide || KernelAxes.needsWide(x.layout.elementCount, operands)
     let axes = KernelAxes(
       name: "", sizes: [shape.at(0), shape.at(2)], strides: inputs.map { [$0.layout.strides.at(0), $0.layout.strides.at(2)] },
       isWide: isWide)
-    let parts = work.reserve(pieces * 2 * channels * 8)
+    var arguments = self.arguments(&work, pieces, groups: groups)
+    axes.declare(in: &arguments)
+    if pieces > 0 {
+      add("sums", groups * pieces, shared: 2 * ChannelSumsTask.threads * 8, sums(axes, together), arguments, to: &work, device)
+    }
+    join(arguments, to: &work, device)
+  }
 
+  private func arguments(_ work: inout KernelWork, _ pieces: Int, groups: Int) -> KernelArguments {
+    let shape = x.layout.shape
+    let (channels, count) = (shape.at(1), shape.at(0) * shape.at(2))
     var arguments = KernelArguments()
     for (i, input) in inputs.enumerated() {
       arguments.address("p\(i)", input.address)
@@ -59,21 +78,27 @@ struct ChannelSumsTask: KernelTask {
       arguments.address(name, result.address)
       arguments.integer("\(name)Step", result.layout.strides.at(0))
     }
-    arguments.workspace("parts", at: parts)
+    arguments.workspace("parts", at: work.reserve(pieces * 2 * channels * 8))
     arguments.integer("channels", channels)
     arguments.integer("count", count)
     arguments.integer("groups", groups)
     arguments.integer("pieces", pieces)
     arguments.integer("perPiece", (count + pieces - 1) / Swift.max(pieces, 1))
-    axes.declare(in: &arguments)
-    func add(_ kind: String, _ blocks: Int, shared: Int, _ body: String) {
-      let source = KernelSource(
-        "channel_\(kind)", arguments: arguments.declaration, parts: x.dtype.computeClass.deviceTypes, body: body)
-      work.launches.append(
-        KernelLaunch(source, grid: (device.blocks(blocks), 1), sharedByteCount: shared, arguments))
-    }
-    if pieces > 0 { add("sums", groups * pieces, shared: 2 * ChannelSumsTask.threads * 8, sums(axes, together)) }
-    add("join", (channels + 255) / 256, shared: 0, join)
+    return arguments
+  }
+
+  private func join(_ arguments: KernelArguments, to work: inout KernelWork, _ device: DeviceShape) {
+    let groups = (x.layout.shape.at(1) + ChannelSumsTask.joined.channels - 1) / ChannelSumsTask.joined.channels
+    add("join", groups, shared: 2 * ChannelSumsTask.threads * 8, join, arguments, to: &work, device)
+  }
+
+  private func add(
+    _ kind: String, _ blocks: Int, shared: Int, _ body: String, _ arguments: KernelArguments, to work: inout KernelWork,
+    _ device: DeviceShape
+  ) {
+    let source = KernelSource(
+      "channel_\(kind)", arguments: arguments.declaration, parts: x.dtype.computeClass.deviceTypes, body: body)
+    work.launches.append(KernelLaunch(source, grid: (device.blocks(blocks), 1), sharedByteCount: shared, arguments))
   }
 
   // MARK: Text
@@ -133,23 +158,39 @@ struct ChannelSumsTask: KernelTask {
     switch kind {
     case .moments:
       finish = """
-            const double mean = total0 / a.count, variance = (total1 - total0 * mean) / a.count;
-            total0 = a.count == 0 ? mean : mean + \(origin);
-            total1 = variance < 0 ? 0 : variance;
+              const double mean = total0 / a.count, variance = (total1 - total0 * mean) / a.count;
+              total0 = a.count == 0 ? mean : mean + \(origin);
+              total1 = variance < 0 ? 0 : variance;
 
         """
     case .slopes: finish = ""
     }
+    let (channels, rows, threads) = (ChannelSumsTask.joined.channels, ChannelSumsTask.joined.rows, ChannelSumsTask.threads)
     return """
-        const int64_t step = (int64_t)gridDim.x * blockDim.x;
-        for (int64_t channel = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; channel < a.channels; channel += step) {
+        FB_SHARED(shared);
+        double *cells = (double *)shared;
+        const int t = threadIdx.x;
+        for (int64_t group = blockIdx.x; group * \(channels) < a.channels; group += gridDim.x) {
+          const int64_t channel = group * \(channels) + t % \(channels);
           double total0 = 0, total1 = 0;
-          for (int64_t piece = 0; piece < a.pieces; piece++) {
-            total0 += plain<double>(a.parts, piece * 2 * a.channels + channel);
-            total1 += plain<double>(a.parts, (piece * 2 + 1) * a.channels + channel);
+          if (channel < a.channels) {
+            for (int64_t piece = t / \(channels); piece < a.pieces; piece += \(rows)) {
+              total0 += plain<double>(a.parts, piece * 2 * a.channels + channel);
+              total1 += plain<double>(a.parts, (piece * 2 + 1) * a.channels + channel);
+            }
           }
-      \(finish)    put_plain<double>(a.first, channel * a.firstStep, total0);
-          put_plain<double>(a.second, channel * a.secondStep, total1);
+          cells[t] = total0, cells[\(threads) + t] = total1;
+          __syncthreads();
+          for (int half = \(threads / 2); half >= \(channels); half /= 2) {
+            if (t < half) cells[t] += cells[t + half], cells[\(threads) + t] += cells[\(threads) + t + half];
+            __syncthreads();
+          }
+          if (t < \(channels) && channel < a.channels) {
+            total0 = cells[t], total1 = cells[\(threads) + t];
+      \(finish)      put_plain<double>(a.first, channel * a.firstStep, total0);
+            put_plain<double>(a.second, channel * a.secondStep, total1);
+          }
+          __syncthreads();
         }
 
       """

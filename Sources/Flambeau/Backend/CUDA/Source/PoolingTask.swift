@@ -1,7 +1,7 @@
 import CKernels
 
-/// What ``Pooling`` and ``IntegerPooling`` do, a thread for each element that is written. Every sum is in the CPU's order: what windows
-/// give an element of the input, too, is gathered by its thread.
+/// What ``Pooling`` and ``IntegerPooling`` do, a thread for each element that is written, or for some neighbouring channels. Every sum is
+/// in the CPU's order: what windows give an element of the input, too, is gathered by its thread.
 struct PoolingTask: KernelTask {
   enum Action: Hashable {
     case max, average, maxGradient, averageGradient, gather
@@ -9,7 +9,9 @@ struct PoolingTask: KernelTask {
 
   private let action: Action
   private let pooling: Pooling
-  /// Dense planes.
+  /// How many channels each pixel has side by side; nil where planes follow each other.
+  private let channels: Int?
+  /// Dense.
   private var input: Elements
   private var output: Elements
   /// Written by ``Action/max``; not there for averages.
@@ -17,9 +19,9 @@ struct PoolingTask: KernelTask {
 
   init(
     _ action: Action, _ pooling: Pooling, _ dtype: DType, _ input: UnsafeRawPointer, _ output: UnsafeMutableRawPointer,
-    positions: UnsafePointer<Int64>? = nil, on device: Device = .cpu
+    positions: UnsafePointer<Int64>? = nil, channelsLast channels: Int? = nil, on device: Device = .cpu
   ) {
-    (self.action, self.pooling) = (action, pooling)
+    (self.action, self.pooling, self.channels) = (action, pooling, channels)
     let outer = Layout([pooling.planes, pooling.rows.count, pooling.columns.count])
     let inner = Layout([pooling.planes, pooling.rows.inputSize, pooling.columns.inputSize])
     let isGradient = action == .maxGradient || action == .averageGradient
@@ -44,7 +46,8 @@ struct PoolingTask: KernelTask {
     arguments.address("input", input.address)
     arguments.address("output", output.address)
     if let positions { arguments.address("positions", positions.address) }
-    arguments.integer("count", count)
+    arguments.integer("count", count / width)
+    arguments.integer("lanes", (channels ?? 1) / width)
     arguments.integer("divisor", pooling.divisor ?? 0)
     pooling.rows.declare("row", in: &arguments)
     pooling.columns.declare("column", in: &arguments)
@@ -53,7 +56,13 @@ struct PoolingTask: KernelTask {
       "pool_\(action)", arguments: arguments.declaration,
       parts: output.dtype.computeClass.deviceTypes + "typedef \(isWide ? "int64_t" : "int32_t") Int;\n" + PoolingTask.spans,
       body: body)
-    work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
+    work.launches.append(KernelLaunch(source, grid: (device.blocks((count / width + 255) / 256), 1), arguments))
+  }
+
+  /// Channels that a thread reads and writes together.
+  private var width: Int {
+    let isAligned = operands.allSatisfy { UInt(bitPattern: $0.address) % UInt(Swift.min(16, 4 * $0.dtype.byteCount)) == 0 }
+    return channels.map { $0 % 4 == 0 && isAligned } == true ? 4 : 1
   }
 
   // MARK: Text
@@ -62,56 +71,73 @@ struct PoolingTask: KernelTask {
 
   private var body: String {
     let side = isGradient ? "input" : "output"
+    let pixel =
+      channels == nil ? "pixel = i" : "pixel = i / (Int)a.lanes, channels = (Int)a.lanes * W, lane = i * W - pixel * channels"
     return PoolingSpans.axisText("row") + PoolingSpans.axisText("column") + """
+        constexpr int W = \(width);
         const int64_t step = (int64_t)gridDim.x * blockDim.x;
         for (int64_t n = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; n < a.count; n += step) {
-          const Int i = (Int)n, line = i / columns.\(side), x = i - line * columns.\(side);
+          const Int i = (Int)n, \(pixel);
+          const Int line = pixel / columns.\(side), x = pixel - line * columns.\(side);
           const Int plane = line / rows.\(side), y = line - plane * rows.\(side);
-      \(isGradient ? gradient : value)  }
+          V sums[W];
+          Pack<\(type), W> out;
+      \(isGradient ? gradient : value)\(each("set_element<C>(out, k, sums[k]);"))    put_pack<\(type), W>(a.output, i * W, out);
+        }
 
       """
   }
 
   private var type: String { input.dtype.deviceName }
 
+  /// Statements for every channel k of a thread.
+  private func each(_ statements: String) -> String { "#pragma unroll\n    for (int k = 0; k < W; k++) { \(statements) }\n" }
+
+  /// Where the first channel of a pixel lies.
+  private func place(_ pixel: String) -> String { channels == nil ? pixel : "(\(pixel)) * channels + lane" }
+
+  private func read(_ name: String, _ pixel: String) -> String {
+    "const auto \(name) = pack<\(type), W>(a.input, \(place(pixel)));\n"
+  }
+
   private var value: String {
     let spans = "    const Span down = span_of(rows, y), along = span_of(columns, x);\n"
     let start = "    const Int start = plane * rows.input * columns.input;\n"
-    let put = "put<C, \(type)>(a.output, i,"
+    let int64 = DType.int64.deviceName
     switch action {
     case .max:
       return spans + start + """
-            V best = V(lowest<C>);
-            int64_t at = -1;
-            for (Int h = down.first; h < down.end; h += down.step) {
+            Int at[W];
+        \(each("sums[k] = V(lowest<C>), at[k] = -1;"))    for (Int h = down.first; h < down.end; h += down.step) {
               for (Int w = along.first; w < along.end; w += along.step) {
-                const V v = element<C, \(type)>(a.input, start + h * columns.input + w);
-                if (at < 0 || any_lane((v > best) | (v != v))) best = v, at = h * columns.input + w;
-              }
+                const Int seen = h * columns.input + w;
+                \(read("found", "start + seen"))\(each("""
+                const V v = element_of<C>(found, k);
+                        if (at[k] < 0 || any_lane((v > sums[k]) | (v != v))) sums[k] = v, at[k] = seen;
+                """))      }
             }
-            \(put) best);
-            put_plain<int64_t>(a.positions, i, at);
+            Pack<\(int64), W> places;
+        \(each("places.e[k] = at[k];"))    put_pack<\(int64), W>(a.positions, i * W, places);
 
         """
     case .gather:
       return start + """
-            const int64_t at = plain<int64_t>(a.positions, i);
-            \(put) at < 0 ? V((C)0) : element<C, \(type)>(a.input, start + (Int)at));
-
+            const auto places = pack<\(int64), W>(a.positions, i * W);
+        \(each("""
+        const int64_t at = places.e[k];
+              sums[k] = at < 0 ? V((C)0) : element<C, \(type)>(a.input, \(place("start + (Int)at")) + k);
+        """))
         """
     default:
       return spans + start + """
-            V sum = V((C)0);
-            for (Int w = along.first; w < along.end; w += along.step) {
-              V down_sum = V((C)0);
-              for (Int h = down.first; h < down.end; h += down.step) {
-                down_sum = down_sum + element<C, \(type)>(a.input, start + h * columns.input + w);
-              }
-              sum = sum + down_sum;
-            }
+        \(each("sums[k] = V((C)0);"))    for (Int w = along.first; w < along.end; w += along.step) {
+              V down_sums[W];
+        \(each("down_sums[k] = V((C)0);"))      for (Int h = down.first; h < down.end; h += down.step) {
+                \(read("found", "start + h * columns.input + w"))\(each("down_sums[k] = down_sums[k] + element_of<C>(found, k);"))      }
+        \(each("sums[k] = sums[k] + down_sums[k];"))    }
             const bool empty = down.first >= down.end || along.first >= along.end;
-            \(put) empty ? V((C)0) : sum / V(divisor_of(a.divisor, down, along)));
-
+            const V divisor = V(divisor_of(a.divisor, down, along));
+        \(each("sums[k] = empty ? V((C)0) : sums[k] / divisor;"))
         """
     }
   }
@@ -121,33 +147,31 @@ struct PoolingTask: KernelTask {
           Int first_row, end_row, first_column, end_column;
           windows_at(rows, y, first_row, end_row);
           windows_at(columns, x, first_column, end_column);
-          V sum = V((C)0);
-          for (Int r = first_row; r < end_row; r++) {
+      \(each("sums[k] = V((C)0);"))    for (Int r = first_row; r < end_row; r++) {
             const Int start = (plane * rows.output + r) * columns.output;
 
       """
-    let put = "    put<C, \(type)>(a.output, i, sum);\n"
     if action == .maxGradient {
       return windows + """
               for (Int c = first_column; c < end_column; c++) {
-                if (plain<int64_t>(a.positions, start + c) == y * columns.input + x) sum = sum + element<C, \(type)>(a.input, start + c);
-              }
+                const auto places = pack<\(DType.int64.deviceName), W>(a.positions, \(place("start + c")));
+                \(read("found", "start + c"))\(each("if (places.e[k] == y * columns.input + x) sums[k] = sums[k] + element_of<C>(found, k);"))      }
             }
 
-        """ + put
+        """
     }
     return windows + """
             const Span down = span_of(rows, r);
             if (!sees(down, y)) continue;
-            V along_sum = V((C)0);
-            for (Int c = first_column; c < end_column; c++) {
+            V along_sums[W];
+      \(each("along_sums[k] = V((C)0);"))      for (Int c = first_column; c < end_column; c++) {
               const Span along = span_of(columns, c);
-              if (sees(along, x)) along_sum = along_sum + element<C, \(type)>(a.input, start + c) / V(divisor_of(a.divisor, down, along));
-            }
-            sum = sum + along_sum;
-          }
+              if (!sees(along, x)) continue;
+              const V divisor = V(divisor_of(a.divisor, down, along));
+              \(read("found", "start + c"))\(each("along_sums[k] = along_sums[k] + element_of<C>(found, k) / divisor;"))      }
+      \(each("sums[k] = sums[k] + along_sums[k];"))    }
 
-      """ + put
+      """
   }
 
   /// ``PoolingSpans``, and its reverse.

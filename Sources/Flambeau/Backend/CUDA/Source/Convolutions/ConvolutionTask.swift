@@ -96,18 +96,34 @@ extension ConvolutionTask {
   /// With a kernel of one tap, an image's result is a product of the weight and the image's channels, pixel by pixel.
   var product: ProductTask? {
     let g = geometry
-    guard direction != .weightGradient, g.kernel.area == 1, g.stride.area == 1, g.padding == 0, g.groups == 1,
-      let (pixels, c) = direction == .forward ? pair(input, output) : pair(output, input)
-    else { return nil }
+    guard direction != .weightGradient, g.kernel.area == 1, g.stride.area == 1, g.padding == 0, g.groups == 1 else { return nil }
     let strides = weight.layout.strides
     let matrix = Layout(
       shape: [g.outChannels, g.inChannels], strides: [strides.at(0), strides.at(1)], offset: weight.layout.offset)
+    let (from, to) = direction == .forward ? (input, output) : (output, input)
     let a = Elements(weight.pointer, direction == .forward ? matrix : matrix.swapped(0, 1), weight.dtype)
+    if let product = product(of: from, a, into: to) { return product }
+    guard let (pixels, c) = pair(from, to) else { return nil }
     let added = bias.map { bias in
       let layout = Layout(shape: c.layout.shape, strides: [0, bias.layout.strides.at(0), 0], offset: bias.layout.offset)
       return Elements(bias.pointer, layout, bias.dtype)
     }
     return ProductTask(a: a, b: pixels, c: c, added: added)
+  }
+
+  /// The product where channels lie innermost: every pixel of all images is a row. Nil where they do not.
+  private func product(of from: Elements, _ weight: Elements, into to: Elements) -> ProductTask? {
+    func matrix(_ images: Elements) -> Elements? {
+      let (shape, layout) = (images.layout.shape, images.layout)
+      guard layout.isChannelsLast, !layout.isContiguous else { return nil }
+      let rows = layout.permuted([0, 2, 3, 1]).viewed(as: [shape.at(0) * shape.at(2) * shape.at(3), shape.at(1)])
+      return rows.map(images.laid)
+    }
+    guard let a = matrix(from), let c = matrix(to) else { return nil }
+    let added = bias.map { bias in
+      bias.laid(Layout(shape: c.layout.shape, strides: [0, bias.layout.strides.at(0)], offset: bias.layout.offset))
+    }
+    return ProductTask(a: a, b: weight.laid(weight.layout.swapped(0, 1)), c: c, added: added)
   }
 
   /// Images as matrices [channels, pixels]; nil where their pixels are not in one run.
