@@ -1,7 +1,15 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// cuDNN on a GPU, opened by the first convolution: what was once planned is kept for those like it.
 final class ConvolutionLibrary: Sendable {
   private let gpu: GPU
   private let find: @Sendable () throws(TensorError) -> CUDNN
+  /// What a way may take of the GPU's memory while it works. CUDNN_CONV_WSCAP_DBG is torch's variable for it, in MiB.
+  private let mostWorkspace: Int
   private let lock = Lock()
   // Guarded by the lock, which is held while the handle's stream is this call's.
   private nonisolated(unsafe) var state = State.unopened
@@ -15,7 +23,11 @@ final class ConvolutionLibrary: Sendable {
     case absent
   }
 
-  init(of gpu: GPU, _ find: @escaping @Sendable () throws(TensorError) -> CUDNN) { (self.gpu, self.find) = (gpu, find) }
+  init(of gpu: GPU, _ find: @escaping @Sendable () throws(TensorError) -> CUDNN) {
+    (self.gpu, self.find) = (gpu, find)
+    let asked = getenv("CUDNN_CONV_WSCAP_DBG").flatMap { Int(String(cString: $0)) }
+    mostWorkspace = asked.map { $0 << 20 } ?? gpu.properties.byteCount / 8
+  }
 
   deinit {
     plans.removeAll()
@@ -59,7 +71,7 @@ final class ConvolutionLibrary: Sendable {
     defer { lock.unlock() }
     if let known = plans[convolution] { return known }
     guard let (library, handle) = try opened() else { return nil }
-    let plan = try ConvolutionPlan(convolution, library, handle, mostWorkspace: gpu.properties.byteCount / 8)
+    let plan = try ConvolutionPlan(convolution, library, handle, mostWorkspace: mostWorkspace)
     plans[convolution] = .some(plan)
     return plan
   }

@@ -18,7 +18,7 @@ struct TensorAttentionForm {
   let sharedByteCount: Int
 
   /// Nil where a block has no room. Registers hold sums, scores of a step, and operands: what is read from shared memory for every product
-  /// holds tensor cores up. Numbers added to scores take registers for their addresses.
+  /// holds tensor cores up. Numbers added to scores take registers for their addresses. Of the forms that fit, an H100 was fastest with these.
   init?(_ part: Part, of inputs: AttentionInputs, on device: DeviceShape) {
     (depth, width) = ((inputs.depth + 15) & ~15, (inputs.width + 15) & ~15)
     isFilledUp = (depth, width) != (inputs.depth, inputs.width)
@@ -28,8 +28,10 @@ struct TensorAttentionForm {
     case .forward:
       tile = most <= 64 && isPlain ? 64 : 32
       (high, step, isHeld) = (most <= 128 ? 2 : 1, tile, most <= 64)
-    case .queryGradient: (high, tile, step, isHeld) = most <= 64 ? (2, 64, 16, true) : (1, 32, 32, true)
-    case .keyGradients: (high, tile, step, isHeld) = (most <= 64 ? 2 : 1, most <= 64 ? 64 : 32, 16, isPlain)
+    case .queryGradient:
+      (high, tile, step, isHeld) = most > 64 ? (1, 32, 32, true) : isPlain ? (2, 32, 32, true) : (2, 64, 16, true)
+    case .keyGradients:
+      (high, tile, step, isHeld) = most > 64 ? (1, 32, 16, isPlain) : (2, 64, isPlain ? 32 : 16, false)
     }
     let rows = TensorAttentionForm.warps * 16 * high
     // Rows are 8 elements longer there.
