@@ -85,16 +85,17 @@ import Testing
 
   @Test func gradientsThatNobodyElseHoldsBecomeTheLeavesOwn() {
     func leaf(_ shape: Shape) -> Tensor { Tensor.randn(shape, generator: Generator(seed: 1)).to("cuda").requiresGrad_() }
-    let (x, weight) = (leaf([8, 4]), leaf([4, 4]))
+    let (x, weight, logits) = (leaf([8, 4]), leaf([4, 4]), leaf([3, 7]))
     let arrived = Mutex<Set<UInt>>([])
-    for leaf in [x, weight] {
+    for leaf in [x, weight, logits] {
       leaf.registerHook { gradient in
         arrived.withLock { _ = $0.insert(UInt(bitPattern: gradient.body.storage.address)) }
         return nil
       }
     }
     x.matmul(weight).gelu().sum().backward()
-    #expect(arrived.withLock { $0 } == Set([x, weight].map { UInt(bitPattern: $0.grad!.body.storage.address) }))
+    logits.crossEntropy(Tensor([1, 6, 0], device: "cuda")).backward()
+    #expect(arrived.withLock { $0 } == Set([x, weight, logits].map { UInt(bitPattern: $0.grad!.body.storage.address) }))
     // One gradient for two leaves.
     let (a, b) = (leaf([5]), leaf([5]))
     (a + b).sum().backward()

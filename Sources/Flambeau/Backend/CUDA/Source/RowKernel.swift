@@ -132,7 +132,7 @@ struct RowKernel {
     // Blocks that sum over rows leave a part of each sum.
     let blocks = device.blocks(
       (rows + form.rows - 1) / form.rows,
-      perMultiprocessor: sums.isEmpty ? 16 : Swift.max(2, 512 / (form.threads * form.rows)))
+      perMultiprocessor: sums.isEmpty ? 64 : Swift.max(2, 512 / (form.threads * form.rows)))
     var arguments = KernelArguments()
     for (i, input) in inputs.enumerated() {
       arguments.address("p\(i)", input.address)

@@ -376,11 +376,13 @@ struct RowKernelText {
   private func heldLoop() -> String {
     let loads = loop.packs.map { "const auto \($0.name) = \(pack($0, "c"));\n" }.joined()
     let inner = loads + loop.declarations + loop.whole + elements("const int k = g * \(form.pack) + j;\n") + loop.stores
+    // Without a question before each, compilers ask for all packs first.
+    let full = kernel.width / (form.threads * form.pack)
     return """
           #pragma unroll
           for (int g = 0; g < \(form.held!); g++) {
             const int c = (g * \(form.threads) + lane) * \(form.pack);
-            if (c < a.width) {
+            if (g < \(full) || c < a.width) {
       \(RowKernelText.indented(inner, by: 8))      }
           }
 
