@@ -103,7 +103,7 @@ final class BasicBlock: ResidualBlock {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let y = bn2(conv2(bn1(conv1(x)).relu()))
-    return (y + (downsample?(x) ?? x)).relu()
+    return y.addRelu(downsample?(x) ?? x)
   }
 }
 
@@ -127,6 +127,6 @@ final class Bottleneck: ResidualBlock {
 
   func callAsFunction(_ x: Tensor) -> Tensor {
     let y = bn2(conv2(bn1(conv1(x)).relu())).relu()
-    return (bn3(conv3(y)) + (downsample?(x) ?? x)).relu()
+    return bn3(conv3(y)).addRelu(downsample?(x) ?? x)
   }
 }

@@ -74,4 +74,38 @@ extension KernelSourceTests {
       }
     }
   }
+
+  /// Kernels for images whose channels lie innermost.
+  @Test(.enabled(if: compiler != nil, "no NVRTC")) func channelsSideBySideAreReadTogether() throws {
+    let device = DeviceShape(multiprocessorCount: 132, sharedByteCount: 48 << 10)
+    let shape: Shape = [8, 64, 12 * 12]
+    let spans = PoolingSpans(input: 12, kernel: 3, stride: 2, padding: 1)
+    let numbers = (0..<3).map { _ in Tensor.zeros([64], dtype: .float64) }
+    let (first, second) = (numbers[0].body.elements, numbers[1].body.elements)
+    let means = numbers[2].body.elements(Layout(shape: shape, strides: [0, 1, 0], offset: 0))
+    let positions = Tensor.zeros([8 * 64 * 6 * 6], dtype: .int64)
+    for dtype in [DType.bfloat16, .float32] {
+      let images = (0..<2).map { _ in Tensor.zeros([shape.elementCount], dtype: dtype) }
+      let layout = Layout(shape: shape, strides: [64 * 144, 1, 64], offset: 0)
+      let (x, gradient) = (images[0].body.elements(layout), images[1].body.elements(layout))
+      let pooling = Pooling(planes: 8 * 64, rows: spans, columns: spans, dtype: dtype)
+      let pools = [PoolingTask.Action.max, .average, .maxGradient, .averageGradient, .gather].map { action in
+        PoolingTask(
+          action, pooling, dtype, x.pointer, gradient.pointer,
+          positions: UnsafePointer(positions.body.elements.address.assumingMemoryBound(to: Int64.self)), channelsLast: 64)
+      }
+      let sums = [
+        ChannelSumsTask(.moments, of: x, into: first, second),
+        ChannelSumsTask(.slopes(gradient: gradient, means: means), of: x, into: first, second),
+      ]
+      for task in pools as [any KernelTask] + sums {
+        let source = KernelCall.task(task).work(on: device).launches[0].source
+        let ptx = try Self.compiler!.compile(
+          source.whole, name: source.name, options: KernelSource.options(architecture: "compute_90"))
+        let text = String(decoding: ptx, as: UTF8.self)
+        #expect(text.contains("ld.global.v") || text.contains("ld.global.nc.v"), "\(source.name) of \(dtype):\n\(text)")
+      }
+      withExtendedLifetime((images, numbers, positions)) {}
+    }
+  }
 }

@@ -37,26 +37,22 @@ struct BatchNorms: Sendable {
       let (sums, along) = try norm.slopes(slope, means: means)
       defer { withExtendedLifetime((means, scale, sums, along)) {} }
       var gradients = Few<Tensor>(count: 3)
-      if call.needs(0) {
-        let terms = try (0..<3).map { (_) throws(TensorError) in try norm.numbers(x.dtype.computeClass.dtype) }
-        try Backend.map(
-          BatchNorms.terms[weight == nil ? 0 : 1], in: fb_f64,
-          inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
-          scalars: [Number(norm.count)], into: terms.map(\.elements))
+      let needs = BatchNorms.Needs(input: call.needs(0), weight: call.needs(1), bias: call.needs(2))
+      let terms = try (0..<(needs.input ? 3 : 0)).map { (_) throws(TensorError) in
+        try norm.numbers(x.dtype.computeClass.dtype)
+      }
+      let parameters = try (1...2).filter(call.needs).map { (i) throws(TensorError) in try norm.numbers(call.dtype(i)) }
+      try Backend.map(
+        BatchNorms.numbers(needs, hasWeight: weight != nil), in: fb_f64,
+        inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
+        scalars: [Number(norm.count)], into: (terms + parameters).map(\.elements))
+      if needs.input {
         let result = try Value(Layout(call.shape(0), channelsLast: isLast), call.dtype(0), on: x.device)
         try norm.combine(slope, terms.map { TensorBody($0) }, into: result)
         gradients[0] = Tensor(TensorBody(result))
       }
-      if call.needs(1) {
-        let result = try norm.numbers(call.dtype(1))
-        try Backend.map(BatchNorms.product, in: fb_f64, inputs: [scale.elements, along.elements], into: [result.elements])
-        gradients[1] = Tensor(TensorBody(result))
-      }
-      if call.needs(2) {
-        let result = try norm.numbers(call.dtype(2))
-        try sums.elements.copy(to: result.elements)
-        gradients[2] = Tensor(TensorBody(result))
-      }
+      if needs.weight { gradients[1] = Tensor(TensorBody(parameters[0])) }
+      if needs.bias { gradients[2] = Tensor(TensorBody(parameters.last!)) }
       return gradients
     },
     samples: [
@@ -124,18 +120,30 @@ struct BatchNorms: Sendable {
     }
   }
 
+  /// Which gradients are wanted, one of them at least.
+  fileprivate struct Needs {
+    let input: Bool
+    let weight: Bool
+    let bias: Bool
+  }
+
   /// A channel's mean, 1/√(variance + ε), the sums of the gradient and of it along the distance from the mean, the weight, and how many
-  /// elements there are → what gradient and input are multiplied by, and what is added, for the input's gradient.
-  private static let terms = [false, true].map { hasWeight in
-    Program(inputs: hasWeight ? 5 : 4, scalars: 1) { x, s in
-      let (mean, scale, sum, along) = (x[0], x[1], x[2], x[3])
-      let a = hasWeight ? scale * x[4] : scale
-      let b = -a * scale * scale * along / s[0]
-      return [a, b, -a * sum / s[0] - b * mean]
+  /// elements there are → what gradient and input are multiplied by, and what is added, for the input's gradient; the weight's; the bias's.
+  private static let numbers = [false, true].map { hasWeight in
+    (1..<8).map { wanted in
+      Program(inputs: hasWeight ? 5 : 4, scalars: 1) { x, s in
+        let (mean, scale, sum, along) = (x[0], x[1], x[2], x[3])
+        let a = hasWeight ? scale * x[4] : scale
+        let b = -a * scale * scale * along / s[0]
+        let input = [a, b, -a * sum / s[0] - b * mean]
+        return (wanted & 1 > 0 ? input : []) + (wanted & 2 > 0 ? [scale * along] : []) + (wanted & 4 > 0 ? [sum] : [])
+      }
     }
   }
 
-  private static let product = Program { a, b in a * b }
+  private static func numbers(_ needs: Needs, hasWeight: Bool) -> Program {
+    numbers[hasWeight ? 1 : 0][(needs.input ? 1 : 0) + (needs.weight ? 2 : 0) + (needs.bias ? 4 : 0) - 1]
+  }
 }
 
 extension BatchNorms {

@@ -17,6 +17,14 @@ struct Activations: Sendable {
     "relu", .promoted, Program(fb_relu),
     refusal: { $0 == .bool ? "Boolean inputs not supported for relu" : nil },
     samples: [.unary("torch.relu(a)") { $0.relu() }, .unary("a.clone().relu_()") { $0.clone().relu_() }])
+  /// A sum and its rectifier in one pass: the end of residual blocks.
+  let addRelu: Operator<PointwiseArguments> = .map(
+    "add_relu", .promoted, Program { a, b in Flambeau.relu(a + b) },
+    refusal: { $0 == .bool ? "Boolean inputs not supported for relu" : nil },
+    samples: [
+      Sample("torch.relu(a + b)", [.real([2, 3, 4]), .real([2, 3, 4])]) { $0[0].addRelu($0[1]) },
+      Sample("torch.relu(a + b)", [.real([2, 1, 4]), .real([3, 1])]) { $0[0].addRelu($0[1]) },
+    ])
   let silu: Operator<PointwiseArguments> = real(
     "silu", Program(fb_silu), [.unary("F.silu(a)") { $0.silu() }]
   ).cheap()
@@ -141,6 +149,11 @@ struct Activations: Sendable {
 }
 
 extension Tensor {
+  /// max(x + other, 0), rounded once: (x + other).relu().
+  package consuming func addRelu(_ other: Tensor) -> Tensor {
+    ops.activations.addRelu.call(Few(consume self, other), PointwiseArguments())
+  }
+
   /// max(x, 0). Torch's `relu`.
   public consuming func relu() -> Tensor { ops.activations.relu(consume self) }
   /// x · sigmoid(x). Torch's `silu`.

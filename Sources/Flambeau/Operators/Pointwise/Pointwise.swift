@@ -182,8 +182,14 @@ final class PointwiseGradients: Sendable {
     _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
   ) throws(TensorError) -> Few<Tensor> {
     var gradients = Few<Tensor>(count: program.inputCount)
+    var last: (derivative: Derivative, gradient: Tensor)?
     for i in 0..<program.inputCount where call.needs(i) {
-      gradients[i] = try self.gradient(i, call, arguments, gradient).fitted(to: call.shape(i), call.dtype(i))
+      let derivative = program.derivative(withRespectTo: i)
+      // Those that are alike are computed once.
+      if last?.derivative.isSame(as: derivative) != true {
+        last = (derivative, try self.gradient(i, call, arguments, gradient))
+      }
+      gradients[i] = last!.gradient.fitted(to: call.shape(i), call.dtype(i))
     }
     return gradients
   }
@@ -237,6 +243,9 @@ extension SavePlan {
 }
 
 extension Derivative {
+  /// Computes the same of the same values.
+  fileprivate func isSame(as other: Derivative) -> Bool { operands == other.operands && program.code == other.program.code }
+
   /// The gradient is the one that arrives, unchanged.
   var isCotangent: Bool { operands == [.cotangent(0)] && program.outputs == [.input(0)] }
 }

@@ -41,25 +41,23 @@ package struct RunningStatistics: Sendable {
     defer { lock.unlock() }
     let total = count.body.elements
     try Backend.map(RunningStatistics.next, in: fb_i64, inputs: [total], into: [total])
-    for (running, batch) in [(mean, batchMean), (variance, batchVariance)] {
-      let numbers = running.body.elements
-      if let momentum {
-        try Backend.map(
-          RunningStatistics.moved, in: fb_f64, inputs: [numbers, batch.body.elements], scalars: [Number(momentum)],
-          into: [numbers])
-      } else {
-        let each = total.laid(total.layout.broadcast(to: running.shape)!)
-        try Backend.map(
-          RunningStatistics.averaged, in: fb_f64, inputs: [numbers, batch.body.elements, each], into: [numbers])
-      }
+    let (running, batch) = (
+      [mean.body.elements, variance.body.elements], [batchMean.body.elements, batchVariance.body.elements]
+    )
+    if let momentum {
+      try Backend.map(
+        RunningStatistics.moved, in: fb_f64, inputs: running + batch, scalars: [Number(momentum)], into: running)
+    } else {
+      let each = total.laid(total.layout.broadcast(to: mean.shape)!)
+      try Backend.map(RunningStatistics.averaged, in: fb_f64, inputs: running + batch + [each], into: running)
     }
   }
 
   private static let next = Program { x in x + 1 }
-  /// What there was, the batch's and its share.
-  private static let moved = Program(inputs: 2, scalars: 1) { x, s in move(x[0], x[1], s[0]) }
-  /// What there was, the batch's, and how many batches there are with it.
-  private static let averaged = Program(inputs: 3) { x, _ in move(x[0], x[1], 1 / x[2]) }
+  /// Mean and variance that there were, the batch's and its share.
+  private static let moved = Program(inputs: 4, scalars: 1) { x, s in [move(x[0], x[2], s[0]), move(x[1], x[3], s[0])] }
+  /// Mean and variance that there were, the batch's, and how many batches there are with it.
+  private static let averaged = Program(inputs: 5) { x, _ in [move(x[0], x[2], 1 / x[4]), move(x[1], x[3], 1 / x[4])] }
 
   private static func move(_ old: Scalar, _ new: Scalar, _ share: Scalar) -> Scalar { share * new + (1 - share) * old }
 }
