@@ -87,7 +87,7 @@ struct GPUCheck: Sendable {
   let name: String
   let run: @Sendable (Request) -> Report
 
-  static let all = [operators, models, training, memory, graphs]
+  static let all = [operators, models, training, memory, graphs, pinned]
 }
 
 extension GPUCheck.Part: ExpressibleByArgument {

@@ -33,6 +33,9 @@ struct ChannelSumsTask: KernelTask {
     return ChannelSumsTask(kind, of: f(x), into: f(first), f(second))
   }
 
+  /// Whether it is of moments.
+  var attributes: Bool { if case .moments = kind { true } else { false } }
+
   static let threads = 256
   /// How the last sums are shared out: neighbouring channels, and threads for each.
   private static let joined = (channels: 8, rows: threads / 8)

@@ -2,7 +2,7 @@ import CKernels
 
 /// Functions of how floating-point numbers are stored, element by element. All operands have one shape.
 struct FloatBitsTask: KernelTask {
-  enum Kind {
+  enum Kind: Hashable {
     /// x → mantissa, exponent; see ``Mantissas``.
     case frexp
     /// a, b of a half type → the next number after a on the way to b.
@@ -22,6 +22,8 @@ struct FloatBitsTask: KernelTask {
   func mapOperands(_ f: (Elements) -> Elements) -> FloatBitsTask {
     FloatBitsTask(kind, inputs.map(f), into: results.map(f))
   }
+
+  var attributes: Kind { kind }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let layout = inputs[0].layout

@@ -2,7 +2,7 @@ import CKernels
 
 /// What is computed along lines besides sums and products: see ``Scan`` and ``Counts``.
 struct LineTask: KernelTask {
-  enum Kind {
+  enum Kind: Hashable {
     /// x → the largest or smallest up to each element, and its place: of equal ones the last, or the first NaN.
     case extreme(largest: Bool)
     /// x → log Σ eˣ up to each element.
@@ -27,6 +27,13 @@ struct LineTask: KernelTask {
   func mapOperands(_ f: (Elements) -> Elements) -> LineTask {
     LineTask(kind, inputs.map(f), dim: dim, into: results.map(f))
   }
+
+  struct Attributes: Hashable {
+    let kind: Kind
+    let dim: Int
+  }
+
+  var attributes: Attributes { Attributes(kind: kind, dim: dim) }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     var isReversed = false

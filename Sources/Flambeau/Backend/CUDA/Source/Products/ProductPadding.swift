@@ -91,6 +91,8 @@ struct PaddedCopyTask: KernelTask {
   var results: [Elements] { [target] }
   func mapOperands(_ f: (Elements) -> Elements) -> PaddedCopyTask { PaddedCopyTask(from: f(source), to: f(target)) }
 
+  var attributes: NoAttributes { NoAttributes() }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if target.layout.elementCount == 0 { return }
     // Loads of a thread that wait together.
