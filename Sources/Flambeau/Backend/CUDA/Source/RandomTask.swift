@@ -53,7 +53,7 @@ struct RandomTask: KernelTask {
   }
 
   enum Attributes: Hashable {
-    case uniform, normal, integers(Width), bernoulli, bernoulliOf
+    case uniform, normal, integers(Width), bernoulli, bernoulliOf, poissonOf
 
     /// What a range is drawn from.
     enum Width { case word, twoWords, all }
@@ -66,6 +66,7 @@ struct RandomTask: KernelTask {
     case .integers(_, let range): .integers(range == 0 ? .all : range > 1 << 32 ? .twoWords : .word)
     case .bernoulli: .bernoulli
     case .bernoulliOf: .bernoulliOf
+    case .poissonOf: .poissonOf
     }
   }
 
@@ -77,7 +78,7 @@ struct RandomTask: KernelTask {
       case .normal(let mean, let std): [Number(mean), Number(std)]
       case .integers(let low, let range): [Number(low), Number(Int64(bitPattern: range))]
       case .bernoulli(let p): [Number(Int((p * 0x1p32).rounded(.up)))]
-      case .bernoulliOf: []
+      case .bernoulliOf, .poissonOf: []
       }
     return [Number(Int64(bitPattern: seed)), Number(Int64(bitPattern: offset))] + own
   }

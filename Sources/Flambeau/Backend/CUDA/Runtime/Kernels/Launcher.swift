@@ -40,7 +40,7 @@ final class Launcher: Sendable {
     if let convolutions, let convolution = task.convolution,
       try convolutions.run(convolution, memory: memory, on: stream, for: operation)
     {
-      if let addition = convolution.addition { try run(.task(addition), on: stream, for: operation) }
+      if let addition = convolution.addition { try run(addition, on: stream, for: operation) }
       return true
     }
     guard let products, let product = task.product, product.c.layout.elementCount > 0 else { return false }
