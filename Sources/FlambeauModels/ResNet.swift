@@ -64,7 +64,7 @@ public final class ResNet: Layer {
 
   /// Logits [N, classes] of images [N, 3, H, W].
   public func callAsFunction(_ x: Tensor) -> Tensor {
-    var x = bn1(conv1(x)).relu()
+    var x = bn1.rectified(conv1(x))
     if let maxpool { x = maxpool(x) }
     x = layer4(layer3(layer2(layer1(x))))
     return fc(avgpool(x).flatten(startDim: 1))
@@ -102,7 +102,7 @@ final class BasicBlock: ResidualBlock {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = bn2(conv2(bn1(conv1(x)).relu()))
+    let y = bn2(conv2(bn1.rectified(conv1(x))))
     return y.addRelu(downsample?(x) ?? x)
   }
 }
@@ -126,7 +126,7 @@ final class Bottleneck: ResidualBlock {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    let y = bn2(conv2(bn1(conv1(x)).relu())).relu()
+    let y = bn2.rectified(conv2(bn1.rectified(conv1(x))))
     return bn3(conv3(y)).addRelu(downsample?(x) ?? x)
   }
 }

@@ -3,8 +3,9 @@ import FlambeauData
 
 extension GPUCheck {
   /// Copies from and to pinned memory that nobody waits for, and a loader that makes batches there.
-  static let pinned = GPUCheck(name: "pinned") { device, isBrief in
+  static let pinned = GPUCheck(name: "pinned") { request in
     .of { report in
+      let (device, isBrief) = (request.device, request.isBrief)
       func hold(_ condition: Bool, _ sentence: String) { if !condition { report.failures.append(sentence) } }
       let count = isBrief ? 1 << 10 : 1 << 22
       let stream = CUDA.Stream.current(device)

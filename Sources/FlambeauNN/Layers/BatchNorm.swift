@@ -22,16 +22,21 @@ protocol BatchNormLayer: HookableLayer {
 }
 
 extension BatchNormLayer {
-  func normalize(_ x: Tensor) -> Tensor {
+  /// `rectified`: what `relu` makes of it.
+  func normalize(_ x: Tensor, rectified: Bool = false) -> Tensor {
     guard Self.ranks.numbers.contains(x.ndim) || Context.current.isFailed else {
       return Door.refuse(
         TensorError(.shape, "expected \(Self.ranks.words) input (got \(x.ndim)D input)"), in: "\(type(of: self))", x)
     }
     if !mode.isTraining, let runningMean, let runningVar {
-      return x.batchNorm(
+      let y = x.batchNorm(
         mean: runningMean.tensor, variance: runningVar.tensor, weight: weight?.tensor, bias: bias?.tensor, eps: eps)
+      return rectified ? y.relu() : y
     }
-    let (y, mean, variance) = x.batchNorm(weight: weight?.tensor, bias: bias?.tensor, eps: eps)
+    let (y, mean, variance) =
+      rectified
+      ? x.batchNormRelu(weight: weight?.tensor, bias: bias?.tensor, eps: eps)
+      : x.batchNorm(weight: weight?.tensor, bias: bias?.tensor, eps: eps)
     if mode.isTraining, let runningMean, let runningVar, let numBatchesTracked {
       noGrad {
         RunningStatistics(mean: runningMean.tensor, variance: runningVar.tensor, count: numBatchesTracked.tensor)
@@ -129,6 +134,11 @@ public final class BatchNorm2d: BatchNormLayer {
 
   public func forward(_ x: Tensor) -> Tensor { normalize(x) }
   public var configuration: String { settings }
+
+  /// `self(x).relu()`, in one pass unless hooks are to see what is between.
+  package func rectified(_ x: Tensor) -> Tensor {
+    LayerHooks.areThere && LayerHooks.of(self) != nil ? self(x).relu() : normalize(x, rectified: true)
+  }
 }
 
 /// Normalises the channels of [n, numFeatures, d, h, w]. Torch's `nn.BatchNorm3d`.

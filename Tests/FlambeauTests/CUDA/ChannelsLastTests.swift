@@ -71,9 +71,34 @@ import Testing
     Self.check("batch norm \(sizes)", Shape(sizes), dtype, parameters) { x, p in
       (x * 2 + 1).batchNorm(weight: p[0], bias: p[1]).output
     }
+    Self.check("rectified batch norm \(sizes)", Shape(sizes), dtype, parameters) { x, p in
+      (x * 2 + 1).batchNormRelu(weight: p[0], bias: p[1]).output
+    }
+    Self.check("rectified batch norm alone \(sizes)", Shape(sizes), dtype) { x, _ in x.batchNormRelu().output }
     Self.check("batch norm of statistics \(sizes)", Shape(sizes), dtype, parameters, turnsGradient: false) { x, p in
       x.batchNorm(mean: p[0].detach(), variance: p[1].detach().exp(), weight: p[0], bias: p[1])
     }
+  }
+
+  /// One pass gives what two do, to the bit; gradients of gradients, too.
+  @Test(arguments: ["cpu", "cuda"], [DType.float32, .float16]) func rectifiedNormsAreNormsRectified(device: Device, dtype: DType)
+  {
+    func outcome(_ function: (Tensor, [Tensor]) -> (Tensor, Tensor, Tensor)) -> [Tensor] {
+      let x = (Self.drawn([3, 8, 4, 5], 1, .float32) * 0.5).to(dtype).to(device).requiresGrad_()
+      let p = [Self.drawn([8], 2, .float32), Self.drawn([8], 3, .float32)].map { $0.to(device).requiresGrad_() }
+      let (y, mean, variance) = function(x, p)
+      let g = Self.drawn([3, 8, 4, 5], 4, dtype).to(device)
+      let first = Tensor.grad(of: [y], withRespectTo: [x] + p, gradients: [g], createGraph: true).map { $0! }
+      let second = Tensor.grad(of: [(first[0].float() * first[0].float()).sum()], withRespectTo: [x])[0]!
+      let plain = Tensor.grad(of: [function(x, p).0], withRespectTo: [x] + p, gradients: [g]).map { $0! }
+      return ([y, mean, variance, second] + first + plain).map { $0.detach().cpu() }
+    }
+    let one = outcome { $0.batchNormRelu(weight: $1[0], bias: $1[1]) }
+    let two = outcome { x, p in
+      let (y, mean, variance) = x.batchNorm(weight: p[0], bias: p[1])
+      return (y.relu(), mean, variance)
+    }
+    for (i, (a, b)) in zip(one, two).enumerated() { #expect(a.isEqual(to: b), "\(device) \(dtype) \(i)") }
   }
 
   @Test func rowsOfChannels() {

@@ -4,57 +4,8 @@ import CKernels
 struct BatchNorms: Sendable {
   /// Input, weight and bias, by the batch's own statistics; mean, unbiased variance and 1/√(variance + ε) of every channel
   /// follow the result.
-  let batchNorm: Operator<Double> = Operator(
-    "batch_norm", auxiliaryCount: 3, saves: { _ in SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true) },
-    forward: { (operands, eps) throws(TensorError) in
-      let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
-      try BatchNorms.check(x, [("weight", weight), ("bias", bias)])
-      let norm = try ChannelNorm(x)
-      guard norm.count != 1 else {
-        throw .shape("Expected more than 1 value per channel when training, got input size \(x.layout.shape)")
-      }
-      let (means, variances) = try norm.moments()
-      defer { withExtendedLifetime((means, variances)) {} }
-      let statistics = x.dtype.computeClass.dtype
-      let all = try (0..<4).map { (_) throws(TensorError) in try norm.numbers(statistics) }
-      let unbiased = Double(norm.count) / Double(norm.count - 1)
-      try Backend.map(
-        BatchNorms.statistics[weight == nil ? 0 : 1], in: fb_f64,
-        inputs: [means.elements, variances.elements] + [weight].compactMap { $0?.elements },
-        scalars: [Number(eps), Number(unbiased)], into: all.map(\.elements))
-      var result = try Value(Layout(x.layout.shape, channelsLast: x.keepsChannelsLast), x.dtype, on: x.device)
-      try norm.normalize(TensorBody(all[0]), TensorBody(all[3]), bias, into: result)
-      result.auxiliaries = Array(all.prefix(3))
-      return result
-    },
-    backward: { (call, gradient) throws(TensorError) in
-      let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
-      if Context.current.records { return BatchNorms.tensorGradients(call, x, weight, gradient) }
-      let norm = try ChannelNorm(x.body)
-      let (means, scale) = (try call.auxiliary(0).body, try call.auxiliary(2).body)
-      let isLast = x.body.keepsChannelsLast
-      let slope = isLast ? try gradient.body.body(channelsLast: true) : gradient.body
-      let (sums, along) = try norm.slopes(slope, means: means)
-      defer { withExtendedLifetime((means, scale, sums, along)) {} }
-      var gradients = Few<Tensor>(count: 3)
-      let needs = BatchNorms.Needs(input: call.needs(0), weight: call.needs(1), bias: call.needs(2))
-      let terms = try (0..<(needs.input ? 3 : 0)).map { (_) throws(TensorError) in
-        try norm.numbers(x.dtype.computeClass.dtype)
-      }
-      let parameters = try (1...2).filter(call.needs).map { (i) throws(TensorError) in try norm.numbers(call.dtype(i)) }
-      try Backend.map(
-        BatchNorms.numbers(needs, hasWeight: weight != nil), in: fb_f64,
-        inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
-        scalars: [Number(norm.count)], into: (terms + parameters).map(\.elements))
-      if needs.input {
-        let result = try Value(Layout(call.shape(0), channelsLast: isLast), call.dtype(0), on: x.device)
-        try norm.combine(slope, terms.map { TensorBody($0) }, into: result)
-        gradients[0] = Tensor(TensorBody(result))
-      }
-      if needs.weight { gradients[1] = Tensor(TensorBody(parameters[0])) }
-      if needs.bias { gradients[2] = Tensor(TensorBody(parameters.last!)) }
-      return gradients
-    },
+  let batchNorm: Operator<Double> = BatchNorms.row(
+    "batch_norm", rectified: false,
     samples: [
       // Torch's gradient reads a strided weight as if it were dense.
       Sample("F.batch_norm(a.t(), None, None, b.contiguous(), c, True)", [.real([3, 5]), .real([3], 0.5...2), .real([3])]) {
@@ -64,8 +15,17 @@ struct BatchNorms: Sendable {
         $0[0].batchNorm(weight: $0[1], eps: 0.01).output
       },
       Sample("F.batch_norm(a, None, None, None, None, True)", [.real([2, 3, 2, 3])]) { $0[0].batchNorm().output },
-    ]
-  ).onGPU()
+    ])
+
+  /// The same and a rectifier, in one pass; what the input is multiplied with follows, too.
+  let batchNormRelu: Operator<Double> = BatchNorms.row(
+    "batch_norm_relu", rectified: true,
+    samples: [
+      Sample("F.relu(F.batch_norm(a, None, None, b, c, True))", [.real([3, 2, 4]), .real([2], 0.5...2), .real([2])]) {
+        $0[0].batchNormRelu(weight: $0[1], bias: $0[2]).output
+      },
+      Sample("F.relu(F.batch_norm(a, None, None, None, None, True))", [.real([2, 3, 2, 3])]) { $0[0].batchNormRelu().output },
+    ])
 
   /// x · scale + shift, of the dtype of x; scale and shift may be missing.
   let affine: Operator<None> = Operator<None>(
@@ -147,6 +107,80 @@ struct BatchNorms: Sendable {
 }
 
 extension BatchNorms {
+  private static func row(_ name: String, rectified: Bool, samples: [Sample]) -> Operator<Double> {
+    Operator(
+      name, auxiliaryCount: rectified ? 4 : 3,
+      saves: { _ in
+        rectified
+          ? SavePlan(operands: [.operand(0), .operand(1), .operand(2)], result: true, auxiliaries: true)
+          : SavePlan(operands: [.operand(0), .operand(1)], auxiliaries: true)
+      },
+      forward: { (operands, eps) throws(TensorError) in
+        let (x, weight, bias) = (operands[0]!.body, operands[1]?.body, operands[2]?.body)
+        try BatchNorms.check(x, [("weight", weight), ("bias", bias)])
+        let norm = try ChannelNorm(x)
+        guard norm.count != 1 else {
+          throw .shape("Expected more than 1 value per channel when training, got input size \(x.layout.shape)")
+        }
+        let (means, variances) = try norm.moments()
+        defer { withExtendedLifetime((means, variances)) {} }
+        let statistics = x.dtype.computeClass.dtype
+        let all = try (0..<4).map { (_) throws(TensorError) in try norm.numbers(statistics) }
+        let unbiased = Double(norm.count) / Double(norm.count - 1)
+        try Backend.map(
+          BatchNorms.statistics[weight == nil ? 0 : 1], in: fb_f64,
+          inputs: [means.elements, variances.elements] + [weight].compactMap { $0?.elements },
+          scalars: [Number(eps), Number(unbiased)], into: all.map(\.elements))
+        var result = try Value(Layout(x.layout.shape, channelsLast: x.keepsChannelsLast), x.dtype, on: x.device)
+        try norm.normalize(TensorBody(all[0]), TensorBody(all[3]), bias, rectified: rectified, into: result)
+        result.auxiliaries = Array(all.prefix(rectified ? 4 : 3))
+        return result
+      },
+      backward: { (call, gradient) throws(TensorError) in
+        let (x, weight) = (try call.operand(0), try call.optionalOperand(1))
+        var gradient = gradient
+        var rectifier: ChannelNorm.Rectifier?
+        if rectified {
+          if Context.current.records || x.device.isCPU {
+            gradient = BatchNorms.passing.call(Few(try call.result(), gradient), PointwiseArguments())
+          } else {
+            rectifier = ChannelNorm.Rectifier(scale: try call.auxiliary(3).body, shift: try call.optionalOperand(2)?.body)
+          }
+        }
+        if Context.current.records { return BatchNorms.tensorGradients(call, x, weight, gradient) }
+        let norm = try ChannelNorm(x.body)
+        let (means, scale) = (try call.auxiliary(0).body, try call.auxiliary(2).body)
+        let isLast = x.body.keepsChannelsLast
+        let slope = isLast ? try gradient.body.body(channelsLast: true) : gradient.body
+        let (sums, along) = try norm.slopes(slope, means: means, rectifier)
+        defer { withExtendedLifetime((means, scale, sums, along)) {} }
+        var gradients = Few<Tensor>(count: 3)
+        let needs = BatchNorms.Needs(input: call.needs(0), weight: call.needs(1), bias: call.needs(2))
+        let terms = try (0..<(needs.input ? 3 : 0)).map { (_) throws(TensorError) in
+          try norm.numbers(x.dtype.computeClass.dtype)
+        }
+        let parameters = try (1...2).filter(call.needs).map { (i) throws(TensorError) in try norm.numbers(call.dtype(i)) }
+        try Backend.map(
+          BatchNorms.numbers(needs, hasWeight: weight != nil), in: fb_f64,
+          inputs: [means.elements, scale.elements, sums.elements, along.elements] + [weight].compactMap { $0?.body.elements },
+          scalars: [Number(norm.count)], into: (terms + parameters).map(\.elements))
+        if needs.input {
+          let result = try Value(Layout(call.shape(0), channelsLast: isLast), call.dtype(0), on: x.device)
+          try norm.combine(slope, terms.map { TensorBody($0) }, means: means, rectifier, into: result)
+          gradients[0] = Tensor(TensorBody(result))
+        }
+        if needs.weight { gradients[1] = Tensor(TensorBody(parameters[0])) }
+        if needs.bias { gradients[2] = Tensor(TensorBody(parameters.last!)) }
+        return gradients
+      },
+      samples: samples
+    ).onGPU()
+  }
+
+  /// What of a gradient passes a rectifier, by its result.
+  private static let passing: Operator<PointwiseArguments> = .map(
+    "batch_norm_relu_backward", .promoted, Program { y, g in select(le(y, 0), 0, g) })
+
   private static let means = [0.5, -1.5, 1]
   private static let mean = "torch.tensor(\(means)).to(a.dtype)"
   private static let operands: [SampleOperand] = [.real([4, 3]), .real([3], 0.5...2), .real([3])]
@@ -190,6 +224,14 @@ extension Tensor {
     weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5, file: StaticString = #fileID, line: UInt = #line
   ) -> (output: Tensor, mean: Tensor, variance: Tensor) {
     let all = ops.batchNorms.batchNorm.callAll(Few(self, weight, bias), eps, at: CallSite(file, line))
+    return (all[0], all[1], all[2])
+  }
+
+  /// The same, rectified: `relu` of the output, in one pass.
+  package func batchNormRelu(
+    weight: Tensor? = nil, bias: Tensor? = nil, eps: Double = 1e-5
+  ) -> (output: Tensor, mean: Tensor, variance: Tensor) {
+    let all = ops.batchNorms.batchNormRelu.callAll(Few(self, weight, bias), eps, at: nil)
     return (all[0], all[1], all[2])
   }
 

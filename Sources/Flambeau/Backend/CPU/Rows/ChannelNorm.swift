@@ -49,12 +49,28 @@ struct ChannelNorm {
     }
   }
 
+  /// What a rectified norm multiplied distances from the mean with, and added: where that is not above 0, no gradient flows.
+  struct Rectifier {
+    let scale: TensorBody
+    let shift: TensorBody?
+  }
+
+  /// The largest number that is 0 once it is rounded to the dtype, but for what float32 has no normal numbers for.
+  private var nothing: Double { dtype == .float16 ? 0x1p-25 : 0 }
+
   /// The sums of g, and of g times the distance from the mean, for every channel, float64.
-  func slopes(_ gradient: TensorBody, means: TensorBody) throws(TensorError) -> (sums: Value, along: Value) {
+  ///
+  /// - Parameter rectifier: On a GPU only.
+  func slopes(
+    _ gradient: TensorBody, means: TensorBody, _ rectifier: Rectifier? = nil
+  ) throws(TensorError) -> (sums: Value, along: Value) {
     let g = try gradient.reshapedBody(shape)
-    defer { withExtendedLifetime(g) {} }
+    defer { withExtendedLifetime((g, rectifier)) {} }
     let number = each(means)
-    return try sums(.slopes(gradient: g.elements, means: number)) {
+    let passing = rectifier.map {
+      ChannelSumsTask.Rectifier(scale: each($0.scale), shift: $0.shift.map(each), nothing: nothing)
+    }
+    return try sums(.slopes(gradient: g.elements, means: number, passing)) {
       let (sums, along) = rowNumbers(.slopeMoments, [x, g], number)
       return (perChannel(sums), perChannel(along))
     }
@@ -74,20 +90,29 @@ struct ChannelNorm {
     return results
   }
 
-  /// (x − mean) · scale + shift, by channel; without a shift 0 is added.
-  func normalize(_ means: TensorBody, _ scale: TensorBody, _ shift: TensorBody?, into result: Value) throws(TensorError) {
+  /// (x − mean) · scale + shift, by channel, rectified if asked for; without a shift 0 is added.
+  func normalize(
+    _ means: TensorBody, _ scale: TensorBody, _ shift: TensorBody?, rectified: Bool = false, into result: Value
+  ) throws(TensorError) {
     let numbers = [means, scale] + [shift].compactMap { $0 }
+    let (centre, normalize) = rectified ? ChannelNorm.rectified : (ChannelNorm.centre, ChannelNorm.normalize)
     try Backend.map(
-      shift == nil ? ChannelNorm.centre : ChannelNorm.normalize, in: computeClass, inputs: [x.elements] + numbers.map(each),
+      shift == nil ? centre : normalize, in: computeClass, inputs: [x.elements] + numbers.map(each),
       into: [result.elements(result.layout.viewed(as: shape)!)])
   }
 
-  /// g · a + x · b + c, by channel.
-  func combine(_ gradient: TensorBody, _ numbers: [TensorBody], into result: Value) throws(TensorError) {
+  /// g · a + x · b + c, by channel; 0 in the place of g where the rectifier lets nothing pass.
+  func combine(
+    _ gradient: TensorBody, _ numbers: [TensorBody], means: TensorBody, _ rectifier: Rectifier? = nil, into result: Value
+  ) throws(TensorError) {
     let g = try gradient.reshapedBody(shape)
-    defer { withExtendedLifetime(g) {} }
+    defer { withExtendedLifetime((g, rectifier)) {} }
+    let more = rectifier.map { [means, $0.scale] + [$0.shift].compactMap { $0 } } ?? []
+    let programs = rectifier == nil ? [ChannelNorm.combine] : ChannelNorm.combinePassing
     try Backend.map(
-      ChannelNorm.combine, in: computeClass, inputs: [g.elements, x.elements] + numbers.map(each),
+      rectifier?.shift == nil ? programs[0] : programs[1], in: computeClass,
+      inputs: [g.elements, x.elements] + (numbers + more).map(each),
+      scalars: rectifier == nil ? Scalars() : Scalars([Number(nothing)]),
       into: [result.elements(result.layout.viewed(as: shape)!)])
   }
 
@@ -98,6 +123,16 @@ struct ChannelNorm {
 
   private static let normalize = Program { x, mean, scale, shift in fma(x - mean, scale, shift) }
   private static let centre = Program { x, mean, scale in fma(x - mean, scale, 0) }
+  private static let rectified = (
+    Program { x, mean, scale in relu(fma(x - mean, scale, 0)) },
+    Program { x, mean, scale, shift in relu(fma(x - mean, scale, shift)) }
+  )
+  private static let combinePassing = [false, true].map { hasShift in
+    Program(inputs: hasShift ? 8 : 7, scalars: 1) { x, s in
+      let g = select(le(fma(x[1] - x[5], x[6], hasShift ? x[7] : 0), s[0]), 0, x[0])
+      return fma(g, x[2], fma(x[1], x[3], x[4]))
+    }
+  }
   private static let combine = Program(inputs: 5) { x, _ in fma(x[0], x[2], fma(x[1], x[3], x[4])) }
 
   /// Channels whose elements lie apart are read across.

@@ -6,7 +6,21 @@ struct ChannelSumsTask: KernelTask {
     /// Mean and variance (biased).
     case moments
     /// The sums of a gradient, and of its products with the distance from the mean; all have x's shape.
-    case slopes(gradient: Elements, means: Elements)
+    case slopes(gradient: Elements, means: Elements, Rectifier? = nil)
+  }
+
+  /// The gradient counts as 0 where the distance from the mean times the scale plus the shift is `nothing` or less.
+  struct Rectifier {
+    var scale: Elements
+    var shift: Elements?
+    let nothing: Double
+
+    fileprivate var operands: [Elements] { [scale] + [shift].compactMap { $0 } }
+
+    /// The gradient `g` at a distance, as text; `scale` and `shift` are text too.
+    func passing(_ g: String, _ distance: String, _ scale: String, _ shift: String) -> String {
+      "(fused(\(distance), \(scale), \(self.shift == nil ? "C(0)" : shift)) <= C(\(nothing)) ? C(0) : \(g))"
+    }
   }
 
   private(set) var kind: Kind
@@ -22,19 +36,42 @@ struct ChannelSumsTask: KernelTask {
   var hasSlopes: Bool { if case .slopes = kind { true } else { false } }
 
   private var inputs: [Elements] {
-    if case .slopes(let gradient, let means) = kind { [x, gradient, means] } else { [x] }
+    if case .slopes(let gradient, let means, let rectifier) = kind {
+      [x, gradient, means] + (rectifier?.operands ?? [])
+    } else {
+      [x]
+    }
   }
+  var rectifier: Rectifier? { if case .slopes(_, _, let rectifier) = kind { rectifier } else { nil } }
   var operands: [Elements] { inputs + results }
   var results: [Elements] { [first, second] }
 
   func mapOperands(_ f: (Elements) -> Elements) -> ChannelSumsTask {
-    let kind: Kind =
-      if case .slopes(let gradient, let means) = self.kind { .slopes(gradient: f(gradient), means: f(means)) } else { .moments }
-    return ChannelSumsTask(kind, of: f(x), into: f(first), f(second))
+    // In the order of the operands.
+    let x = f(x)
+    var kind = kind
+    if case .slopes(let gradient, let means, let rectifier) = kind {
+      let (gradient, means) = (f(gradient), f(means))
+      kind = .slopes(
+        gradient: gradient, means: means,
+        rectifier.map { Rectifier(scale: f($0.scale), shift: $0.shift.map(f), nothing: $0.nothing) })
+    }
+    let first = f(first)
+    return ChannelSumsTask(kind, of: x, into: first, f(second))
   }
 
-  /// Whether it is of moments.
-  var attributes: Bool { if case .moments = kind { true } else { false } }
+  enum Attributes: Hashable {
+    case moments, slopes
+    case passingSlopes(hasShift: Bool, nothing: Number)
+  }
+
+  var attributes: Attributes {
+    switch kind {
+    case .moments: .moments
+    case .slopes(_, _, nil): .slopes
+    case .slopes(_, _, let rectifier?): .passingSlopes(hasShift: rectifier.shift != nil, nothing: Number(rectifier.nothing))
+    }
+  }
 
   static let threads = 256
   /// How the last sums are shared out: neighbouring channels, and threads for each.
@@ -110,7 +147,7 @@ struct ChannelSumsTask: KernelTask {
   private var origin: String {
     switch kind {
     case .moments: "(double)element<C, \(x.dtype.deviceName)>(a.p0, channel * a.channel0).v"
-    case .slopes(_, let means): "(double)element<C, \(means.dtype.deviceName)>(a.p2, channel * a.channel2).v"
+    case .slopes(_, let means, _): "(double)element<C, \(means.dtype.deviceName)>(a.p2, channel * a.channel2).v"
     }
   }
 
@@ -120,9 +157,15 @@ struct ChannelSumsTask: KernelTask {
     let term: String
     switch kind {
     case .moments: term = "total0 += d, total1 += d * d;"
-    case .slopes(let gradient, _):
-      term =
-        "const double g = (double)element<C, \(gradient.dtype.deviceName)>(a.p1, at1).v;\n        total0 += g, total1 += g * d;"
+    case .slopes(let gradient, let means, let rectifier):
+      func element(_ i: Int, _ elements: Elements) -> String { "element<C, \(elements.dtype.deviceName)>(a.p\(i), at\(i)).v" }
+      var g = element(1, gradient)
+      if let rectifier {
+        g = rectifier.passing(
+          g, "\(element(0, x)) - \(element(2, means))", element(3, rectifier.scale),
+          rectifier.shift.map { element(4, $0) } ?? "")
+      }
+      term = "const double g = (double)\(g);\n        total0 += g, total1 += g * d;"
     }
     return """
         FB_SHARED(shared);

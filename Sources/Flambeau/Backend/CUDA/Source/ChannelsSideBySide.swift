@@ -25,7 +25,7 @@ struct ChannelsSideBySide {
     width = task.x.dtype.byteCount == 8 ? 2 : 4
     let width = width
     guard count > 0, channels % width == 0 else { return nil }
-    let images = task.hasSlopes ? inputs.dropLast() : inputs[...]
+    let images = inputs.prefix(task.hasSlopes ? 2 : 1)
     for image in images {
       let strides = image.layout.strides
       guard strides.at(1) == 1, image.dtype.byteCount <= 8, ChannelsSideBySide.rowStride(image) % width == 0,
@@ -49,6 +49,18 @@ struct ChannelsSideBySide {
     Swift.min((count + 8 * rows - 1) / (8 * rows), Swift.max(1, 4 * device.multiprocessorCount / groups))
   }
 
+  /// What the rectifier's text reads.
+  private var passing: String {
+    zip(["scale", "shift"], inputs.indices.dropFirst(3)).map { name, i in
+      """
+            C \(name)[W];
+      #pragma unroll
+            for (int k = 0; k < W; k++) \(name)[k] = element<C, \(inputs[i].dtype.deviceName)>(a.p\(i), (channel + k) * a.channel\(i)).v;
+
+      """
+    }.joined()
+  }
+
   /// Declares what it needs besides the task's arguments.
   func body(_ arguments: inout KernelArguments) -> String {
     for i in 0..<(task.hasSlopes ? 2 : 1) { arguments.integer("row\(i)", ChannelsSideBySide.rowStride(inputs[i])) }
@@ -58,13 +70,17 @@ struct ChannelsSideBySide {
       "x\(number) = pack<\(x), W>(a.p0, (Position)(\(at)) * (Position)a.row0 + channel);"
         + (slope.map { " slope\(number) = pack<\($0), W>(a.p1, (Position)(\(at)) * (Position)a.row1 + channel);" } ?? "")
     }
+    func gradient(_ number: String) -> String {
+      let g = "element_of<C>(slope\(number), k).v"
+      return task.rectifier.map { $0.passing(g, "d", "scale[k]", "shift[k]") } ?? g
+    }
     func add(_ number: String) -> String {
       """
       for (int k = 0; k < W; k++) {
                     const C d = element_of<C>(x\(number), k).v - origin[k];
                     \(slope == nil
           ? "part0[k] += d, part1[k] += d * d;"
-          : "const C g = element_of<C>(slope\(number), k).v;\n              part0[k] += g, part1[k] += g * d;")
+          : "const C g = \(gradient(number));\n              part0[k] += g, part1[k] += g * d;")
                   }
       """
     }
@@ -88,7 +104,7 @@ struct ChannelsSideBySide {
             C origin[W];
       #pragma unroll
             for (int k = 0; k < W; k++) origin[k] = \(origin);
-            int64_t e = begin + row;
+      \(passing)            int64_t e = begin + row;
             while (e < end) {
               C part0[W] = {}, part1[W] = {};
               for (int turn = 0; turn < \(ChannelsSideBySide.turns) && e < end; turn++) {
