@@ -44,10 +44,12 @@ struct PoolingTask: KernelTask {
     let rows: PoolingSpans.Rule
     let columns: PoolingSpans.Rule
     let divisor: Int?
+    let channels: Int?
   }
 
   var attributes: Attributes {
-    Attributes(action: action, rows: pooling.rows.rule, columns: pooling.columns.rule, divisor: pooling.divisor)
+    Attributes(
+      action: action, rows: pooling.rows.rule, columns: pooling.columns.rule, divisor: pooling.divisor, channels: channels)
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
