@@ -63,7 +63,7 @@ import Testing
 
   private static func compare(_ name: String, _ launcher: Launcher, _ stream: GPUStream, _ body: @escaping () -> Void) throws {
     for call in record(launcher, body) {
-      let difference = try call.difference(launcher, on: stream)
+      let difference = try call.difference(launcher, on: stream, byPlan: true)
       #expect(difference == nil, "\(name): \(difference ?? "")")
     }
   }
@@ -83,7 +83,7 @@ import Testing
       for (i, each) in Self.cases.enumerated() {
         for call in Self.record(launcher, { each.run(dtype) }) {
           guard case .task(let any) = call.call, let task = any.convolution else { continue }
-          let first = try call.difference(launcher, on: stream)
+          let first = try call.difference(launcher, on: stream, byPlan: true)
           #expect(first == nil)
           let difference = try Self.channelsLast(task, launcher, stream)
           #expect(difference == nil, "\(dtype) \(each) \(task.direction): \(difference ?? "")")
@@ -106,7 +106,7 @@ import Testing
     let call = RecordedCall(.task(moved), place: "channels last", on: launcher.memory.gpu.properties.shape)
     call.keepExpected()
     defer { withExtendedLifetime(kept) {} }
-    return try call.difference(launcher, on: stream)
+    return try call.difference(launcher, on: stream, byPlan: true)
   }
 
   @Test func otherConvolutionsAreKernels() throws {
@@ -158,11 +158,11 @@ import Testing
     try Self.with { fake, launcher, stream in
       let calls = Self.record(launcher) { Self.cases[0].run(.bfloat16) }
       fake.fail(3001)
-      let first = try calls[0].difference(launcher, on: stream)
+      let first = try calls[0].difference(launcher, on: stream, byPlan: true)
       #expect(first == nil)
       #expect(fake.convolutionCount == 1 && fake.planCount == 3)
       fake.fail(2003)
-      let second = try calls[0].difference(launcher, on: stream)
+      let second = try calls[0].difference(launcher, on: stream, byPlan: true)
       #expect(second == nil)
       // No way was left.
       #expect(fake.convolutionCount == 1 && fake.planCount == 3)
@@ -181,9 +181,9 @@ import Testing
     try Self.with { fake, launcher, stream in
       fake.fail(5000)
       let calls = Self.record(launcher) { Self.cases[0].run(.float32) }
-      let error = #expect(throws: TensorError.self) { _ = try calls[0].difference(launcher, on: stream) }
+      let error = #expect(throws: TensorError.self) { _ = try calls[0].difference(launcher, on: stream, byPlan: true) }
       #expect(error?.message == "cuDNN: CUDNN_STATUS_EXECUTION_FAILED (cudnnBackendExecute)")
-      let again = try calls[0].difference(launcher, on: stream)
+      let again = try calls[0].difference(launcher, on: stream, byPlan: true)
       #expect(again == nil)
       #expect(fake.convolutionCount == 1)
     }

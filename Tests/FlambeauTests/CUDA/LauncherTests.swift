@@ -182,8 +182,9 @@ import Testing
       try GPU(0, of: fake.driver, isSynchronous: false), try GPU(1, of: fake.driver, isSynchronous: false)
     )
     var context: Driver.Handle = 0
-    try fake.driver.run(fake.driver.retainContext) { $0(&context, 1) }
-    defer { _ = fake.driver.releaseContext.call(1) }
+    let handle = try GPUProperties.handle(1, of: fake.driver)
+    try fake.driver.run(fake.driver.retainContext) { $0(&context, handle) }
+    defer { _ = fake.driver.releaseContext.call(handle) }
     let launcher = Self.launcher(gpu)
     for stream in [GPUStreams(of: gpu).standard, try GPUStreams(of: gpu).next()] {
       let memory = try launcher.memory.allocate(512, on: stream)
