@@ -82,6 +82,11 @@ package final class Context: Sendable {
     try await $current.withValue(context, operation: body, isolation: isolation)
   }
 
+  /// What ``isPlain`` asks for, but for an error scope, which has not failed.
+  var isPlainInScope: Bool {
+    isPlain || !inference && watch == nil && profiler == nil && autocast == nil && !isFailed
+  }
+
   /// The scope that errors go to; nil outside one, or when it has ended.
   var openScope: ErrorScope? {
     guard let errorScope, errorScope.isOpen else { return nil }

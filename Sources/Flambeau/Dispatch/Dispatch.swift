@@ -89,7 +89,7 @@ extension Operator {
     if device.isCPU { return try runUnseen(&operands, attributes, context, on: device) }
     var placed = try placed(operands, on: device)
     operands = placed
-    return try GPUBackend.naming(name) { () throws(TensorError) in try runUnseen(&placed, attributes, context, on: device) }
+    return try GPUThread.naming(name) { () throws(TensorError) in try runUnseen(&placed, attributes, context, on: device) }
   }
 
   @inline(__always)

@@ -71,7 +71,7 @@ extension Operator {
     _ operands: Few<Tensor>, _ attributes: Attributes, into target: TensorBody
   ) throws(TensorError) {
     if !target.device.isCPU {
-      return try GPUBackend.naming(name) { () throws(TensorError) in try computeHere(operands, attributes, into: target) }
+      return try GPUThread.naming(name) { () throws(TensorError) in try computeHere(operands, attributes, into: target) }
     }
     try computeHere(operands, attributes, into: target)
   }

@@ -193,7 +193,7 @@ final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   override func backward(_ gradients: Few<Tensor>) throws(TensorError) -> Few<Tensor> {
     guard let gradient = gradients[0] else { return Few() }
     if gradient.device.isCPU { return try row.backward!(Call(node: self), gradient) }
-    return try GPUBackend.naming(row.name) { () throws(TensorError) in try row.backward!(Call(node: self), gradient) }
+    return try GPUThread.naming(row.name) { () throws(TensorError) in try row.backward!(Call(node: self), gradient) }
   }
 
   override func operandShape(_ i: Int) -> OperandShape { operandShapes[i] }

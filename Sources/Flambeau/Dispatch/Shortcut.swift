@@ -6,9 +6,15 @@ struct Shortcut: Sendable {
   // The row's program keeps them.
   private let float32: Unmanaged<Plan>?
   private let float64: Unmanaged<Plan>?
+  /// For GPUs, and which dtypes.
+  fileprivate let program: Program?
+  private let dtypes: UInt
 
   init(_ program: Program, accepts: (DType) -> Bool) {
     let isShort = program.inputCount <= 3 && program.outputs.count == 1
+    self.program = isShort ? program : nil
+    dtypes = DType.allCases.filter { $0.isFloatingPoint && accepts($0) && program.isRunnable(in: $0.computeClass) }
+      .reduce(0) { $0 | 1 << UInt($1.rawValue) }
     func plan(_ dtype: DType) -> Unmanaged<Plan>? {
       guard isShort, accepts(dtype), program.isRunnable(in: dtype.computeClass) else { return nil }
       return .passUnretained(program.plan(in: dtype.computeClass))
@@ -30,6 +36,26 @@ struct Shortcut: Sendable {
         && (operands.count < 3 || operands.third!._withUnsafeGuaranteedRef { $0.isFlat(like: first) })
     }
     return isWhole && fits ? plan : nil
+  }
+}
+
+extension Shortcut {
+  /// The operands as they are run on the GPU of the first; nil if they must go the long way, as must halves with numbers, which round
+  /// these.
+  fileprivate func flat(_ operands: BorrowedOperands, hasNumbers: Bool) -> FlatCall? {
+    operands.first._withUnsafeGuaranteedRef { first in
+      let (dtype, device) = (first.dtype, first.storage.device)
+      guard let program, dtypes >> UInt(dtype.rawValue) & 1 == 1, !(hasNumbers && dtype.isHalf),
+        operands.count == program.inputCount, first.layout.elementCount > 0, first.isFlat(on: device),
+        operands.second?._withUnsafeGuaranteedRef({ $0.isFlat(on: device) && $0.isAlike(first) }) ?? true,
+        operands.third?._withUnsafeGuaranteedRef({ $0.isFlat(on: device) && $0.isAlike(first) }) ?? true
+      else { return nil }
+      var flat = FlatCall(program, dtype, count: first.layout.elementCount, on: device)
+      flat.append(first.start, isNumber: false)
+      operands.second?._withUnsafeGuaranteedRef { flat.append($0.start, isNumber: $0.layout.rank == 0) }
+      operands.third?._withUnsafeGuaranteedRef { flat.append($0.start, isNumber: $0.layout.rank == 0) }
+      return flat
+    }
   }
 }
 
@@ -65,12 +91,21 @@ struct BorrowedOperands {
 extension TensorBody {
   /// Its elements follow each other in the processor's memory, and it is neither poisoned nor an inference tensor.
   @inline(__always)
-  fileprivate var isFlat: Bool { layout.isContiguous && !isInference && !isPoisoned && storage.device.isCPU }
+  fileprivate var isFlat: Bool { isFlat(on: .cpu) }
+
+  /// The same in the memory of another device.
+  @inline(__always)
+  fileprivate func isFlat(on device: Device) -> Bool {
+    layout.isContiguous && !isInference && !isPoisoned && storage.device == device
+  }
 
   /// The same for an operand beside `first`.
   @inline(__always)
-  fileprivate func isFlat(like first: TensorBody) -> Bool {
-    isFlat && dtype == first.dtype && (layout.rank == 0 || layout.shape == first.layout.shape)
+  fileprivate func isFlat(like first: TensorBody) -> Bool { isFlat && isAlike(first) }
+
+  @inline(__always)
+  fileprivate func isAlike(_ first: TensorBody) -> Bool {
+    dtype == first.dtype && (layout.rank == 0 || layout.shape == first.layout.shape)
   }
 
   @inline(__always)
@@ -88,9 +123,11 @@ extension Operator {
   /// The call by the short way; nil, with nothing done, where it does not lead.
   @inline(__always)
   func callShort(_ shortcut: Shortcut, _ operands: inout Few<Tensor>, _ attributes: Attributes) -> Tensor? {
-    guard let lent = BorrowedOperands(operands), let plan = shortcut.plan(lent),
-      let arguments = attributes as? PointwiseArguments
-    else { return nil }
+    guard let lent = BorrowedOperands(operands), let arguments = attributes as? PointwiseArguments else { return nil }
+    guard let plan = shortcut.plan(lent) else {
+      let isElsewhere = lent.first._withUnsafeGuaranteedRef { !$0.storage.device.isCPU }
+      return isElsewhere ? callShortOnGPU(shortcut, lent, operands, attributes, arguments.scalars) : nil
+    }
     let context = Context.current
     guard context.isPlain else { return nil }
     let needs = context.gradEnabled && backward != nil ? lent.needs : []
@@ -116,6 +153,35 @@ extension Operator {
       }
     }
     return Tensor(body)
+  }
+
+  /// The same on the GPU of the first operand, of any size: its memory is nobody else's before what is queued now has run.
+  @inline(never)
+  private func callShortOnGPU(
+    _ shortcut: Shortcut, _ lent: BorrowedOperands, _ operands: borrowing Few<Tensor>, _ attributes: Attributes,
+    _ scalars: Scalars
+  ) -> Tensor? {
+    guard runsOnGPU, var flat = shortcut.flat(lent, hasNumbers: scalars.count > 0) else { return nil }
+    let context = Context.current
+    guard context.isPlainInScope else { return nil }
+    let needs = context.gradEnabled && backward != nil ? lent.needs : []
+    let saved = needs.isEmpty ? SavePlan() : saves(needs)
+    do throws(TensorError) {
+      let backend = try GPUBackend.of(flat.device)
+      let storage = try backend.storage(flat.count * flat.dtype.byteCount, for: name)
+      flat.end(with: storage.address)
+      try backend.run(flat, scalars, for: name)
+      let layout = lent.first._withUnsafeGuaranteedRef { Layout($0.layout.shape) }
+      let body = TensorBody(Value(storage, layout, flat.dtype))
+      if !needs.isEmpty {
+        let node = try node(operands, attributes, needs, saved)
+        if saved.result { node.saveResults(saved, body.value, after: operands.count) }
+        body.setNode(node)
+      }
+      return Tensor(body)
+    } catch {
+      return Door.refuse(error, name, copy operands, at: nil)
+    }
   }
 }
 

@@ -31,6 +31,24 @@ final class Storage: Sendable {
     }
   }
 
+  /// Memory of a GPU.
+  init(_ memory: GPUMemory, on device: Device) {
+    byteCount = memory.byteCount
+    self.device = device
+    address = UnsafeMutableRawPointer(bitPattern: UInt(memory.address)) ?? Storage.none.address
+    owner = memory
+  }
+
+  /// Pinned memory of the processor.
+  init(_ memory: PinnedMemory) {
+    byteCount = memory.byteCount
+    device = .cpu
+    address = memory.pointer
+    owner = memory
+  }
+
+  var isPinned: Bool { owner is PinnedMemory }
+
   /// Foreign memory of the processor, kept alive by `owner`, and given back by `release`.
   init(
     sharing pointer: UnsafeMutableRawPointer, byteCount: Int, owner: (any Sendable)?,

@@ -73,7 +73,7 @@ extension Tensor {
       let device = device ?? context.device
       let value =
         device.isCPU
-        ? try body(device) : try GPUBackend.naming(name) { () throws(TensorError) in try body(device).moved(to: device) }
+        ? try body(device) : try GPUThread.naming(name) { () throws(TensorError) in try body(device).moved(to: device) }
       return Tensor(TensorBody(value, isInference: context.inference))
     } catch {
       return Door.refuse(error, name, Few(), at: site)

@@ -88,16 +88,26 @@ public struct Update<Rule: UpdateRule>: Sendable {
   public let step: Int
   /// The state has just been made: zeros.
   public let isFirst: Bool
+  /// Whose hyperparameters they are.
+  let group: ObjectIdentifier
+
+  /// Rule, number and state are those of `other`, and so is what is computed of them.
+  func isAlike(_ other: Update) -> Bool { group == other.group && step == other.step && isFirst == other.isFirst }
 }
 
 extension ParameterStep {
-  /// Takes the step that `formula` gives for each update. `state`: what the formula's rule keeps, in its order.
+  /// Takes the step that `formula` gives for each update, of its rule, its number and whether it is the first. `state`: what the formula's
+  /// rule keeps, in its order.
   static func run<Rule>(
     _ updates: [Update<Rule>], operation: String, state: (Update<Rule>) -> [Tensor?] = { $0.state },
     _ formula: (Update<Rule>) -> StepFormula
   ) {
-    let steps = updates.map {
-      ParameterStep(formula($0), parameter: $0.parameter, gradient: $0.gradient, state: state($0))
+    var last: StepFormula?
+    let steps = updates.indices.map { i in
+      let update = updates[i]
+      let own = last.flatMap { updates[i - 1].isAlike(update) ? $0 : nil } ?? formula(update)
+      last = own
+      return ParameterStep(own, parameter: update.parameter, gradient: update.gradient, state: state(update))
     }
     run(steps, operation: operation)
   }

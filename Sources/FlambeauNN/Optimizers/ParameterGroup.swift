@@ -61,7 +61,8 @@ public final class ParameterGroup<Rule: UpdateRule> {
       }
       state.step += 1
       let update = Update(
-        rule: rule, parameter: tensor, gradient: gradient, state: state.tensors, step: state.step, isFirst: isFirst)
+        rule: rule, parameter: tensor, gradient: gradient, state: state.tensors, step: state.step, isFirst: isFirst,
+        group: ObjectIdentifier(self))
       planned.append(Planned(index: i, state: state, update: update))
     }
     return planned
@@ -73,7 +74,7 @@ public final class ParameterGroup<Rule: UpdateRule> {
     state.step = states[planned.index].step + 1
     let update = Update(
       rule: rule, parameter: planned.update.parameter, gradient: planned.update.gradient, state: planned.update.state,
-      step: state.step, isFirst: false)
+      step: state.step, isFirst: false, group: ObjectIdentifier(self))
     return Planned(index: planned.index, state: state, update: update)
   }
 }

@@ -52,6 +52,37 @@ import Testing
     #expect(Device.current == .cpu && Tensor.ones([2]).device == .cpu)
   }
 
+  /// Pointwise calls of flat operands, by plans that few words find, beside others.
+  @Test(arguments: [DType.float32, .float64, .bfloat16, .float16]) func flatCallsComputeWhatOthersDo(_ dtype: DType) throws {
+    let a = (Tensor.arange(48).to(.float32) / 7 - 3).to(dtype).reshape([6, 8])
+    let b = (Tensor.arange(48).to(.float32) / 5 + 0.5).to(dtype).reshape([6, 8])
+    func results(_ device: Device) -> [Tensor] {
+      let (a, b) = (a.to(device), b.to(device))
+      let (leaf, one) = (a.clone().requiresGrad_(), b.select(dim: 0, index: 0).select(dim: 0, index: 3))
+      // Other scalars, places and counts, an operand that stands for all, and one that is written.
+      var all = [a + 1, a + 2, a * b, a.exp(), a[1...] * b[1...], a[1..., 1] * b[1..., 1], a * one, one * a, one * one]
+      all += [(a.view([48])[1...] + 1), (a.view([48])[2...] - b.view([48])[2...]), a.addcmul(b, a)]
+      let y = leaf.tanh() * b
+      y.sum().backward()
+      all += [y, leaf.grad!, a.clone().mul_(b), Tensor.zeros([0], dtype: dtype, device: device) + 1]
+      return all
+    }
+    for scoped in [false, true] {
+      let there = scoped ? try withTensorErrors { results("cuda") } : results("cuda")
+      for (i, (x, y)) in zip(there, results(.cpu)).enumerated() {
+        #expect(x.device == .cuda(0) && x.dtype == y.dtype && x.shape == y.shape)
+        #expect(x.cpu().detach().to(.float64).allClose(y.detach().to(.float64), rtol: 2e-3, atol: 1e-3), "result \(i)")
+      }
+    }
+    let failed = #expect(throws: TensorError.self) {
+      try withTensorErrors {
+        _ = a.to("cuda").matmul(a.to("cuda"))
+        #expect((a.to("cuda") + 1).shape == [])
+      }
+    }
+    #expect(failed?.kind == .shape)
+  }
+
   @Test func gradientsFlowOnTheDeviceAndAcross() {
     let x = Tensor((1...6).map(Double.init), shape: [2, 3]).to(.float32)
     func run(_ device: Device) -> [Tensor] {

@@ -25,6 +25,7 @@ enum EmulatedDevice {
         return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil))
       }
       GPUBackend.use(backends)
+      LaunchPlans.areChecked = true
       return Machine(driver: driver, backends: backends)
     } catch {
       Issue.record("no emulated device: \(error)")

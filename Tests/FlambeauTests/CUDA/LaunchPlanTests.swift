@@ -36,6 +36,90 @@ import Testing
     }
   }
 
+  /// Tasks of the table's samples, of large calls and of trainings, twice, with operands that lie elsewhere the second time. Debug builds
+  /// hold each launch against that of a call without a plan; ``DeviceTableTests`` does so for all samples.
+  @Test func keptPlansOfTasksDoToo() throws {
+    LaunchPlans.areChecked = true
+    let ready = try KernelSourceTests.kernels.get()
+    try FakeDriver.with { fake, gpu in
+      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
+        if ready.contains(source) { return Array(ready.path.utf8) + [0] }
+        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
+      }
+      let launcher = Launcher(
+        memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)))
+      let stream = GPUStreams(of: gpu).standard
+      var kinds: Set<String> = []
+      let tasks = KernelSourceTests.recorder.calls.filter { call in
+        guard case .task(let task) = call.call, !call.place.contains("as if large") else { return false }
+        kinds.insert("\(type(of: task))")
+        return true
+      }
+      #expect(kinds.count >= 19, "\(kinds)")
+      for round in 0..<2 {
+        for call in stride(from: 0, to: tasks.count, by: 5).map({ tasks[$0] }) {
+          let before = try launcher.memory.allocate(3 << 20, on: stream)
+          let difference = try call.difference(launcher, on: stream, byPlan: true)
+          #expect(difference == nil, "\(call.place), round \(round): \(difference ?? "")")
+          withExtendedLifetime(before) {}
+        }
+      }
+      #expect(launcher.plans.count <= tasks.count)
+    }
+  }
+
+  @Test func numbersOfTasksAreWrittenAnew() throws {
+    try FakeDriver.with { fake, gpu in
+      let launcher = Self.launcher(gpu)
+      let stream = GPUStreams(of: gpu).standard
+      let memory = try launcher.memory.allocate(4096, on: stream)
+      func elements(_ offset: Int, _ count: Int, _ dtype: DType = .float32) -> Elements {
+        Elements(UnsafeMutableRawPointer(bitPattern: Int(memory.address) + offset)!, Layout([count]), dtype)
+      }
+      func read(_ offset: UInt64, _ count: Int) throws -> [Float] {
+        var result = [Float](repeating: -1, count: count)
+        try result.withUnsafeMutableBytes { try stream.copy(memory.address + offset, to: $0.baseAddress!, $0.count) }
+        return result
+      }
+      // Draws go on where those before have ended.
+      var state = PhiloxState(seed: 7)
+      var drawn: [[Float]] = []
+      for place in [0, 1024] {
+        let task = RandomTask(.uniform(from: 0, to: 1), from: &state, into: elements(place, 64))
+        try launcher.run(.task(task), on: stream)
+        drawn.append(try read(UInt64(place), 64))
+      }
+      #expect(drawn[0] != drawn[1] && drawn.allSatisfy { $0.allSatisfy { 0 <= $0 && $0 < 1 } })
+      #expect(launcher.plans.count == 1)
+      // Two kinds of steps, with other rates each time.
+      try stream.fill(memory.address, with: 0, 4096)
+      var expected: (Float, Float) = (0, 0)
+      let one = [Float](repeating: 1, count: 8)
+      try one.withUnsafeBytes { try stream.copy($0.baseAddress!, to: memory.address + 2048, 32) }
+      for rates in [(0.5, 0.25), (2, 1), (1, 4)] {
+        let steps = [rates.0, rates.1].enumerated().map { i, rate in
+          OptimizerTask.Step(
+            formula: StepFormula(.sgd, rate: rate), parameter: elements(512 * i, 8), gradient: elements(2048, 8),
+            state: [nil, nil, nil])
+        }
+        try launcher.run(.task(OptimizerTask(steps)), on: stream)
+        expected = (expected.0 - Float(rates.0), expected.1 - Float(rates.1))
+        #expect(try read(0, 8) == Array(repeating: expected.0, count: 8))
+        #expect(try read(512, 8) == Array(repeating: expected.1, count: 8))
+      }
+      #expect(launcher.plans.count == 2)
+      // Rates that have become equal are one kind.
+      let steps = (0..<2).map { i in
+        OptimizerTask.Step(
+          formula: StepFormula(.sgd, rate: 1), parameter: elements(512 * i, 8), gradient: elements(2048, 8),
+          state: [nil, nil, nil])
+      }
+      try launcher.run(.task(OptimizerTask(steps)), on: stream)
+      #expect(try read(0, 1) == [expected.0 - 1] && read(512, 1) == [expected.1 - 1])
+      #expect(launcher.plans.count == 3)
+    }
+  }
+
   private static let scale = Program(inputs: 2, scalars: 2) { x, s in x[0] * s[0] + x[1] * s[1] }
 
   @Test func whatDiffersGetsPlansOfItsOwn() throws {

@@ -175,6 +175,33 @@ import Testing
     withExtendedLifetime((positions, columns, values)) {}
   }
 
+  /// Another library, or another GPU of this one, may leave the thread with a context of its own.
+  @Test(arguments: [false, true]) func kernelsRunWhateverContextTheThreadHas(hasAnother: Bool) throws {
+    let fake = try FakeDriver(gpus: 2)
+    let (gpu, other) = (
+      try GPU(0, of: fake.driver, isSynchronous: false), try GPU(1, of: fake.driver, isSynchronous: false)
+    )
+    var context: Driver.Handle = 0
+    let handle = try GPUProperties.handle(1, of: fake.driver)
+    try fake.driver.run(fake.driver.retainContext) { $0(&context, handle) }
+    defer { _ = fake.driver.releaseContext.call(handle) }
+    let launcher = Self.launcher(gpu)
+    for stream in [GPUStreams(of: gpu).standard, try GPUStreams(of: gpu).next()] {
+      let memory = try launcher.memory.allocate(512, on: stream)
+      try launcher.run(Self.kernel(Self.store, memory.address), on: stream)
+      let before = fake.count("cuCtxSetCurrent")
+      for _ in 0..<3 { try launcher.run(Self.kernel(Self.store, memory.address), on: stream) }
+      #expect(fake.count("cuCtxSetCurrent") == before)
+      // Behind our back, and by ourselves.
+      #expect(fake.driver.setContext.call(context) == 0)
+      if hasAnother { _ = try other.freeByteCount() }
+      try launcher.run(Self.kernel("  ((int *)a.p)[threadIdx.x] = 7;\n", memory.address), on: stream)
+      var result = [Int32](repeating: 0, count: 32)
+      try result.withUnsafeMutableBytes { try stream.copy(memory.address, to: $0.baseAddress!, $0.count) }
+      #expect(result == Array(repeating: 7, count: 32))
+    }
+  }
+
   @Test func launchesThatCannotBeAreNamed() throws {
     try FakeDriver.with { _, gpu in
       let (launcher, stream) = (Self.launcher(gpu), GPUStreams(of: gpu).standard)

@@ -31,7 +31,7 @@ import Testing
     CallRecorder.listening { withGenerator(Generator(seed: 5)) { recorder.record(name, all: true, body) } }
     let products = recorder.calls.filter { if case .task = $0.call { true } else { false } }
     for call in products where !call.place.contains("as if large") {
-      let difference = try call.difference(launcher, on: stream)
+      let difference = try call.difference(launcher, on: stream, byPlan: true)
       #expect(difference == nil, "\(name): \(difference ?? "")")
     }
     return products.count { !$0.place.contains("as if large") }

@@ -86,6 +86,13 @@ final class RecordedCall {
 
   /// The same through the runtime, on copies in a GPU's memory. `byPlan`: by what is kept of calls like it.
   func difference(_ launcher: Launcher, on stream: GPUStream, byPlan: Bool = false) throws -> String? {
+    // What is changed in place begins anew with each run.
+    let starts = blocks.map { Array(UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount)) }
+    defer {
+      for (block, start) in zip(blocks, starts) {
+        UnsafeMutableRawBufferPointer(start: block.copy, count: block.byteCount).copyBytes(from: start)
+      }
+    }
     var memory: [GPUMemory] = []
     var places: [(from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, byteCount: Int)] = []
     for block in blocks {
@@ -98,8 +105,6 @@ final class RecordedCall {
     let placed = call.mapOperands { RecordedCall.place($0, in: places) }
     if byPlan {
       try launcher.run(placed, on: stream, for: place)
-    } else if case .task(let task) = placed {
-      try launcher.run(task, on: stream, for: place)
     } else {
       try launcher.run(plan(placed), on: stream, for: place)
     }

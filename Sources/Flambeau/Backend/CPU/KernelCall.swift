@@ -9,6 +9,13 @@ protocol KernelTask {
   var isUnordered: Bool { get }
   /// The same with other operands, which are laid out as these.
   func mapOperands(_ f: (Elements) -> Elements) -> Self
+  /// All that the launches depend on beside how many operands there are, their dtypes and layouts, where they lie within 16 bytes, and
+  /// ``numbers``. Calls that are equal in these are launched by what was made for the first of them.
+  associatedtype Attributes: Hashable & Sendable
+  var attributes: Attributes { get }
+  /// What may differ between calls whose attributes are equal; arguments take these by their places
+  /// (``KernelArguments/number(_:_:of:in:)``).
+  var numbers: [Number] { get }
   /// Appends the launches that do it on a GPU. `wide`: as if positions needed 64 bits.
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool)
   /// The product of matrices that it is, if it is one.
@@ -21,6 +28,20 @@ extension KernelTask {
 
 extension KernelTask {
   var isUnordered: Bool { false }
+  var numbers: [Number] { [] }
+}
+
+/// Nothing: how a task's operands lie says all.
+struct NoAttributes: Hashable, Sendable {}
+
+/// An object that is equal to itself alone, and is there as long as somebody knows its identity.
+struct Identity<Object: AnyObject & Sendable>: Hashable, Sendable {
+  let object: Object
+
+  init(_ object: Object) { self.object = object }
+
+  static func == (a: Identity, b: Identity) -> Bool { a.object === b.object }
+  func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(object)) }
 }
 
 /// What the backend is asked to compute, as data: what tests hold the sources of GPU kernels against.

@@ -1,14 +1,13 @@
+import Synchronization
+
 /// A GPU with what tensors need of it: streams, memory, kernels.
 final class GPUBackend: Sendable {
   let gpu: GPU
   let streams: GPUStreams
   let memory: GPUAllocator
+  let pinned: PinnedCache
   /// Why kernels cannot be compiled, where they cannot.
   private let launcher: Result<Launcher, TensorError>
-
-  /// The operator whose work is queued, for errors and reports of memory.
-  private static var operation: String { scope?.name ?? "" }
-  @TaskLocal private static var scope: GPUScope?
 
   /// - Parameters:
   ///   - compiler: Why there is none, otherwise: memory can be used without.
@@ -20,6 +19,7 @@ final class GPUBackend: Sendable {
     streams = GPUStreams(of: gpu)
     let memory = GPUAllocator(of: gpu)
     self.memory = memory
+    pinned = PinnedCache(of: gpu)
     launcher = compiler.map {
       Launcher(memory: memory, kernels: KernelLibrary(of: gpu, compiler: $0, files: files), products: products)
     }
@@ -29,49 +29,76 @@ final class GPUBackend: Sendable {
   var stream: GPUStream { streams.current }
 
   func allocate(_ byteCount: Int) throws(TensorError) -> GPUMemory {
-    try memory.allocate(byteCount, on: stream, for: GPUBackend.operation)
+    try memory.allocate(byteCount, on: stream, for: GPUThread.current.pointee.operation)
   }
 
   /// Sets the bytes of a storage to 0.
   func clear(_ storage: Storage) throws(TensorError) {
     try stream.fill(
-      Driver.Address(UInt(bitPattern: storage.address)), with: 0, storage.byteCount, for: GPUBackend.operation)
+      Driver.Address(UInt(bitPattern: storage.address)), with: 0, storage.byteCount, for: GPUThread.current.pointee.operation)
   }
 
   /// Queues what `call` asks for. Its operands all live on `device`.
   static func run(_ call: KernelCall, on device: Device) throws(TensorError) {
-    precondition(call.operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")
     let backend = try of(device)
-    let launcher = try backend.launcher.get()
-    try launcher.run(call, on: backend.stream, for: GPUBackend.operation)
+    let operands = call.operands
+    precondition(operands.allSatisfy { $0.device == device }, "operands of one kernel live on different devices")
+    try backend.launcher.get().run(
+      call, operands, on: backend.stream, for: GPUThread.current.pointee.operation)
   }
 
-  /// Runs `body`, whose work is that of the operator `name`, or of one that this one is part of. Memory that is let go of meanwhile is
-  /// nobody else's before the end: kernels' operands are addresses, and hold nothing.
-  static func naming<R>(_ name: String, _ body: () throws(TensorError) -> R) throws(TensorError) -> R {
-    if scope != nil { return try body() }
-    let own = GPUScope(name)
-    defer { own.end() }
-    return try $scope.withValue(own) { Result(catching: body) }.get()
+  /// The same of a program over flat elements, for the operator `name`.
+  func run(_ flat: FlatCall, _ scalars: Scalars, for name: String) throws(TensorError) {
+    try launcher.get().run(flat, scalars, on: stream, for: name)
   }
 
-  /// Gives a block back to its allocator, at the end of the operator that runs now.
-  static func giveBack(_ block: GPUBlock, to allocator: GPUAllocator) {
-    if scope?.keep(block, of: allocator) != true { allocator.giveBack(block) }
+  /// The same of a task over dense arrays.
+  func run<Task: KernelTask>(_ dense: DenseCall<Task>, for name: String) throws(TensorError) {
+    try launcher.get().run(dense, on: stream, for: name)
+  }
+
+  /// Memory for the operator `name`.
+  func storage(_ byteCount: Int, for name: String) throws(TensorError) -> Storage {
+    Storage(try memory.allocate(byteCount, on: stream, for: name), on: .cuda(gpu.index))
   }
 
   // MARK: All of them
 
   private static let lock = Lock()
-  // By number, once they are used, and how many there are; guarded by the lock.
-  private nonisolated(unsafe) static var opened: [Int: GPUBackend] = [:]
+  // All that were used, and how many GPUs there are; guarded by the lock.
+  private nonisolated(unsafe) static var opened: [GPUBackend] = []
   private nonisolated(unsafe) static var count: Int?
+  /// Those of the process's GPUs by number, once they are used; ``opened`` holds them.
+  private nonisolated(unsafe) static let places = {
+    let places = UnsafeMutablePointer<Atomic<UInt>>.allocate(capacity: Int(UInt8.max) + 1)
+    for i in 0...Int(UInt8.max) { (places + i).initialize(to: Atomic(0)) }
+    return places
+  }()
+
+  private static func known(_ index: Int) -> GPUBackend? {
+    let bits = places[index].load(ordering: .acquiring)
+    return UnsafeRawPointer(bitPattern: bits).map { Unmanaged<GPUBackend>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// The lock is held.
+  private static func put(_ backend: GPUBackend?, at index: Int) {
+    if let backend { opened.append(backend) }
+    let bits = backend.map { UInt(bitPattern: Unmanaged.passUnretained($0).toOpaque()) } ?? 0
+    places[index].store(bits, ordering: .releasing)
+  }
 
   /// That of a device that is a GPU.
+  @inline(__always)
   static func of(_ device: Device) throws(TensorError) -> GPUBackend {
+    if let backend = known(device.index) { return backend }
+    return try open(device)
+  }
+
+  @inline(never)
+  private static func open(_ device: Device) throws(TensorError) -> GPUBackend {
     lock.lock()
     defer { lock.unlock() }
-    if let backend = opened[device.index] { return backend }
+    if let backend = known(device.index) { return backend }
     if count == nil { count = try GPUProperties.count(of: Driver.shared.get()) }
     guard device.index < count! else {
       throw TensorError(
@@ -82,41 +109,15 @@ final class GPUBackend: Sendable {
     // Without it our own kernels compute products.
     let products = try? ProductLibrary(of: gpu, CUBLASLt.shared.get())
     let backend = GPUBackend(gpu, compiler: compiler, files: .standard, products: products)
-    opened[device.index] = backend
+    put(backend, at: device.index)
     return backend
   }
 
   /// From now on `backends` are the process's GPUs, in this order.
   static func use(_ backends: [GPUBackend]) {
     lock.withLock {
-      opened = Dictionary(uniqueKeysWithValues: backends.enumerated().map { ($0, $1) })
+      for index in 0...Int(UInt8.max) { put(index < backends.count ? backends[index] : nil, at: index) }
       count = backends.count
     }
-  }
-}
-
-/// The operator that runs in the current task, and the memory it has let go of.
-private final class GPUScope: Sendable {
-  let name: String
-  private let lock = Lock()
-  // Guarded by the lock; nil when the operator has ended.
-  private nonisolated(unsafe) var blocks: [(block: GPUBlock, allocator: GPUAllocator)]? = []
-
-  init(_ name: String) { self.name = name }
-
-  /// False where it has ended.
-  func keep(_ block: GPUBlock, of allocator: GPUAllocator) -> Bool {
-    lock.withLock {
-      blocks?.append((block, allocator))
-      return blocks != nil
-    }
-  }
-
-  func end() {
-    let kept = lock.withLock {
-      defer { blocks = nil }
-      return blocks ?? []
-    }
-    for (block, allocator) in kept { allocator.giveBack(block) }
   }
 }

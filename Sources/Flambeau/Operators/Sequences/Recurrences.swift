@@ -51,7 +51,7 @@ package enum RecurrentCell: Sendable {
 }
 
 /// Sequences in packed steps, of every step those that still go on.
-package struct RecurrentRun: Sendable {
+package struct RecurrentRun: Hashable, Sendable {
   /// How many sequences each step has, never more than the step before.
   package let batchSizes: [Int]
   package let isReversed: Bool

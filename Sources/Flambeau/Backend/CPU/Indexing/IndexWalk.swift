@@ -8,8 +8,8 @@ import Synchronization
 /// elements of the table. Strides count elements.
 ///
 /// A pass ends early and says false where a position does not lie in 0 ..< `limit`; what belongs to such positions is left alone.
-struct IndexWalk {
-  struct Dimension: Equatable {
+struct IndexWalk: Hashable {
+  struct Dimension: Hashable {
     var size: Int
     var index: Int
     var value: Int

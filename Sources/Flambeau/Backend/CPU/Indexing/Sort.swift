@@ -75,7 +75,7 @@ enum Sort {
     }
   }
 
-  enum Rank: Sendable {
+  enum Rank: Hashable, Sendable {
     /// Counted from 0.
     case at(Int)
     /// The lower of two middle ones; of a row with NaN the first NaN.

@@ -33,12 +33,16 @@ package struct ParameterStep: Sendable {
       // Parameters of several devices: one pass for each, once no step is refused any more.
       var devices: [Device] = []
       for array in arrays {
-        let device = try array.all.device()
+        let device = try array.device()
         if !devices.contains(device) { devices.append(device) }
       }
       for device in devices {
         let chosen = arrays.indices.filter { arrays[$0].parameter.device == device }
-        try KernelCall.task(on: device, OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) })) {
+        if !device.isCPU {
+          try StepArrays.step(chosen, of: arrays, steps, on: device, operation: operation)
+          continue
+        }
+        KernelCall.task(OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) })) {
           let runs = chosen.map { StepRun(arrays[$0], steps[$0].formula) }
           let pieces = Pieces(counts: chosen.map { arrays[$0].parameter.count })
           runs.withUnsafeBufferPointer { runs in
@@ -138,7 +142,35 @@ private struct StepArrays {
       state: [state.0?.elements, state.1?.elements, state.2?.elements])
   }
 
-  var all: [DenseArray] { [parameter, gradient] + [state.0, state.1, state.2].compactMap { $0 } }
+  /// The one device that all live on.
+  func device() throws(TensorError) -> Device {
+    let device = parameter.device
+    for other in [gradient.device, state.0?.device, state.1?.device, state.2?.device] {
+      if let other, other != device { throw .differentDevices(device, other) }
+    }
+    return device
+  }
+
+  /// Takes some of the steps on a GPU.
+  static func step(
+    _ chosen: [Int], of arrays: [StepArrays], _ steps: [ParameterStep], on device: Device, operation: String
+  ) throws(TensorError) {
+    var kinds = OptimizerTask.Kinds()
+    for i in chosen {
+      let state = arrays[i].state
+      kinds.append(
+        steps[i].formula, arrays[i].parameter.dtype, hasState: (state.0 != nil, state.1 != nil, state.2 != nil))
+    }
+    var call = DenseCall(kinds.attributes, kinds.numbers) { OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) }) }
+    for i in chosen {
+      call.append(arrays[i].parameter)
+      call.append(arrays[i].gradient)
+      if let array = arrays[i].state.0 { call.append(array) }
+      if let array = arrays[i].state.1 { call.append(array) }
+      if let array = arrays[i].state.2 { call.append(array) }
+    }
+    try GPUBackend.of(device).run(call, for: operation)
+  }
 
   func finish() throws(TensorError) {
     try parameter.finish()

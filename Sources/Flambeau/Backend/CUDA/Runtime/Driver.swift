@@ -53,13 +53,12 @@ struct Driver: Sendable {
   let unloadModule: DriverFunction<@convention(c) (Handle) -> Code>
   let moduleFunction: DriverFunction<@convention(c) (UnsafeMutablePointer<Handle>, Handle, UnsafePointer<CChar>) -> Code>
   let setFunctionAttribute: DriverFunction<@convention(c) (Handle, Int32, Int32) -> Code>
-  let launch:
-    DriverFunction<
-      @convention(c) (
-        Handle, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, Handle, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-        UnsafeMutablePointer<UnsafeMutableRawPointer?>?
-      ) -> Code
-    >
+  typealias Launch =
+    @convention(c) (
+      Handle, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, Handle, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+      UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    ) -> Code
+  let launch: DriverFunction<Launch>
 
   // Graphs.
   let beginCapture: DriverFunction<@convention(c) (Handle, Int32) -> Code>

@@ -17,6 +17,8 @@ struct DriverStatus: Sendable, Equatable {
 
   static let success = DriverStatus(code: 0)
   static let outOfMemory = DriverStatus(code: 2)
+  static let invalidContext = DriverStatus(code: 201)
+  static let invalidHandle = DriverStatus(code: 400)
   static let notReady = DriverStatus(code: 600)
 
   /// The context is lost: every call from here on fails in the same way, and only a new process can go on.

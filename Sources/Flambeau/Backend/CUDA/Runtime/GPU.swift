@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
   import Glibc
 #else
@@ -18,6 +20,9 @@ final class GPU: Sendable {
   private let handle: Int32
   private let context: Driver.Handle
   private let recent = RecentWork()
+  /// Its own, also among those that are gone.
+  private let identity: UInt64
+  private static let identities = Atomic<UInt64>(0)
   let faults = KernelFaults()
 
   /// - Parameter isSynchronous: nil for what FLAMBEAU_CUDA_SYNC says: 1 for yes.
@@ -28,6 +33,7 @@ final class GPU: Sendable {
     properties = try GPUProperties(index, of: driver)
     let handle = try GPUProperties.handle(index, of: driver)
     self.handle = handle
+    identity = GPU.identities.wrappingAdd(1, ordering: .relaxed).newValue
     var context: Driver.Handle = 0
     try driver.run(driver.retainContext) { $0(&context, handle) }
     self.context = context
@@ -55,9 +61,26 @@ final class GPU: Sendable {
   }
 
   private func call<F>(_ function: F, _ body: (F) -> Driver.Code) -> DriverStatus {
-    // Other libraries change what is current on a thread, so nothing is remembered.
-    let status = DriverStatus(code: driver.setContext.call(context))
+    // Other libraries change what is current on a thread, so it is not relied on.
+    let status = setCurrent()
     return status == .success ? DriverStatus(code: body(function)) : status
+  }
+
+  private func setCurrent() -> DriverStatus {
+    let status = DriverStatus(code: driver.setContext.call(context))
+    GPUThread.current.pointee.contextOwner = status == .success ? identity : 0
+    return status
+  }
+
+  /// Queues a kernel. The context that the thread was last given is taken to be its context still; where another library has changed it,
+  /// the driver refuses the kernel, and the thread is given it again.
+  func launch(on stream: GPUStream, _ label: WorkLabel, _ body: (Driver.Launch) -> Driver.Code) throws(TensorError) {
+    recent.add(label)
+    let function = driver.launch.call
+    var status = DriverStatus.invalidContext
+    if GPUThread.current.pointee.contextOwner == identity { status = DriverStatus(code: body(function)) }
+    if status == .invalidContext || status == .invalidHandle { status = call(function, body) }
+    try finish(status, driver.launch.name, on: stream, label)
   }
 
   /// Queues work on a stream; `label` names it in errors. In synchronous mode it is waited for.
@@ -65,12 +88,24 @@ final class GPU: Sendable {
     _ function: DriverFunction<F>, on stream: GPUStream, _ label: WorkLabel, _ body: (F) -> Driver.Code
   ) throws(TensorError) {
     recent.add(label)
-    var (status, call) = (call(function.call, body), function.name)
-    if status == .success && isSynchronous && !stream.isCapturing.load(ordering: .relaxed) {
-      (status, call) = (self.call(driver.synchronizeStream.call) { $0(stream.handle) }, driver.synchronizeStream.name)
-    }
+    try finish(call(function.call, body), function.name, on: stream, label)
+  }
+
+  /// After a call that has queued something: throws what went wrong, once it is done in synchronous mode.
+  @inline(__always)
+  private func finish(
+    _ status: DriverStatus, _ call: String, on stream: GPUStream, _ label: WorkLabel
+  ) throws(TensorError) {
     if status != .success { throw error(status, call, of: label) }
-    if isSynchronous { try faults.check(on: self) }
+    if isSynchronous { try finishSynchronously(stream, label) }
+  }
+
+  private func finishSynchronously(_ stream: GPUStream, _ label: WorkLabel) throws(TensorError) {
+    if !stream.isCapturing.load(ordering: .relaxed) {
+      let status = call(driver.synchronizeStream.call) { $0(stream.handle) }
+      if status != .success { throw error(status, driver.synchronizeStream.name, of: label) }
+    }
+    try faults.check(on: self)
   }
 
   /// The same for another library's function, which `body` calls and whose outcome it throws.
@@ -88,7 +123,7 @@ final class GPU: Sendable {
 
   /// Libraries that know the context of their thread find this GPU's.
   func makeCurrent() throws(TensorError) {
-    let status = DriverStatus(code: driver.setContext.call(context))
+    let status = setCurrent()
     if status != .success { throw error(status, driver.setContext.name) }
   }
 
@@ -120,7 +155,7 @@ final class GPU: Sendable {
 }
 
 /// What was queued: a kernel or a copy, and for which operator.
-struct WorkLabel: Sendable, CustomStringConvertible {
+struct WorkLabel: Sendable, Hashable, CustomStringConvertible {
   let work: String
   /// Empty if none is known.
   let operation: String

@@ -54,6 +54,7 @@ struct StreamWaits<Thing> {
   private var spare: [GPUEvent] = []
 
   var things: [Thing] { waits.map(\.thing) }
+  var isEmpty: Bool { waits.isEmpty }
 
   /// `thing` waits for what is queued on `streams` now. False where that cannot be recorded, because the context is lost.
   mutating func add(_ thing: Thing, for streams: [GPUStream]) -> Bool {

@@ -63,6 +63,8 @@ final class GPUStreams: Sendable {
 
   /// Chosen by the current task, the innermost last.
   @TaskLocal private static var chosen: [GPUStream] = []
+  /// Some task has chosen once: where none has, nobody need look.
+  private static let isChosen = Atomic(false)
 
   init(of gpu: GPU) {
     self.gpu = gpu
@@ -83,16 +85,21 @@ final class GPUStreams: Sendable {
   }
 
   /// The one that work of the current task goes to.
-  var current: GPUStream { GPUStreams.chosen.last { $0.gpu === gpu } ?? standard }
+  var current: GPUStream {
+    if !GPUStreams.isChosen.load(ordering: .relaxed) { return standard }
+    return GPUStreams.chosen.last { $0.gpu === gpu } ?? standard
+  }
 
   /// Runs `body` with `stream` as the current one of its GPU.
   static func with<R>(_ stream: GPUStream, _ body: () throws -> R) rethrows -> R {
-    try $chosen.withValue(chosen + [stream], operation: body)
+    isChosen.store(true, ordering: .relaxed)
+    return try $chosen.withValue(chosen + [stream], operation: body)
   }
 
   static func with<R>(
     _ stream: GPUStream, isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
   ) async rethrows -> R {
-    try await $chosen.withValue(chosen + [stream], operation: body, isolation: isolation)
+    isChosen.store(true, ordering: .relaxed)
+    return try await $chosen.withValue(chosen + [stream], operation: body, isolation: isolation)
   }
 }

@@ -31,6 +31,9 @@ struct ChannelSumsTask: KernelTask {
     return ChannelSumsTask(kind, of: f(x), into: f(first), f(second))
   }
 
+  /// Whether it is of moments.
+  var attributes: Bool { if case .moments = kind { true } else { false } }
+
   private static let threads = 256
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {

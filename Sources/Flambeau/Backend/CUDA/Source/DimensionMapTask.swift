@@ -21,6 +21,8 @@ struct DimensionMapTask: KernelTask {
     return DimensionMapTask(f(input), into: f(output), tables, bits: bits)
   }
 
+  var attributes: Int? { bits }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = output.layout.elementCount
     if count == 0 { return }

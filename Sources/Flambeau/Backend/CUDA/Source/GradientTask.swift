@@ -5,6 +5,8 @@ struct GradientTask: KernelTask {
   enum Action {
     /// Multiplies, in place. `found`, a float32, becomes 1 if an element was not finite before, and otherwise stays.
     case scale(by: Double, found: Elements?)
+    /// Multiplies by bound / (norm + 10⁻⁶), in place, where that is less than 1 or NaN. The norm is a float64.
+    case clip(to: Double, norm: Elements)
     /// Brings between −bound and bound, in place; NaN stays.
     case clamp(to: Double)
     /// The norm of all elements together becomes `result`, a float64; the order is > 0 and may be infinite.
@@ -19,21 +21,52 @@ struct GradientTask: KernelTask {
   var operands: [Elements] {
     switch action {
     case .scale(_, let found): arrays + [found].compactMap { $0 }
+    case .clip(_, let norm): arrays + [norm]
     case .clamp: arrays
     case .norm(_, let result): arrays + [result]
     }
   }
 
-  var results: [Elements] { if case .norm(_, let result) = action { [result] } else { operands } }
+  var results: [Elements] {
+    switch action {
+    case .norm(_, let result): [result]
+    case .clip: arrays
+    case .scale, .clamp: operands
+    }
+  }
 
   func mapOperands(_ f: (Elements) -> Elements) -> GradientTask {
     let action: Action =
       switch self.action {
       case .scale(let factor, let found): .scale(by: factor, found: found.map(f))
+      case .clip(let bound, let norm): .clip(to: bound, norm: f(norm))
       case .clamp: self.action
       case .norm(let order, let result): .norm(order: order, result: f(result))
       }
     return GradientTask(action, arrays.map(f))
+  }
+
+  enum Attributes: Hashable {
+    case scale(findsOverflow: Bool)
+    case clip, clamp
+    case norm(order: Number)
+  }
+
+  var attributes: Attributes {
+    switch action {
+    case .scale(_, let found): .scale(findsOverflow: found != nil)
+    case .clip: .clip
+    case .clamp: .clamp
+    case .norm(let order, _): .norm(order: Number(order))
+    }
+  }
+
+  var numbers: [Number] {
+    switch action {
+    case .scale(let factor, _): [Number(factor)]
+    case .clip(let bound, _), .clamp(let bound): [Number(bound)]
+    case .norm: []
+    }
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
@@ -63,10 +96,13 @@ struct GradientTask: KernelTask {
 
   private func declare(in arguments: inout KernelArguments) {
     switch action {
-    case .scale(let factor, let found):
-      arguments.double("number", factor)
+    case .scale(_, let found):
+      arguments.number("number", 0, of: numbers, in: fb_f64)
       if let found { arguments.address("found", found.address) }
-    case .clamp(let bound): arguments.double("number", bound)
+    case .clip(_, let norm):
+      arguments.number("number", 0, of: numbers, in: fb_f64)
+      arguments.address("norm", norm.address)
+    case .clamp: arguments.number("number", 0, of: numbers, in: fb_f64)
     case .norm(let order, _): arguments.double("number", order)
     }
   }
@@ -81,6 +117,9 @@ struct GradientTask: KernelTask {
     case .scale(_, let found):
       let check = "      if (!(absolute(x).v < INFINITY)) put_plain<float>(a.found, 0, 1.0f);\n"
       return each + (found == nil ? "" : check) + put("x * V((C)a.number)")
+    case .clip:
+      let factor = "    const double factor = a.number / (plain<double>(a.norm, 0) + 1e-6);\n    if (factor >= 1) continue;\n"
+      return factor + each + put("x * V((C)factor)")
     case .clamp: return each + put("op_min::of(op_max::of(x, V((C)-a.number)), V((C)a.number))")
     case .norm(let order, _):
       let term =

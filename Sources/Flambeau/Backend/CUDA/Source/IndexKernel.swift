@@ -26,6 +26,13 @@ struct IndexTask: KernelTask {
     return copy
   }
 
+  struct Attributes: Hashable {
+    let move: IndexWalk.Move
+    let walk: IndexWalk
+  }
+
+  var attributes: Attributes { Attributes(move: move, walk: walk) }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if walk.isEmpty { return }
     work.launches.append(IndexKernel(self, device, wide).launch(device))
@@ -185,6 +192,14 @@ extension IndexOffsets: KernelTask {
     (copy.offsets, copy.positions) = (f(offsets), f(positions))
     return copy
   }
+
+  struct Attributes: Hashable {
+    let size: Int
+    let stride: Int
+    let negative: Bool
+  }
+
+  var attributes: Attributes { Attributes(size: size, stride: stride, negative: negative) }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = offsets.layout.elementCount

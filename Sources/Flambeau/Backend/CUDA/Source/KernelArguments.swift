@@ -2,6 +2,23 @@ import CKernels
 
 /// The arguments of a kernel: a struct in its source, and the bytes of one, both from the same calls.
 struct KernelArguments: Sendable {
+  /// Where the bytes hold a number of the call, which of them, and in which type.
+  struct NumberPlace: Sendable {
+    let offset: Int
+    let place: Int
+    let computeClass: ComputeClass
+
+    /// Another number, in a copy of the bytes.
+    @inline(__always)
+    func write(_ number: Number, into bytes: UnsafeMutableRawBufferPointer) {
+      switch computeClass {
+      case fb_f32: bytes.storeBytes(of: Float(number.double), toByteOffset: offset, as: Float.self)
+      case fb_f64: bytes.storeBytes(of: number.double, toByteOffset: offset, as: Double.self)
+      default: bytes.storeBytes(of: number.integer, toByteOffset: offset, as: Int64.self)
+      }
+    }
+  }
+
   /// The members of the struct.
   private(set) var declaration = ""
   private(set) var bytes: [UInt8] = []
@@ -9,8 +26,7 @@ struct KernelArguments: Sendable {
   private(set) var workspaceOffsets: [Int] = []
   /// Where they hold addresses of operands.
   private(set) var addressOffsets: [Int] = []
-  /// Where they hold a program's scalars, and in which type.
-  private var scalarPlaces: [(offset: Int, scalar: Int, computeClass: ComputeClass)] = []
+  private(set) var numberPlaces: [NumberPlace] = []
   /// Where the bytes hold the address of a fault cell, and behind it the number to be reported there; nil if nothing is.
   private(set) var faultOffset: Int?
 
@@ -71,20 +87,26 @@ struct KernelArguments: Sendable {
 
   /// The first `count` scalars of a program: `s0`, `s1`, ….
   mutating func scalars(_ scalars: Scalars, count: Int, in computeClass: ComputeClass) {
-    for i in 0..<count {
-      number("s\(i)", scalars[i], in: computeClass)
-      scalarPlaces.append((bytes.count - computeClass.byteCount, i, computeClass))
-    }
+    for i in 0..<count { number("s\(i)", scalars[i], at: i, in: computeClass) }
+  }
+
+  /// The number at `place` of a task's, which each call has its own of.
+  mutating func number(_ name: String, _ place: Int, of numbers: [Number], in computeClass: ComputeClass) {
+    number(name, numbers[place], at: place, in: computeClass)
+  }
+
+  private mutating func number(_ name: String, _ value: Number, at place: Int, in computeClass: ComputeClass) {
+    number(name, value, in: computeClass)
+    numberPlaces.append(NumberPlace(offset: bytes.count - computeClass.byteCount, place: place, computeClass: computeClass))
   }
 
   /// The bytes for a launch whose workspace begins at `address`, and which reports faults so.
   func bytes(workspace address: UInt64, fault: KernelFaults.Cell?) -> [UInt8] {
     var copy = self
-    if let faultOffset, let fault {
-      copy.replace(fault.address, at: faultOffset)
-      copy.replace(fault.number, at: faultOffset + 8)
+    copy.bytes.withUnsafeMutableBytes { bytes in
+      if let fault { write(fault, into: bytes) }
+      write(workspace: address, into: bytes)
     }
-    copy.bytes.withUnsafeMutableBytes { write(workspace: address, into: $0) }
     return copy.padded
   }
 
@@ -95,24 +117,19 @@ struct KernelArguments: Sendable {
 
   func address(at offset: Int) -> Int { bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: Int.self) } }
 
-  /// Other scalars in a copy of the bytes.
-  func write(_ scalars: Scalars, into bytes: UnsafeMutableRawBufferPointer) {
-    for (offset, scalar, computeClass) in scalarPlaces {
-      let number = scalars[scalar]
-      switch computeClass {
-      case fb_f32: bytes.storeBytes(of: Float(number.double), toByteOffset: offset, as: Float.self)
-      case fb_f64: bytes.storeBytes(of: number.double, toByteOffset: offset, as: Double.self)
-      default: bytes.storeBytes(of: number.integer, toByteOffset: offset, as: Int64.self)
-      }
-    }
-  }
-
   /// Where the workspace begins, in a copy of the bytes.
   func write(workspace address: UInt64, into bytes: UnsafeMutableRawBufferPointer) {
     for offset in workspaceOffsets {
       let position = bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
       bytes.storeBytes(of: position &+ address, toByteOffset: offset, as: UInt64.self)
     }
+  }
+
+  /// What is reported to, in a copy of the bytes.
+  func write(_ fault: KernelFaults.Cell, into bytes: UnsafeMutableRawBufferPointer) {
+    guard let faultOffset else { return }
+    bytes.storeBytes(of: fault.address, toByteOffset: faultOffset, as: UInt64.self)
+    bytes.storeBytes(of: fault.number, toByteOffset: faultOffset + 8, as: Int64.self)
   }
 
   private mutating func append<Value: BitwiseCopyable>(_ member: String, _ value: Value) {

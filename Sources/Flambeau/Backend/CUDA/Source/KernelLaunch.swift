@@ -18,6 +18,24 @@ struct KernelLaunch: Sendable {
   }
 }
 
+/// How many threads run, as the driver is told.
+struct LaunchShape: Sendable, Equatable {
+  let grid: (x: UInt32, y: UInt32)
+  let block: (x: UInt32, y: UInt32)
+  let sharedByteCount: UInt32
+
+  static func == (a: LaunchShape, b: LaunchShape) -> Bool {
+    a.grid == b.grid && a.block == b.block && a.sharedByteCount == b.sharedByteCount
+  }
+}
+
+extension KernelLaunch {
+  var shape: LaunchShape {
+    LaunchShape(
+      grid: (UInt32(grid.x), UInt32(grid.y)), block: (UInt32(block.x), UInt32(block.y)), sharedByteCount: UInt32(sharedByteCount))
+  }
+}
+
 /// Launches that do one thing, one after the other, with memory they share.
 struct KernelWork: Sendable {
   var launches: [KernelLaunch] = []

@@ -11,6 +11,7 @@ struct NonzeroCounts: KernelTask {
   var operands: [Elements] { [input, starts] }
   var results: [Elements] { [starts] }
   func mapOperands(_ f: (Elements) -> Elements) -> NonzeroCounts { NonzeroCounts(f(input), into: f(starts)) }
+  var attributes: NoAttributes { NoAttributes() }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let walk = NonzeroWalk(input, pieces: starts.layout.elementCount - 1, wide)
@@ -69,6 +70,8 @@ struct NonzeroPositions: KernelTask {
   func mapOperands(_ f: (Elements) -> Elements) -> NonzeroPositions {
     NonzeroPositions(f(input), starts: f(starts), into: f(positions))
   }
+
+  var attributes: NoAttributes { NoAttributes() }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if positions.layout.elementCount == 0 { return }

@@ -37,6 +37,17 @@ struct PoolingTask: KernelTask {
     return copy
   }
 
+  struct Attributes: Hashable {
+    let action: Action
+    let rows: PoolingSpans.Rule
+    let columns: PoolingSpans.Rule
+    let divisor: Int?
+  }
+
+  var attributes: Attributes {
+    Attributes(action: action, rows: pooling.rows.rule, columns: pooling.columns.rule, divisor: pooling.divisor)
+  }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = output.layout.elementCount
     if count == 0 { return }
@@ -197,21 +208,38 @@ struct PoolingTask: KernelTask {
 }
 
 extension PoolingSpans {
-  private var members: KeyValuePairs<String, Int> {
-    [
-      "input": inputSize, "output": count, "kernel": window.kernel, "stride": window.stride, "padding": window.padding,
-      "dilation": window.dilation, "counts": countsPadding ? 1 : 0,
-    ]
+  /// What gives the spans, where a rule does.
+  struct Rule: Hashable {
+    let input: Int
+    let output: Int
+    let kernel: Int
+    let stride: Int
+    let padding: Int
+    let dilation: Int
+    let countsPadding: Bool
+
+    fileprivate var members: KeyValuePairs<String, Int> {
+      [
+        "input": input, "output": output, "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation,
+        "counts": countsPadding ? 1 : 0,
+      ]
+    }
+  }
+
+  var rule: Rule {
+    Rule(
+      input: inputSize, output: count, kernel: window.kernel, stride: window.stride, padding: window.padding,
+      dilation: window.dilation, countsPadding: countsPadding)
   }
 
   /// The rule that gives the spans, as arguments of a kernel.
   func declare(_ name: String, in arguments: inout KernelArguments) {
-    for (member, value) in members { arguments.integer("\(name)_\(member)", value) }
+    for (member, value) in rule.members { arguments.integer("\(name)_\(member)", value) }
   }
 
   /// The variable `NAMEs`, an `Axis` of these arguments.
   static func axisText(_ name: String) -> String {
-    let members = PoolingSpans(input: 0, spans: []).members.map { "(Int)a.\(name)_\($0.key)" }
+    let members = PoolingSpans(input: 0, spans: []).rule.members.map { "(Int)a.\(name)_\($0.key)" }
     return "  const Axis \(name)s = {\(members.joined(separator: ", "))};\n"
   }
 }

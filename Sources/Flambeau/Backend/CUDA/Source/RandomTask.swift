@@ -40,6 +40,36 @@ struct RandomTask: KernelTask {
     return copy
   }
 
+  enum Attributes: Hashable {
+    case uniform, normal, integers(Width), bernoulli, bernoulliOf
+
+    /// What a range is drawn from.
+    enum Width { case word, twoWords, all }
+  }
+
+  var attributes: Attributes {
+    switch distribution {
+    case .uniform: .uniform
+    case .normal: .normal
+    case .integers(_, let range): .integers(range == 0 ? .all : range > 1 << 32 ? .twoWords : .word)
+    case .bernoulli: .bernoulli
+    case .bernoulliOf: .bernoulliOf
+    }
+  }
+
+  /// Seed and offset, then the distribution's.
+  var numbers: [Number] {
+    let own: [Number] =
+      switch distribution {
+      case .uniform(let from, let to): [Number(from), Number(to - from), Number(to)]
+      case .normal(let mean, let std): [Number(mean), Number(std)]
+      case .integers(let low, let range): [Number(low), Number(Int64(bitPattern: range))]
+      case .bernoulli(let p): [Number(Int((p * 0x1p32).rounded(.up)))]
+      case .bernoulliOf: []
+      }
+    return [Number(Int64(bitPattern: seed)), Number(Int64(bitPattern: offset))] + own
+  }
+
   /// Elements that four words make.
   private static func perBlock(_ distribution: Distribution, _ dtype: DType) -> Int {
     switch distribution {
@@ -66,8 +96,6 @@ struct RandomTask: KernelTask {
     for (i, operand) in operands.enumerated() { arguments.address("p\(i)", operand.address) }
     arguments.integer("count", count)
     arguments.integer("blocks", blocks)
-    arguments.integer("seed", Int(bitPattern: UInt(seed)))
-    arguments.integer("offset", Int(bitPattern: UInt(offset)))
     declare(in: &arguments)
     axes.declare(in: &arguments)
     let positions = operands.indices.map { "at\($0)" }
@@ -93,19 +121,17 @@ struct RandomTask: KernelTask {
   private var computeClass: ComputeClass { output.dtype.computeClass }
 
   private func declare(in arguments: inout KernelArguments) {
-    switch distribution {
-    case .uniform(let from, let to):
-      arguments.number("from", Number(from), in: computeClass)
-      arguments.number("span", Number(to - from), in: computeClass)
-      arguments.number("to", Number(to), in: computeClass)
-    case .normal(let mean, let std):
-      arguments.number("mean", Number(mean), in: computeClass)
-      arguments.number("std", Number(std), in: computeClass)
-    case .integers(let low, let range):
-      arguments.integer("low", Int(low))
-      arguments.integer("range", Int(bitPattern: UInt(range)))
-    case .bernoulli(let p): arguments.integer("bound", Int((p * 0x1p32).rounded(.up)))
-    case .bernoulliOf: break
+    let (names, own): ([String], ComputeClass) =
+      switch distribution {
+      case .uniform: (["from", "span", "to"], computeClass)
+      case .normal: (["mean", "std"], computeClass)
+      case .integers: (["low", "range"], fb_i64)
+      case .bernoulli: (["bound"], fb_i64)
+      case .bernoulliOf: ([], fb_i64)
+      }
+    let numbers = numbers
+    for (place, name) in (["seed", "offset"] + names).enumerated() {
+      arguments.number(name, place, of: numbers, in: place < 2 ? fb_i64 : own)
     }
   }
 

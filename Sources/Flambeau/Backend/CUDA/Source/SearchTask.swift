@@ -21,6 +21,8 @@ struct SearchTask: KernelTask {
     SearchTask(f(sought), among: f(edges), right: right, into: f(found))
   }
 
+  var attributes: Bool { right }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let (shape, count) = (sought.layout.shape, sought.layout.elementCount)
     if count == 0 { return }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// Evenly spaced numbers, each made of its place.
 enum EvenNumbers: Sendable {
   /// start + i · step, wrapping.
@@ -28,14 +30,24 @@ enum EvenNumbers: Sendable {
 
 /// A dense vector becomes evenly spaced numbers.
 struct SequenceTask: KernelTask {
-  let numbers: EvenNumbers
+  let sequence: EvenNumbers
   private(set) var output: Elements
 
-  init(_ numbers: EvenNumbers, into output: Elements) { (self.numbers, self.output) = (numbers, output) }
+  init(_ sequence: EvenNumbers, into output: Elements) { (self.sequence, self.output) = (sequence, output) }
 
   var operands: [Elements] { [output] }
   var results: [Elements] { [output] }
-  func mapOperands(_ f: (Elements) -> Elements) -> SequenceTask { SequenceTask(numbers, into: f(output)) }
+  func mapOperands(_ f: (Elements) -> Elements) -> SequenceTask { SequenceTask(sequence, into: f(output)) }
+
+  /// Whether it is of whole numbers.
+  var attributes: Bool { if case .integers = sequence { true } else { false } }
+
+  var numbers: [Number] {
+    switch sequence {
+    case .integers(let start, let step): [Number(start), Number(step)]
+    case .reals(let start, let step, let end, let half): [Number(start), Number(step), Number(end), Number(half)]
+    }
+  }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = output.layout.elementCount
@@ -44,17 +56,17 @@ struct SequenceTask: KernelTask {
     arguments.address("p", output.address)
     arguments.integer("count", count)
     let number: String
-    switch numbers {
-    case .integers(let start, let step):
-      arguments.integer("start", Int(start))
-      arguments.integer("step", Int(step))
+    let numbers = numbers
+    switch sequence {
+    case .integers:
+      for (place, name) in ["start", "step"].enumerated() { arguments.number(name, place, of: numbers, in: fb_i64) }
       number = "(int64_t)((uint64_t)a.start + (uint64_t)i * (uint64_t)a.step)"
-    case .reals(let start, let step, let end, let half):
-      for (name, value) in [("start", start), ("step", step), ("end", end)] { arguments.double(name, value) }
-      arguments.integer("half", half)
+    case .reals:
+      for (place, name) in ["start", "step", "end"].enumerated() { arguments.number(name, place, of: numbers, in: fb_f64) }
+      arguments.number("half", 3, of: numbers, in: fb_i64)
       number = "i < a.half ? a.start + a.step * (double)i : a.end - a.step * (double)(a.count - 1 - i)"
     }
-    let computed = numbers.dtype.computeClass.deviceName
+    let computed = sequence.dtype.computeClass.deviceName
     let body = """
         const int64_t step = (int64_t)gridDim.x * blockDim.x;
         for (int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step)

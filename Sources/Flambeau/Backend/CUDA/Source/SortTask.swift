@@ -2,7 +2,7 @@ import CKernels
 
 /// Sorting, or the first or one of a rank in order, along a dimension: as ``Sort`` orders, position for position.
 struct SortTask: KernelTask {
-  enum Wanted: Sendable {
+  enum Wanted: Hashable, Sendable {
     case all
     /// So many; in any order unless `sorted`.
     case first(Int, sorted: Bool)
@@ -32,6 +32,19 @@ struct SortTask: KernelTask {
     var copy = self
     (copy.input, copy.values, copy.indices) = (f(input), values.map(f), indices.map(f))
     return copy
+  }
+
+  struct Attributes: Hashable {
+    let dim: Int?
+    let descending: Bool
+    let wanted: Wanted
+    let givesValues: Bool
+    let givesIndices: Bool
+  }
+
+  var attributes: Attributes {
+    Attributes(
+      dim: dim, descending: descending, wanted: wanted, givesValues: values != nil, givesIndices: indices != nil)
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {

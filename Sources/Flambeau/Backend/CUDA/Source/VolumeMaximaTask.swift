@@ -21,6 +21,8 @@ struct VolumeMaximaTask: KernelTask {
     VolumeMaximaTask(windows, f(x), f(positions), listed: listed.map(f))
   }
 
+  var attributes: [PoolingSpans.Rule] { spansOfAll.map(\.rule) }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = positions.layout.elementCount
     if count == 0 { return }
@@ -31,13 +33,16 @@ struct VolumeMaximaTask: KernelTask {
     if let listed { arguments.address("listed", listed.address) }
     arguments.integer("count", count)
     let names = ["depth", "row", "column"]
-    for (name, spans) in zip(names, windows.common ?? windows.of(0)) { spans.declare(name, in: &arguments) }
+    for (name, spans) in zip(names, spansOfAll) { spans.declare(name, in: &arguments) }
     let source = KernelSource(
       "pool_volumes", arguments: arguments.declaration,
       parts: x.dtype.computeClass.deviceTypes + "typedef \(isWide ? "int64_t" : "int32_t") Int;\n" + PoolingTask.spans,
       body: names.map(PoolingSpans.axisText).joined() + body)
     work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
   }
+
+  /// Of every plane, or those of the first, of which only sizes count where they are listed.
+  private var spansOfAll: [PoolingSpans] { windows.common ?? windows.of(0) }
 
   private var spans: String {
     if listed == nil {

@@ -11,7 +11,7 @@ final class KernelFaults: Sendable {
   private let lock = Lock()
   // Guarded by the lock. Every kind of launch has one number, which graphs may hold.
   private nonisolated(unsafe) var labels: [WorkLabel] = []
-  private nonisolated(unsafe) var numbers: [String: Int64] = [:]
+  private nonisolated(unsafe) var numbers: [WorkLabel: Int64] = [:]
   private nonisolated(unsafe) var cell: UnsafeMutablePointer<Int64>?
 
   /// Pinned, if there is any; freed by the GPU.
@@ -27,10 +27,9 @@ final class KernelFaults: Sendable {
       cell = pointer!.bindMemory(to: Int64.self, capacity: 1)
       cell!.initialize(to: 0)
     }
-    let name = label.description
-    let number = numbers[name] ?? Int64(labels.count + 1)
-    if numbers[name] == nil {
-      numbers[name] = number
+    let number = numbers[label] ?? Int64(labels.count + 1)
+    if number > labels.count {
+      numbers[label] = number
       labels.append(label)
     }
     return Cell(address: UInt64(UInt(bitPattern: cell!)), number: number)

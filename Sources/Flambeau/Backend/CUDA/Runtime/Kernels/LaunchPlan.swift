@@ -1,17 +1,41 @@
 import CKernels
 
-/// What launches a call on a GPU, and all others that differ from it in addresses and scalars alone: kernels that are loaded, and arguments
+/// What launches a call on a GPU, and all others that differ from it in addresses and numbers alone: kernels that are loaded, and arguments
 /// that these are written into.
-struct LaunchPlan: Sendable {
-  private struct Step: Sendable {
-    let launch: KernelLaunch
+final class LaunchPlan: Sendable {
+  /// In memory of its own, so that a launch retains and copies no more than it writes.
+  private final class Step: Sendable {
+    let name: String
     let kernel: LoadedKernel
-    /// The arguments, and where the addresses of operands go.
-    let bytes: [UInt8]
-    let addresses: [AddressPlace]
+    let shape: LaunchShape
+    let reportsFaults: Bool
+    /// The arguments, and how they are written.
+    nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
+    nonisolated(unsafe) let addresses: UnsafeMutableBufferPointer<AddressPlace>
+    nonisolated(unsafe) let numbers: UnsafeMutableBufferPointer<KernelArguments.NumberPlace>
+    /// For what is written seldom.
+    let arguments: KernelArguments
+
+    init(_ launch: KernelLaunch, _ kernel: LoadedKernel, _ addresses: [AddressPlace]) {
+      (name, self.kernel, shape, arguments) = (launch.source.name, kernel, launch.shape, launch.arguments)
+      reportsFaults = arguments.faultOffset != nil
+      let padded = arguments.padded
+      bytes = .allocate(byteCount: padded.count, alignment: 16)
+      bytes.copyBytes(from: padded)
+      self.addresses = .allocate(capacity: addresses.count)
+      _ = self.addresses.initialize(from: addresses)
+      numbers = .allocate(capacity: arguments.numberPlaces.count)
+      _ = numbers.initialize(from: arguments.numberPlaces)
+    }
+
+    deinit {
+      bytes.deallocate()
+      addresses.deallocate()
+      numbers.deallocate()
+    }
   }
 
-  private struct AddressPlace: Sendable {
+  private struct AddressPlace {
     let offset: Int
     let operand: Int
     /// From the operand's first element.
@@ -20,8 +44,6 @@ struct LaunchPlan: Sendable {
 
   private let steps: [Step]
   private let workspaceByteCount: Int
-  /// Their identities are part of the key.
-  private let programs: [AnyObject & Sendable]
 
   /// Made for operands that lie nowhere, so that their addresses are found in the arguments.
   init(_ call: KernelCall, _ kernels: KernelLibrary) throws(TensorError) {
@@ -33,146 +55,105 @@ struct LaunchPlan: Sendable {
         UnsafeMutableRawPointer(bitPattern: place)!, operand.layout.moved(to: 0), operand.dtype, on: operand.device)
     }
     let work = model.work(on: kernels.gpu.properties.shape)
+    // A task may list its operands in another order than it maps them in.
     let starts = model.operands.map { Int(bitPattern: $0.address) }
+    let operandAtPlace = Dictionary(starts.enumerated().map { (LaunchPlan.number($1), $0) }) { first, _ in first }
     steps = try work.launches.map { (launch) throws(TensorError) in
       let kernel = try kernels.kernel(launch.source)
       try kernel.allow(sharedByteCount: launch.sharedByteCount)
       let addresses = launch.arguments.addressOffsets.map { offset in
         let address = launch.arguments.address(at: offset)
-        let operand = (address + LaunchPlan.room / 2) / LaunchPlan.room - 1
+        let operand = operandAtPlace[LaunchPlan.number(address)]!
         return AddressPlace(offset: offset, operand: operand, distance: address - starts[operand])
       }
-      return Step(launch: launch, kernel: kernel, bytes: launch.arguments.padded, addresses: addresses)
+      return Step(launch, kernel, addresses)
     }
     workspaceByteCount = work.launches.isEmpty ? KernelWork().workspaceByteCount : work.workspaceByteCount
-    programs = call.programs
   }
 
   /// The bytes between operands that lie nowhere, more than any has.
   private static let room = 1 << 44
   private static func place(_ operand: Int) -> Int { (operand + 1) * room }
+  /// Whose place an address is nearest to.
+  private static func number(_ address: Int) -> Int { (address + room / 2) / room - 1 }
 
-  /// Queues the launches for these operands, in the order of the call's.
+  /// Queues the launches of a call like the one it was made for.
   func run(
-    _ operands: [Elements], _ scalars: Scalars, with launcher: Launcher, on stream: GPUStream, for operation: String
+    _ call: KernelCall, _ operands: [Elements], with launcher: Launcher, on stream: GPUStream, for operation: String
+  ) throws(TensorError) {
+    let numbers = call.numbers
+    try run(
+      { Int(bitPattern: operands[$0].address) }, { numbers[$0] }, with: launcher, on: stream, for: operation, model: call)
+  }
+
+  /// The same of a call whose operands have these addresses, and whose numbers are these.
+  @inline(__always)
+  func run(
+    _ address: (_ operand: Int) -> Int, _ number: (_ place: Int) -> Number, with launcher: Launcher, on stream: GPUStream,
+    for operation: String, model call: @autoclosure () -> KernelCall
   ) throws(TensorError) {
     let workspace = try launcher.workspace(workspaceByteCount, on: stream, for: operation)
     for step in steps {
-      var bytes = step.bytes
-      bytes.withUnsafeMutableBytes { bytes in
+      let label = WorkLabel(work: step.name, operation: operation)
+      let fault = step.reportsFaults ? try launcher.fault(label) : nil
+      try withUnsafeTemporaryAllocation(byteCount: step.bytes.count, alignment: 16) { (bytes) throws(TensorError) in
+        bytes.copyMemory(from: UnsafeRawBufferPointer(step.bytes))
         for place in step.addresses {
-          let address = Int(bitPattern: operands[place.operand].address) + place.distance
-          bytes.storeBytes(of: address, toByteOffset: place.offset, as: Int.self)
+          bytes.storeBytes(of: address(place.operand) + place.distance, toByteOffset: place.offset, as: Int.self)
         }
-        step.launch.arguments.write(scalars, into: bytes)
-        if let workspace { step.launch.arguments.write(workspace: workspace.address, into: bytes) }
+        for place in step.numbers { place.write(number(place.place), into: bytes) }
+        if let workspace { step.arguments.write(workspace: workspace.address, into: bytes) }
+        if let fault { step.arguments.write(fault, into: bytes) }
+        #if DEBUG
+          if LaunchPlans.areChecked { check(step, bytes, call(), workspace?.address ?? 0, fault, launcher) }
+        #endif
+        try launcher.launch(step.kernel, step.shape, bytes, on: stream, label)
       }
-      let label = WorkLabel(work: step.launch.source.name, operation: operation)
-      try launcher.launch(step.kernel, step.launch, &bytes, on: stream, label)
     }
     withExtendedLifetime(workspace) {}
   }
+
+  #if DEBUG
+    /// A launch is what the call would be launched by without a plan.
+    private func check(
+      _ step: Step, _ bytes: UnsafeMutableRawBufferPointer, _ call: KernelCall, _ workspace: UInt64,
+      _ fault: KernelFaults.Cell?, _ launcher: Launcher
+    ) {
+      let work = call.work(on: launcher.kernels.gpu.properties.shape)
+      precondition(work.launches.count == steps.count, "a kept plan has other launches than \(call)")
+      let fresh = work.launches[steps.firstIndex { $0 === step }!]
+      precondition(
+        step.name == fresh.source.name && step.shape == fresh.shape, "a kept plan has another kernel than \(call)")
+      precondition(
+        fresh.arguments.bytes(workspace: workspace, fault: fault).elementsEqual(bytes),
+        "a kept plan has other arguments for \(fresh.source.name) than \(call)")
+      precondition(work.launches.isEmpty || work.workspaceByteCount == workspaceByteCount, "a kept plan has another workspace")
+    }
+  #endif
 }
 
-/// The plans of a GPU: as many as a program uses again and again, all forgotten when they have become too many.
-final class LaunchPlans: Sendable {
-  private let most: Int
-  private let lock = Lock()
-  // Guarded by the lock.
-  private nonisolated(unsafe) var plans: [LaunchKey: LaunchPlan] = [:]
+/// What a call's arguments take by place.
+enum CallNumbers {
+  case scalars(Scalars)
+  case list([Number])
 
-  init(most: Int = 4096) { self.most = most }
-
-  var count: Int { lock.withLock { plans.count } }
-
-  func plan(
-    for call: KernelCall, _ operands: [Elements], make: () throws(TensorError) -> LaunchPlan
-  ) throws(TensorError) -> LaunchPlan {
-    let key = LaunchKey(call, operands)
-    if let plan = lock.withLock({ plans[key] }) { return plan }
-    let plan = try make()
-    let old = lock.withLock {
-      let old = plans.count >= most ? plans : [:]
-      if !old.isEmpty { plans = [:] }
-      plans[key] = plan
-      return old
-    }
-    // Programs are given back here, not under the lock.
-    withExtendedLifetime(old) {}
-    return plan
-  }
-}
-
-/// All that a call's kernels and their arguments depend on, but addresses and scalars.
-private struct LaunchKey: Hashable {
-  private enum Work: Hashable {
-    case map(ObjectIdentifier, inputs: Int)
-    case rows(ObjectIdentifier, inputs: Int)
-    case reduction(Reduction.Kind, map: ObjectIdentifier?, dims: [Int], finish: ObjectIdentifier?)
-    case arg(Reduction.Kind, dim: Int?)
-    case scan(Reduction.Kind, dim: Int, isReversed: Bool)
-    case task
-  }
-
-  private struct Operand: Hashable {
-    let dtype: DType
-    let alignment: UInt8
-    let elementCount: Int
-    let shape: Shape
-    let strides: Shape
-
-    init(_ operand: Elements) {
-      dtype = operand.dtype
-      alignment = UInt8(UInt(bitPattern: operand.address) % 16)
-      (elementCount, shape, strides) = (operand.layout.elementCount, operand.layout.shape, operand.layout.strides)
-    }
-
-    // Few numbers tell most layouts apart.
-    func hash(into hasher: inout Hasher) {
-      hasher.combine(elementCount << 8 | Int(dtype.rawValue) << 4 | Int(alignment))
-      if let last = strides.last { hasher.combine(last) }
-    }
-  }
-
-  private let work: Work
-  private let computeClass: UInt32
-  private let operands: [Operand]
-
-  init(_ call: KernelCall, _ operands: [Elements]) {
-    self.operands = operands.map(Operand.init)
-    switch call {
-    case .map(let program, let computeClass, let inputs, _, _):
-      (work, self.computeClass) = (.map(ObjectIdentifier(program), inputs: inputs.count), computeClass.rawValue)
-    case .rows(let program, let computeClass, let inputs, _, _):
-      (work, self.computeClass) = (.rows(ObjectIdentifier(program), inputs: inputs.count), computeClass.rawValue)
-    case .reduction(let kind, let computeClass, _, let map, let dims, _, let finish, _):
-      work = .reduction(kind, map: map.map(ObjectIdentifier.init), dims: dims, finish: finish.map(ObjectIdentifier.init))
-      self.computeClass = computeClass.rawValue
-    case .arg(let kind, let computeClass, _, let dim, _):
-      (work, self.computeClass) = (.arg(kind, dim: dim), computeClass.rawValue)
-    case .scan(let kind, let computeClass, _, let dim, let isReversed, _):
-      (work, self.computeClass) = (.scan(kind, dim: dim, isReversed: isReversed), computeClass.rawValue)
-    case .task: (work, computeClass) = (.task, 0)
+  @inline(__always)
+  subscript(place: Int) -> Number {
+    switch self {
+    case .scalars(let scalars): scalars[place]
+    case .list(let numbers): numbers[place]
     }
   }
 }
 
 extension KernelCall {
-  /// What it runs.
-  fileprivate var programs: [AnyObject & Sendable] {
+  /// The numbers its programs read, or its task's.
+  var numbers: CallNumbers {
     switch self {
-    case .map(let program, _, _, _, _): [program]
-    case .rows(let program, _, _, _, _): [program]
-    case .reduction(_, _, _, let map, _, _, let finish, _): [map, finish].compactMap { $0 }
-    case .arg, .scan, .task: []
-    }
-  }
-
-  /// The numbers its programs read.
-  var scalars: Scalars {
-    switch self {
-    case .map(_, _, _, let scalars, _), .rows(_, _, _, let scalars, _), .reduction(_, _, _, _, _, let scalars, _, _): scalars
-    case .arg, .scan, .task: Scalars()
+    case .map(_, _, _, let scalars, _), .rows(_, _, _, let scalars, _), .reduction(_, _, _, _, _, let scalars, _, _):
+      .scalars(scalars)
+    case .arg, .scan: .list([])
+    case .task(let task): .list(task.numbers)
     }
   }
 }

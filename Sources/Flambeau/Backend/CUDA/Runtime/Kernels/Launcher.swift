@@ -1,30 +1,44 @@
 /// Launches kernels on a GPU.
-struct Launcher: Sendable {
+final class Launcher: Sendable {
   let memory: GPUAllocator
   let kernels: KernelLibrary
   /// Where NVIDIA's library of products is installed.
-  var products: ProductLibrary?
+  let products: ProductLibrary?
   /// Of calls that were queued before.
   let plans = LaunchPlans()
+  private let flatPlans = FlatPlans()
+  private let gpu: GPU
 
-  private var gpu: GPU { kernels.gpu }
-
-  /// Queues a call.
-  func run(_ call: KernelCall, on stream: GPUStream, for operation: String = "") throws(TensorError) {
-    if case .task(let task) = call { return try run(task, on: stream, for: operation) }
-    let operands = call.operands
-    let plan = try plans.plan(for: call, operands) { () throws(TensorError) in try LaunchPlan(call, kernels) }
-    try plan.run(operands, call.scalars, with: self, on: stream, for: operation)
+  init(memory: GPUAllocator, kernels: KernelLibrary, products: ProductLibrary? = nil) {
+    (self.memory, self.kernels, self.products, gpu) = (memory, kernels, products, kernels.gpu)
   }
 
-  /// Queues a task: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
-  func run(_ task: any KernelTask, on stream: GPUStream, for operation: String = "") throws(TensorError) {
-    if let product = task.product, let products, product.c.layout.elementCount > 0,
+  /// Queues a call: a product by NVIDIA's library, where it is there and does such ones, anything else by kernels of our own.
+  func run(_ call: KernelCall, on stream: GPUStream, for operation: String = "") throws(TensorError) {
+    try run(call, call.operands, on: stream, for: operation)
+  }
+
+  /// The same, with the call's operands at hand.
+  func run(
+    _ call: KernelCall, _ operands: [Elements], on stream: GPUStream, for operation: String
+  ) throws(TensorError) {
+    if case .task(let task) = call, let products, let product = task.product, product.c.layout.elementCount > 0,
       try products.run(product, memory: memory, on: stream, for: operation)
     {
       return
     }
-    try run(KernelCall.task(task).work(on: gpu.properties.shape), on: stream, for: operation)
+    let plan = try plans.plan(for: call, operands) { () throws(TensorError) in try LaunchPlan(call, kernels) }
+    try plan.run(call, operands, with: self, on: stream, for: operation)
+  }
+
+  /// Queues a program over flat elements.
+  func run(_ flat: FlatCall, _ scalars: Scalars, on stream: GPUStream, for operation: String) throws(TensorError) {
+    let plan = try flatPlans.plan(for: flat) { () throws(TensorError) in
+      let call = flat.call(scalars)
+      return try plans.plan(for: call, call.operands) { () throws(TensorError) in try LaunchPlan(call, kernels) }
+    }
+    try plan.run(
+      { flat.address($0) }, { scalars[$0] }, with: self, on: stream, for: operation, model: flat.call(scalars))
   }
 
   /// Queues all launches of `work`; `operation` names them in errors. The memory they share is free for the stream's next work.
@@ -32,11 +46,13 @@ struct Launcher: Sendable {
     let workspace = try self.workspace(work.workspaceByteCount, on: stream, for: operation)
     for launch in work.launches {
       let label = WorkLabel(work: launch.source.name, operation: operation)
-      let fault = launch.arguments.faultOffset == nil ? nil : try gpu.faults.cell(for: label, on: gpu)
+      let fault = launch.arguments.faultOffset == nil ? nil : try fault(label)
       var arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
       let kernel = try kernels.kernel(launch.source)
       try kernel.allow(sharedByteCount: launch.sharedByteCount)
-      try self.launch(kernel, launch, &arguments, on: stream, label)
+      try arguments.withUnsafeMutableBytes { bytes in
+        Result { () throws(TensorError) in try self.launch(kernel, launch.shape, bytes, on: stream, label) }
+      }.get()
     }
     withExtendedLifetime(workspace) {}
   }
@@ -46,18 +62,19 @@ struct Launcher: Sendable {
     byteCount > KernelWork().workspaceByteCount ? try memory.allocate(byteCount, on: stream, for: operation) : nil
   }
 
+  /// What a launch reports faults to.
+  func fault(_ label: WorkLabel) throws(TensorError) -> KernelFaults.Cell { try gpu.faults.cell(for: label, on: gpu) }
+
   /// Queues one launch. The driver reads as many bytes as the struct of arguments has, padding included.
+  @inline(__always)
   func launch(
-    _ kernel: LoadedKernel, _ launch: KernelLaunch, _ bytes: inout [UInt8], on stream: GPUStream, _ label: WorkLabel
+    _ kernel: LoadedKernel, _ shape: LaunchShape, _ bytes: UnsafeMutableRawBufferPointer, on stream: GPUStream, _ label: WorkLabel
   ) throws(TensorError) {
-    let (grid, block) = (launch.grid, launch.block)
-    try gpu.enqueue(gpu.driver.launch, on: stream, label) { call in
-      bytes.withUnsafeMutableBytes { bytes in
-        var parameters = bytes.baseAddress
-        return call(
-          kernel.function, UInt32(grid.x), UInt32(grid.y), 1, UInt32(block.x), UInt32(block.y), 1,
-          UInt32(launch.sharedByteCount), stream.handle, &parameters, nil)
-      }
+    try gpu.launch(on: stream, label) { call in
+      var parameters = bytes.baseAddress
+      return call(
+        kernel.function, shape.grid.x, shape.grid.y, 1, shape.block.x, shape.block.y, 1, shape.sharedByteCount, stream.handle,
+        &parameters, nil)
     }
   }
 }

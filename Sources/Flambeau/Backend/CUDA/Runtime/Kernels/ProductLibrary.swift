@@ -6,8 +6,23 @@ final class ProductLibrary: Sendable {
   private let library: CUBLASLt
   private let handle: CUBLASLt.Handle
   private let lock = Lock()
-  /// Nil for what the library does not do; guarded by the lock.
+  // Guarded by the lock; nil for what the library does not do.
   private nonisolated(unsafe) var plans: [LibraryProduct: ProductPlan?] = [:]
+  private nonisolated(unsafe) var plansOfTasks: [TaskKey: ProductPlan?] = [:]
+  private static let mostTasks = 4096
+
+  /// All that a task's ``LibraryProduct`` depends on.
+  private struct TaskKey: Hashable {
+    let attributes: ProductTask.Attributes
+    let operands: OperandKey
+    let allowsTF32: Bool
+
+    init(_ task: ProductTask) {
+      attributes = task.attributes
+      operands = OperandKey(task.operands) { UInt(Swift.min($0.trailingZeroBitCount, 8)) }
+      allowsTF32 = CUDA.allowTF32
+    }
+  }
 
   init(of gpu: GPU, _ library: CUBLASLt) throws(TensorError) {
     (self.gpu, self.library) = (gpu, library)
@@ -18,6 +33,7 @@ final class ProductLibrary: Sendable {
   }
 
   deinit {
+    plansOfTasks.removeAll()
     plans.removeAll()
     if (try? gpu.makeCurrent()) != nil { _ = library.destroy(handle) }
   }
@@ -26,15 +42,29 @@ final class ProductLibrary: Sendable {
   func run(
     _ task: ProductTask, memory: GPUAllocator, on stream: GPUStream, for operation: String
   ) throws(TensorError) -> Bool {
-    guard let product = LibraryProduct(task, allowsTF32: CUDA.allowTF32), let plan = try plan(product, task) else {
-      return false
-    }
+    guard let plan = try plan(task) else { return false }
     let workspace = try memory.allocate(plan.workspaceByteCount, on: stream, for: operation)
     try gpu.enqueue(on: stream, WorkLabel(work: "cublasLtMatmul", operation: operation)) { () throws(TensorError) in
       try plan.run(task, handle, workspace: workspace, on: stream)
     }
     withExtendedLifetime(workspace) {}
     return true
+  }
+
+  private func plan(_ task: ProductTask) throws(TensorError) -> ProductPlan? {
+    let key = TaskKey(task)
+    if let known = lock.withLock({ plansOfTasks[key] }) { return known }
+    let product = LibraryProduct(task, allowsTF32: key.allowsTF32)
+    let plan = try product.flatMap { (product) throws(TensorError) in try self.plan(product, task) }
+    let old = lock.withLock {
+      let old = plansOfTasks.count >= ProductLibrary.mostTasks ? plansOfTasks : [:]
+      if !old.isEmpty { plansOfTasks = [:] }
+      plansOfTasks[key] = .some(plan)
+      return old
+    }
+    // Programs are given back here, not under the lock.
+    withExtendedLifetime(old) {}
+    return plan
   }
 
   private func plan(_ product: LibraryProduct, _ task: ProductTask) throws(TensorError) -> ProductPlan? {

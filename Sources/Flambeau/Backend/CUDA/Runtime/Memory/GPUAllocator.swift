@@ -13,6 +13,8 @@ final class GPUAllocator: Sendable {
   private let lock = Lock()
   // All that follows is guarded by the lock.
   private nonisolated(unsafe) var pools: [PoolKey: GPUPool] = [:]
+  /// The last ones that were asked, which are mostly asked again.
+  private nonisolated(unsafe) var lastPools: (small: GPUPool?, large: GPUPool?)
   private nonisolated(unsafe) var segments: [Driver.Address: GPUSegment] = [:]
   private nonisolated(unsafe) var waits = StreamWaits<GPUBlock>()
   private nonisolated(unsafe) var counts = GPUMemoryFigures()
@@ -46,10 +48,14 @@ final class GPUAllocator: Sendable {
     lock.lock()
     defer { lock.unlock() }
     guard byteCount > 0, byteCount <= GPUSizes.largest else { throw exhausted(byteCount) }
-    for block in waits.takeFinished() { release(block) }
+    if !waits.isEmpty { for block in waits.takeFinished() { release(block) } }
     let size = GPUSizes.block(byteCount)
     let pool = pool(stream, isSmall: GPUSizes.isSmall(size))
-    var found = pool.takeBest(size)
+    var found = pool.takeLast(size)
+    if found == nil {
+      if let last = pool.last.take() { join(last) }
+      found = pool.takeBest(size)
+    }
     if found == nil { found = try newBlock(size, pool) }
     if found == nil {
       counts.retryCount += 1
@@ -67,6 +73,13 @@ final class GPUAllocator: Sendable {
 
   private func pool(_ stream: GPUStream, isSmall: Bool) -> GPUPool {
     let graph = captures.isEmpty ? 0 : captures[stream.handle] ?? 0
+    if let pool = isSmall ? lastPools.small : lastPools.large, pool.stream === stream, pool.graph == graph { return pool }
+    let found = knownPool(stream, isSmall, graph)
+    if isSmall { lastPools.small = found } else { lastPools.large = found }
+    return found
+  }
+
+  private func knownPool(_ stream: GPUStream, _ isSmall: Bool, _ graph: Int) -> GPUPool {
     let key = PoolKey(stream: stream.handle, isSmall: isSmall, graph: graph)
     if let pool = pools[key] { return pool }
     let pool = GPUPool(stream, isSmall: isSmall, graph: graph)
@@ -119,7 +132,24 @@ final class GPUAllocator: Sendable {
     insert(block)
   }
 
+  /// Makes a block free. The next request on its stream is often for as much: it is left alone until another comes.
   private func insert(_ block: GPUBlock) {
+    let pool = block.segment.pool
+    if pool.graph != 0 { return join(block) }
+    block.state = .last
+    let before = pool.last
+    pool.last = block
+    if let before { join(before) }
+  }
+
+  /// The blocks that were left alone are as others.
+  private func joinLast() {
+    for pool in pools.values {
+      if let last = pool.last.take() { join(last) }
+    }
+  }
+
+  private func join(_ block: GPUBlock) {
     var block = block
     let pool = block.segment.pool
     block.state = .free
@@ -144,6 +174,7 @@ final class GPUAllocator: Sendable {
 
   private func releaseSegments() throws(TensorError) {
     for block in try waits.takeAll() { release(block) }
+    joinLast()
     for segment in segments.values
     where segment.head!.state == .free && segment.head!.next == nil && !graphs.contains(segment.pool.graph) {
       segment.pool.remove(segment.head!)
@@ -211,7 +242,8 @@ final class GPUAllocator: Sendable {
   var pieces: [Piece] { lock.withLock { unlockedPieces } }
 
   private var unlockedPieces: [Piece] {
-    segments.values.sorted { $0.address < $1.address }.flatMap { segment in
+    joinLast()
+    return segments.values.sorted { $0.address < $1.address }.flatMap { segment in
       segment.blocks.map { block in
         Piece(
           address: block.address, byteCount: block.byteCount, state: block.state, operation: block.operation,

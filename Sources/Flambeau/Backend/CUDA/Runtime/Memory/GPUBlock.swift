@@ -2,7 +2,11 @@
 ///
 /// Touched only under its allocator's lock, but for what never changes.
 final class GPUBlock: @unchecked Sendable {
-  enum State { case free, live, waiting }
+  enum State {
+    case free, live, waiting
+    /// Free, and its pool's ``GPUPool/last``.
+    case last
+  }
 
   let address: Driver.Address
   let segment: GPUSegment
@@ -64,6 +68,8 @@ final class GPUPool: @unchecked Sendable {
   let graph: Int
   /// By size, then by address.
   private(set) var free: [GPUBlock] = []
+  /// The block that was given back last, not yet among the free ones nor joined with those beside it.
+  var last: GPUBlock?
 
   init(_ stream: GPUStream, isSmall: Bool, graph: Int) { (self.stream, self.isSmall, self.graph) = (stream, isSmall, graph) }
 
@@ -74,6 +80,9 @@ final class GPUPool: @unchecked Sendable {
     precondition(free[place] === block)
     free.remove(at: place)
   }
+
+  /// The last block, if it has just so many bytes.
+  func takeLast(_ byteCount: Int) -> GPUBlock? { last?.byteCount == byteCount ? last.take() : nil }
 
   /// The smallest that is large enough, the lowest of these.
   func takeBest(_ byteCount: Int) -> GPUBlock? {

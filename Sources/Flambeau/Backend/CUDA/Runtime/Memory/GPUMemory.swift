@@ -12,7 +12,7 @@ final class GPUMemory: Sendable {
     (self.block, self.byteCount, self.allocator) = (block, byteCount, allocator)
   }
 
-  deinit { if let block { GPUBackend.giveBack(block, to: allocator) } }
+  deinit { if let block { GPUThread.giveBack(block, to: allocator) } }
 
   /// Says that work queued on `stream`, which is not the one it was allocated on, uses the memory: whatever is queued there when the
   /// memory is given back is waited for before anybody gets it. Torch's `record_stream`.

@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Memory of the CPU that the GPU reads and writes by itself, so that copies run beside everything else. Given back to its cache with
 /// the last reference, and handed out again once the streams that used it have come so far.
 final class PinnedMemory: Sendable {
@@ -11,9 +13,18 @@ final class PinnedMemory: Sendable {
 
   fileprivate init(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int, of cache: PinnedCache) {
     (self.pointer, self.byteCount, self.cache) = (pointer, byteCount, cache)
+    PinnedMemory.lives.add(self)
   }
 
-  deinit { cache.giveBack(pointer, byteCount, usedOn: users) }
+  deinit {
+    PinnedMemory.lives.remove(self)
+    cache.giveBack(pointer, byteCount, usedOn: users)
+  }
+
+  private static let lives = LivePinnedMemory()
+
+  /// The pinned memory that has the byte at `address`, while somebody holds it; nil where there is none.
+  static func holding(_ address: UnsafeRawPointer) -> PinnedMemory? { lives.holding(UInt(bitPattern: address)) }
 
   /// Queues a copy of the first bytes to the GPU.
   func upload(_ count: Int, to target: Driver.Address, on stream: GPUStream, for operation: String = "") throws(TensorError) {
@@ -27,8 +38,59 @@ final class PinnedMemory: Sendable {
     try stream.copy(source, to: pointer, count, for: operation)
   }
 
-  private func note(_ stream: GPUStream) {
+  /// What is queued on `stream` now uses the memory.
+  func note(_ stream: GPUStream) {
     lock.withLock { if !users.contains(where: { $0 === stream }) { users.append(stream) } }
+  }
+}
+
+/// All pinned memory that somebody holds, by address.
+private final class LivePinnedMemory: Sendable {
+  private struct Entry {
+    let start: UInt
+    let end: UInt
+    let memory: Unmanaged<PinnedMemory>
+  }
+
+  private let isEmpty = Atomic(true)
+  private let lock = Lock()
+  /// By their starts; guarded by the lock.
+  private nonisolated(unsafe) var entries: [Entry] = []
+
+  func add(_ memory: PinnedMemory) {
+    let start = UInt(bitPattern: memory.pointer)
+    let entry = Entry(start: start, end: start + UInt(memory.byteCount), memory: .passUnretained(memory))
+    lock.withLock {
+      entries.insert(entry, at: place(start))
+      isEmpty.store(false, ordering: .relaxed)
+    }
+  }
+
+  func remove(_ memory: PinnedMemory) {
+    lock.withLock {
+      _ = entries.remove(at: place(UInt(bitPattern: memory.pointer)))
+      isEmpty.store(entries.isEmpty, ordering: .relaxed)
+    }
+  }
+
+  /// Whoever asks holds the memory, if it is there.
+  func holding(_ address: UInt) -> PinnedMemory? {
+    if isEmpty.load(ordering: .relaxed) { return nil }
+    return lock.withLock {
+      let next = place(address + 1)
+      guard next > 0, address < entries[next - 1].end else { return nil }
+      return entries[next - 1].memory.takeUnretainedValue()
+    }
+  }
+
+  /// Of the first that does not start below.
+  private func place(_ start: UInt) -> Int {
+    var (low, high) = (0, entries.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].start < start { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }
 

@@ -15,6 +15,13 @@ struct AttentionInputs {
     AttentionInputs(q: f(q), k: f(k), v: f(v), bias: bias.map(f), isCausal: isCausal, scale: scale)
   }
 
+  struct Attributes: Hashable {
+    let isCausal: Bool
+    let scale: Number
+  }
+
+  var attributes: Attributes { Attributes(isCausal: isCausal, scale: Number(scale)) }
+
   private var rank: Int { q.layout.rank }
   var queries: Int { q.layout.shape.at(rank - 2) }
   var keys: Int { k.layout.shape.at(rank - 2) }
@@ -56,6 +63,8 @@ struct AttentionTask: KernelTask {
     AttentionTask(inputs: inputs.mapOperands(f), result: f(result), logSums: f(logSums))
   }
 
+  var attributes: AttentionInputs.Attributes { inputs.attributes }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if result.layout.elementCount == 0 { return }
     AttentionKernel(inputs.folded, [result, logSums], wide: wide).appendForward(
@@ -83,6 +92,8 @@ struct AttentionGradientTask: KernelTask {
       inputs: inputs.mapOperands(f), result: f(result), gradient: f(gradient), logSums: f(logSums), dq: f(dq), dk: f(dk),
       dv: f(dv))
   }
+
+  var attributes: AttentionInputs.Attributes { inputs.attributes }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let kernel = AttentionKernel(inputs.folded, [result, gradient, logSums, dq, dk, dv], wide: wide)

@@ -68,6 +68,13 @@ struct ConvolutionTask: KernelTask {
       direction: direction, geometry: geometry, input: f(input), weight: f(weight), output: f(output), bias: bias.map(f))
   }
 
+  struct Attributes: Hashable {
+    let direction: Direction
+    let geometry: ConvolutionGeometry
+  }
+
+  var attributes: Attributes { Attributes(direction: direction, geometry: geometry) }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if result.layout.elementCount == 0 { return }
     if let product { return product.append(to: &work, on: device, wide: wide) }

@@ -26,6 +26,18 @@ struct ProductTask: KernelTask {
       resultIsWorkspace: resultIsWorkspace)
   }
 
+  struct Attributes: Hashable {
+    let alpha: Number
+    let beta: Number
+    let finish: Identity<Program>?
+    let resultIsWorkspace: Bool
+  }
+
+  var attributes: Attributes {
+    Attributes(
+      alpha: Number(alpha), beta: Number(beta), finish: finish.map(Identity.init), resultIsWorkspace: resultIsWorkspace)
+  }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if c.layout.elementCount == 0 { return }
     let matrices = ProductMatrices(self)

@@ -24,6 +24,18 @@ struct RecurrenceTask: KernelTask {
       cells: cells.map(f))
   }
 
+  struct Attributes: Hashable {
+    let cell: RecurrentCell
+    let run: RecurrentRun
+    let hasBias: Bool
+    let isKept: Bool
+    let hasCells: Bool
+  }
+
+  var attributes: Attributes {
+    Attributes(cell: cell, run: run, hasBias: bias != nil, isKept: kept != nil, hasCells: cells != nil)
+  }
+
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let kernel = RecurrenceKernel(cell, weight)
     let size = kernel.size
@@ -79,6 +91,20 @@ struct RecurrenceGradientTask: KernelTask {
       cell: cell, run: run, weight: f(weight), gradient: f(gradient), output: f(output), kept: kept.map(f), cells: cells.map(f),
       lastHidden: f(lastHidden), lastCells: lastCells.map(f), hidden: f(hidden), state: state.map(f), inputSlopes: f(inputSlopes),
       productSlopes: f(productSlopes))
+  }
+
+  struct Attributes: Hashable {
+    let cell: RecurrentCell
+    let run: RecurrentRun
+    let isKept: Bool
+    let hasCells: Bool
+    let hasLastCells: Bool
+    let hasState: Bool
+  }
+
+  var attributes: Attributes {
+    Attributes(
+      cell: cell, run: run, isKept: kept != nil, hasCells: cells != nil, hasLastCells: lastCells != nil, hasState: state != nil)
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
