@@ -2,12 +2,12 @@ import Flambeau
 
 /// Scales all gradients so that their norm together is at most `maxNorm`, and returns what it was. Torch's `clip_grad_norm_`.
 ///
-/// Parameters without a gradient are passed over. The result is a scalar, float64 if a gradient is, else float32; 0 without
-/// gradients.
+/// Parameters without a gradient are passed over. The result is a scalar where the gradients live, float64 if one of them is, else
+/// float32; 0 without gradients. On a GPU nobody waits for it.
 ///
 /// - Parameters:
 ///   - normType: The order p > 0 of the norm; `.infinity` for the largest absolute value.
-///   - errorIfNonfinite: An infinite or undefined norm is an error; otherwise the gradients are scaled by it.
+///   - errorIfNonfinite: An infinite or undefined norm is an error, which has to be waited for; otherwise the gradients are scaled by it.
 @discardableResult
 public func clipGradNorm_(
   _ parameters: some Sequence<Parameter>, maxNorm: Double, normType: Double = 2, errorIfNonfinite: Bool = false,
@@ -19,7 +19,7 @@ public func clipGradNorm_(
     Door.fail(TensorError(.argument, "normType must be positive, but got \(normType)"), in: operation, file: file, line: line)
   }
   guard let norm = GradientScaling.norm(of: gradients, order: normType, operation: operation) else { return .zeros([]) }
-  if errorIfNonfinite && !norm.isFinite {
+  if errorIfNonfinite && !norm.item(as: Double.self).isFinite {
     Door.fail(
       TensorError(
         .argument,
@@ -27,9 +27,8 @@ public func clipGradNorm_(
           + "disable this error and scale the gradients by the non-finite norm anyway, set errorIfNonfinite: false"),
       in: operation, file: file, line: line)
   }
-  let factor = maxNorm / (norm + 1e-6)
-  if !(factor >= 1) { GradientScaling.scale(gradients, by: factor, operation: operation) }
-  return gradients.contains { $0.dtype == .float64 } ? Tensor(norm) : Tensor(Float(norm))
+  GradientScaling.clip(gradients, to: maxNorm, norm: norm, operation: operation)
+  return gradients.contains { $0.dtype == .float64 } ? norm : noGrad { norm.to(.float32) }
 }
 
 /// Brings every element of all gradients between -clipValue and clipValue; NaN stays. Torch's `clip_grad_value_`.
@@ -47,5 +46,6 @@ public func gradNorm(
   if !(normType > 0) && !Context.current.isFailed {
     Door.fail(TensorError(.argument, "normType must be positive, but got \(normType)"), in: operation, file: file, line: line)
   }
-  return GradientScaling.norm(of: parameters.compactMap(\.grad), order: normType, operation: operation) ?? 0
+  return GradientScaling.norm(of: parameters.compactMap(\.grad), order: normType, operation: operation)?.item(as: Double.self)
+    ?? 0
 }

@@ -36,8 +36,14 @@ public final class GradScaler {
     /// Held, so that no other one takes its identity.
     let optimizer: any Optimizer
     var stage = Stage.ready
-    /// Nil where no gradient was looked at.
+    /// 1 where a gradient has overflowed, 0 where none has; nil where none was looked at.
+    var found: Tensor?
+    /// The same once it has been waited for.
     var hasOverflowed: Bool?
+
+    mutating func wait() {
+      if hasOverflowed == nil, let found { hasOverflowed = found.item(as: Float.self) != 0 }
+    }
   }
 
   /// As torch's constructor.
@@ -96,16 +102,16 @@ public final class GradScaler {
       return refuse("Attempting to unscale FP16 gradients.", operation, file, line)
     }
     if !gradients.isEmpty {
-      guard let largest = GradientScaling.norm(of: gradients, order: .infinity, operation: operation) else { return }
-      pass.hasOverflowed = !largest.isFinite
-      GradientScaling.scale(gradients, by: Double(Float(1 / Double(scale))), operation: operation)
+      let factor = Double(Float(1 / Double(scale)))
+      guard let found = GradientScaling.unscale(gradients, by: factor, operation: operation) else { return }
+      pass.found = found
     }
     pass.stage = .unscaled
     passes[ObjectIdentifier(optimizer)] = pass
   }
 
-  /// Divides the gradients by the scale, unless that is done, and takes the optimizer's step if all of them are finite. Torch's
-  /// `step`.
+  /// Divides the gradients by the scale, unless that is done, and takes the optimizer's step if all of them are finite, which on a GPU
+  /// is waited for. Torch's `step`.
   ///
   /// - Returns: Whether the step was taken.
   @discardableResult
@@ -123,6 +129,7 @@ public final class GradScaler {
     }
     if passes[id]?.stage != .unscaled { unscale_(optimizer, file: file, line: line) }
     if Context.current.isFailed { return false }
+    passes[id]?.wait()
     guard let hasOverflowed = passes[id]?.hasOverflowed else {
       refuse("No inf checks were recorded for this optimizer.", "GradScaler.step", file, line)
       return false
@@ -142,7 +149,11 @@ public final class GradScaler {
     if let newScale {
       current = Float(newScale)
     } else {
-      let found = passes.values.compactMap(\.hasOverflowed)
+      let found = passes.values.compactMap { pass -> Bool? in
+        var pass = pass
+        pass.wait()
+        return pass.hasOverflowed
+      }
       if found.isEmpty { return refuse("No inf checks were recorded prior to update.", "GradScaler.update", file, line) }
       change(scale, hasOverflowed: found.contains(true))
     }

@@ -24,7 +24,7 @@ import Testing
       loss.backward()
       let gradients = parameters.map { $0.grad! }
       let norm = GradientScaling.norm(of: gradients, order: 2, operation: "clip")!
-      if norm > 1 { GradientScaling.scale(gradients, by: 1 / norm, operation: "clip") }
+      GradientScaling.clip(gradients, to: 1, norm: norm, operation: "clip")
       var formula = StepFormula(.adam, rate: 0.05 / (1 - pow(0.9, Double(step))))
       (formula.fresh1, formula.beta2, formula.eps) = (0.1, 0.999, 1e-8)
       formula.correction2 = (1 - pow(0.999, Double(step))).squareRoot()
@@ -80,5 +80,34 @@ import Testing
     #expect(error?.kind == .index && error?.message.contains("gather") == true, "\(error.map { "\($0)" } ?? "")")
     // The GPU goes on.
     #expect(x.gather(dim: 0, index: Tensor([5, 0], device: "cuda:3")).array(of: Double.self) == [5, 0])
+  }
+}
+
+extension StreamTests {
+  /// Nobody waits for a norm, nor for what unscaling finds.
+  @Test(arguments: [DType.float32, .bfloat16]) func gradientsAreClippedAndUnscaledWithoutAWait(_ dtype: DType) throws {
+    defer { CUDA.synchronize(.cuda(2)) }
+    let generator = Generator(seed: 9)
+    let numbers = [[300, 40], [7], [0], [9000]].map { Tensor.randn(Shape($0), generator: generator).to(dtype) }
+    for (bound, bad) in [(1.0, nil), (1e4, nil), (2, .nan), (2, .infinity)] as [(Double, Double?)] {
+      func clipped(_ device: Device) -> (norm: Tensor, gradients: [Tensor], found: Tensor) {
+        let gradients = numbers.map { $0.clone().to(device) }
+        if let bad { gradients[3][0].fill_(bad) }
+        let event = device.isCPU ? nil : CUDA.Event(device)
+        event?.record(on: .current(device))
+        let found = GradientScaling.unscale(gradients, by: 0.5, operation: "unscale")!
+        let norm = GradientScaling.norm(of: gradients, order: 2, operation: "clip")!
+        GradientScaling.clip(gradients, to: bound, norm: norm, operation: "clip")
+        #expect(event?.isDone != true)
+        return (norm, gradients, found)
+      }
+      let (mine, expected) = (clipped(.cuda(2)), clipped(.cpu))
+      #expect(mine.norm.device == .cuda(2) && mine.norm.dtype == .float64)
+      #expect(mine.found.item() == (bad == nil ? 0 : 1) && expected.found.item() == mine.found.item())
+      #expect(mine.norm.cpu().allClose(expected.norm, rtol: 1e-6, equalNan: true))
+      for (a, b) in zip(mine.gradients, expected.gradients) {
+        #expect(a.cpu().allClose(b, rtol: dtype == .float32 ? 1e-6 : 1e-2, atol: 1e-7, equalNan: true), "\(bound) \(bad ?? 0)")
+      }
+    }
   }
 }

@@ -8,30 +8,23 @@ import CKernels
 
 /// What clipping does to many tensors at once: one pass that reads, one that writes.
 package enum GradientScaling {
-  /// The norm of all elements of `tensors` together, of `order` > 0, which may be infinite; nil, reported, if it cannot be had.
-  package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Double? {
+  /// The norm of all elements of `tensors` together, a float64 where they live, of `order` > 0, which may be infinite; nil, reported, if
+  /// it cannot be had. Nobody waits for it.
+  package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Tensor? {
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
     let span = Context.current.profiler?.begin(.function(operation))
     defer { span?.end(byteCount: arrays.reduce(0) { $0 + $1.byteCount }) }
-    var norm = 0.0
     do throws(TensorError) {
       let device = try arrays.device()
-      if !device.isCPU {
-        let result = try Value(Layout([]), .float64, on: device)
-        try GPUBackend.run(.task(GradientTask(.norm(order: order, result: result.elements), arrays.map(\.elements))), on: device)
-        return try result.elements.only()
+      let norm = try Value(Layout([]), .float64, on: device)
+      try KernelCall.task(on: device, GradientTask(.norm(order: order, result: norm.elements), arrays.map(\.elements))) {
+        norm.storage.pointer.storeBytes(of: Self.norm(of: arrays, order), as: Double.self)
       }
+      return Tensor(TensorBody(norm))
     } catch {
       _ = Door.refuse(error, operation, Few(), at: nil)
       return nil
     }
-    withUnsafeMutablePointer(to: &norm) { norm in
-      let result = Elements(UnsafeMutableRawPointer(norm), Layout([]), .float64)
-      KernelCall.task(GradientTask(.norm(order: order, result: result), arrays.map(\.elements))) {
-        norm.pointee = Self.norm(of: arrays, order)
-      }
-    }
-    return norm
   }
 
   private static func norm(of arrays: [DenseArray], _ order: Double) -> Double {
@@ -62,6 +55,30 @@ package enum GradientScaling {
     write(tensors, operation, .scale(by: factor, found: nil)) { block, n, computeClass in
       apply(fb_mul, block, factor, n, computeClass)
     }
+  }
+
+  /// The same, with a float32 where they live that becomes 1 if an element was not finite before, and is 0 otherwise; nil, reported, if it
+  /// cannot be done. Nobody waits for it.
+  package static func unscale(_ tensors: [Tensor], by factor: Double, operation: String) -> Tensor? {
+    if tensors.allSatisfy(\.device.isCPU) {
+      guard let largest = norm(of: tensors, order: .infinity, operation: operation) else { return nil }
+      scale(tensors, by: factor, operation: operation)
+      return Tensor(Float(largest.item(as: Double.self).isFinite ? 0 : 1))
+    }
+    let found = Tensor.zeros([], device: tensors[0].device)
+    if found.body.isPoisoned { return nil }
+    write(tensors, operation, .scale(by: factor, found: found.body.elements)) { _, _, _ in }
+    return Context.current.isFailed ? nil : found
+  }
+
+  /// Multiplies every element by `bound` / (`norm` + 10⁻⁶), in place, where that is less than 1 or NaN. `norm` is ``norm(of:order:operation:)``'s.
+  package static func clip(_ tensors: [Tensor], to bound: Double, norm: Tensor, operation: String) {
+    if norm.device.isCPU {
+      let factor = bound / (norm.item(as: Double.self) + 1e-6)
+      if !(factor >= 1) { scale(tensors, by: factor, operation: operation) }
+      return
+    }
+    withExtendedLifetime(norm) { write(tensors, operation, .clip(to: bound, norm: norm.body.elements)) { _, _, _ in } }
   }
 
   /// Brings every element between -bound and bound, in place; NaN stays.
