@@ -6,6 +6,24 @@ public protocol Collatable: Sendable {
   associatedtype Batch: Sendable = Tensor
   /// One batch of `samples`, in their order. Throws where they cannot be joined (different shapes, say).
   static func collate(_ samples: [Self]) throws -> Batch
+  /// The batch in pinned memory, for a ``DataLoader`` that is asked for it. Unless said otherwise, a tensor, or an array, dictionary or
+  /// pair of tensors is pinned, and anything else left as it is; torch's `pin_memory` of a custom batch.
+  static func pinned(_ batch: Batch) -> Batch
+}
+
+extension Collatable {
+  /// Tensors in pinned memory.
+  public static func pinned(_ batch: Batch) -> Batch {
+    let pinned: Any? =
+      switch batch as Any {
+      case let tensor as Tensor: tensor.pinMemory()
+      case let tensors as [Tensor]: tensors.map { $0.pinMemory() }
+      case let tensors as [String: Tensor]: tensors.mapValues { $0.pinMemory() }
+      case let (first, second) as (Tensor, Tensor): (first.pinMemory(), second.pinMemory())
+      default: nil
+      }
+    return pinned as? Batch ?? batch
+  }
 }
 
 extension Tensor: Collatable {

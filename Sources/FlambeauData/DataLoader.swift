@@ -27,6 +27,8 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   public let prefetch: Int
   /// What happens to a sample that cannot be read.
   public let onError: UnreadableSample
+  /// Batches lie in pinned memory, so that `to(device, nonBlocking: true)` need not wait.
+  public let pinMemory: Bool
   /// `Generator` alone is an old name of `Iterator` in a sequence.
   private let generator: Flambeau.Generator?
   private let file: StaticString
@@ -42,10 +44,12 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   ///   - workers: Threads that make batches ahead of the loop; with 0 the loop's own thread makes each when asked.
   ///   - prefetch: The batches that each worker makes ahead, at most; torch's `prefetch_factor`.
   ///   - onError: What becomes of a sample that cannot be made.
+  ///   - pinMemory: Batches are put into pinned memory by the thread that makes them, as ``Collatable/pinned(_:)`` says; without a GPU
+  ///     they stay where they are.
   public convenience init(
     _ dataset: Source, batchSize: Int = 1, shuffle: Bool = false, sampler: (any Sampler)? = nil, dropLast: Bool = false,
     generator: Flambeau.Generator? = nil, workers: Int = 0, prefetch: Int = 2, onError: UnreadableSample = .fail,
-    file: StaticString = #fileID, line: UInt = #line
+    pinMemory: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) {
     let order: any Sampler =
       sampler
@@ -53,14 +57,15 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
         ? RandomSampler(count: dataset.count, generator: generator) : SequentialSampler(count: dataset.count))
     self.init(
       dataset, batches: BatchSampler(order, batchSize: batchSize, dropLast: dropLast, file: file, line: line),
-      generator: generator, workers: workers, prefetch: prefetch, onError: onError, file: file, line: line)
+      generator: generator, workers: workers, prefetch: prefetch, onError: onError, pinMemory: pinMemory, file: file,
+      line: line)
     if shuffle && sampler != nil { refuse("sampler option is mutually exclusive with shuffle") }
   }
 
   /// Batches of the samples that `batches` names, such as a ``LengthBatchSampler``; torch's `batch_sampler`.
   public init(
     _ dataset: Source, batches: any BatchOrder, generator: Flambeau.Generator? = nil, workers: Int = 0, prefetch: Int = 2,
-    onError: UnreadableSample = .fail, file: StaticString = #fileID, line: UInt = #line
+    onError: UnreadableSample = .fail, pinMemory: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) {
     self.dataset = dataset
     self.sampler = batches
@@ -68,6 +73,7 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
     self.workers = Swift.max(workers, 0)
     self.prefetch = Swift.max(prefetch, 1)
     self.onError = onError
+    self.pinMemory = pinMemory
     self.file = file
     self.line = line
     if workers < 0 { refuse("workers should be non-negative, but got workers=\(workers)") }
@@ -151,7 +157,9 @@ public final class DataLoader<Source: Dataset>: Sequence, Sendable {
   fileprivate func begin() -> (plan: EpochPlan<Source>, number: Int, position: Int) {
     let context = Context.current
     func plan(_ batches: [[Int]], _ baseSeed: Int64) -> EpochPlan<Source> {
-      EpochPlan(dataset: dataset, batches: batches, baseSeed: baseSeed, context: context, onError: onError)
+      EpochPlan(
+        dataset: dataset, batches: batches, baseSeed: baseSeed, context: context, onError: onError,
+        pinsMemory: pinMemory && CUDA.isAvailable)
     }
     if context.isFailed { return (plan([], 0), 0, 0) }
     let drawn = place.takeResumed() ?? draw(from: generator ?? Flambeau.Generator.current)

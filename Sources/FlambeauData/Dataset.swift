@@ -50,4 +50,7 @@ public struct Example: Collatable {
   public static func collate(_ samples: [Example]) throws -> Batch {
     (try Tensor.collate(samples.map(\.input)), try Tensor.collate(samples.map(\.target)))
   }
+
+  /// Both in pinned memory.
+  public static func pinned(_ batch: Batch) -> Batch { (batch.input.pinMemory(), batch.target.pinMemory()) }
 }

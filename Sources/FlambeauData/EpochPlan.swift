@@ -15,10 +15,23 @@ struct EpochPlan<Source: Dataset>: Sendable {
   /// That of the task which started the epoch.
   let context: Context
   let onError: UnreadableSample
+  let pinsMemory: Bool
 
   /// Batch `number`. `random` is this thread's own, seeded anew for each sample.
   func make(_ number: Int, drawingFrom random: Generator) -> Made<Source.Sample.Batch> {
-    Context.run(context) { withGenerator(random) { make(batches[number], random) } }
+    Context.run(context) { withGenerator(random) { pinned(make(batches[number], random), of: batches[number]) } }
+  }
+
+  private func pinned(_ made: Made<Source.Sample.Batch>, of indices: [Int]) -> Made<Source.Sample.Batch> {
+    guard pinsMemory, let batch = made.batch else { return made }
+    var pinned = made
+    do {
+      pinned.batch = try withTensorErrors { Source.Sample.pinned(batch) }
+    } catch {
+      pinned.batch = nil
+      pinned.error = TensorError(.memory, "the batch of samples \(indices) could not be pinned: \(error)")
+    }
+    return pinned
   }
 
   // Each step has an error scope of its own: an error of a tensor in a sample is the sample's.

@@ -61,9 +61,10 @@ enum Backend {
 }
 
 extension Elements {
-  /// Converts the elements into those of `target`, which has the same shape, on whichever devices the two live.
-  func copy(to target: Elements) throws(TensorError) {
-    if device != target.device { return try move(to: target) }
+  /// Converts the elements into those of `target`, which has the same shape, on whichever devices the two live. `waits`: not so, a copy
+  /// between a GPU and pinned memory is queued on its stream.
+  func copy(to target: Elements, waits: Bool = true) throws(TensorError) {
+    if device != target.device { return try move(to: target, waits: waits) }
     if device.isCPU { return copyOnProcessor(to: target) }
     try Backend.map(Program.identity, in: copyClass(target), inputs: [self], into: [target])
   }
@@ -80,7 +81,7 @@ extension Elements {
   }
 
   /// Packs the elements, as the target's dtype, moves the bytes, and spreads them: each only where it has to be.
-  private func move(to target: Elements) throws(TensorError) {
+  private func move(to target: Elements, waits: Bool) throws(TensorError) {
     let shape = layout.shape
     if layout.elementCount == 0 { return }
     let isPacked = layout.isContiguous && dtype == target.dtype
@@ -90,24 +91,43 @@ extension Elements {
     try withExtendedLifetime((packed, arrived)) { () throws(TensorError) in
       let from = packed?.elements ?? self
       let to = arrived?.elements ?? target
-      try from.moveBytes(to: to)
+      // What is spread by the processor has to be there.
+      try from.moveBytes(to: to, waits: waits || arrived != nil)
       if let arrived { try arrived.elements.copy(to: target) }
     }
   }
 
   /// Both lie without gaps, on different devices.
-  private func moveBytes(to target: Elements) throws(TensorError) {
+  private func moveBytes(to target: Elements, waits: Bool) throws(TensorError) {
     let byteCount = layout.elementCount * dtype.byteCount
+    let name = GPUThread.current.pointee.operation
     if device.isCPU {
-      try GPUBackend.of(target.device).stream.copy(UnsafeRawPointer(start), to: target.gpuAddress, byteCount)
+      let stream = try GPUBackend.of(target.device).stream
+      try Elements.transfer(start, on: stream, waits: waits) { () throws(TensorError) in
+        try stream.copy(UnsafeRawPointer(start), to: target.gpuAddress, byteCount, for: name)
+      }
     } else if target.device.isCPU {
-      try GPUBackend.of(device).stream.copy(gpuAddress, to: target.start, byteCount)
+      let stream = try GPUBackend.of(device).stream
+      try Elements.transfer(target.start, on: stream, waits: waits) { () throws(TensorError) in
+        try stream.copy(gpuAddress, to: target.start, byteCount, for: name)
+      }
     } else {
       // By way of the processor, which waits for what is queued on the one before it writes to the other.
       let here = try Value(Layout(layout.shape), dtype)
-      try moveBytes(to: here.elements)
-      try here.elements.moveBytes(to: target)
+      try moveBytes(to: here.elements, waits: true)
+      try here.elements.moveBytes(to: target, waits: true)
     }
+  }
+
+  /// Queues a copy from or to the processor's memory at `place`. Of memory that is not pinned the driver has read, or written, all when it
+  /// returns; pinned memory is the stream's until it has come so far.
+  private static func transfer(
+    _ place: UnsafeMutableRawPointer, on stream: GPUStream, waits: Bool, _ copy: () throws(TensorError) -> Void
+  ) throws(TensorError) {
+    let pinned = PinnedMemory.holding(place)
+    pinned?.note(stream)
+    try copy()
+    if pinned != nil && waits { try stream.synchronize() }
   }
 
   private var gpuAddress: Driver.Address { Driver.Address(UInt(bitPattern: address)) }

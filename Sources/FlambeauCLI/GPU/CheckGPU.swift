@@ -59,5 +59,5 @@ struct GPUCheck: Sendable {
   let name: String
   let run: @Sendable (_ device: Device, _ isBrief: Bool) -> Report
 
-  static let all = [operators, models, training, memory, graphs]
+  static let all = [operators, models, training, memory, graphs, pinned]
 }

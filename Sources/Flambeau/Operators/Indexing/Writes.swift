@@ -50,9 +50,15 @@ struct Writes: Sendable {
 
 extension Tensor {
   /// The elements of `source`, converted and broadcast, written over these. Torch's `copy_`.
+  ///
+  /// - Parameter nonBlocking: A copy from pinned memory to a GPU is queued on the current stream, and `source` must stay as it is until
+  ///   it is done. Copies to the processor are waited for.
   @discardableResult
-  public func copy_(_ source: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.writes.copy.write(Few(self, source.to(device)), None(), at: CallSite(file, line))
+  public func copy_(
+    _ source: Tensor, nonBlocking: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor {
+    let here = source.to(device, nonBlocking: nonBlocking && !device.isCPU)
+    return ops.writes.copy.write(Few(self, here), None(), at: CallSite(file, line))
   }
 
   /// `value` written over every element. Torch's `fill_`.

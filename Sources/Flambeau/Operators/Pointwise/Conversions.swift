@@ -4,6 +4,8 @@ struct CopyArguments: Sendable {
   var device: Device? = nil
   /// Else the dimensions nest as the operand's do.
   var isRowMajor = false
+  /// Nobody waits for a copy from or to pinned memory.
+  var nonBlocking = false
 }
 
 struct Conversions: Sendable {
@@ -13,9 +15,13 @@ struct Conversions: Sendable {
     forward: { (operands, at) throws(TensorError) in
       let source = operands[0]!.body
       let layout = at.isRowMajor ? Layout(source.layout.shape) : source.layout.dense
-      let result = try Value(layout, at.dtype, on: at.device ?? source.device)
+      let device = at.device ?? source.device
+      let isPinned = at.nonBlocking && device.isCPU && !source.device.isCPU
+      let result =
+        try isPinned
+        ? Value(pinned: layout, at.dtype, for: source.device) : Value(layout, at.dtype, on: device)
       // What the bytes lie like does not change on the way to another device.
-      try source.elements.copy(to: result.elements)
+      try source.elements.copy(to: result.elements, waits: !at.nonBlocking)
       return result
     },
     backward: { (call, gradient) throws(TensorError) in Few(gradient.to(call.device(0), dtype: call.dtype(0))) },
@@ -36,10 +42,13 @@ extension Tensor {
 
   /// The elements on `device`, as `dtype` if one is given; the same tensor if they are already.
   ///
-  /// From and to the processor this waits until the elements are there.
-  public func to(_ device: Device, dtype: DType? = nil) -> Tensor {
+  /// From and to the processor this waits until the elements are there, unless `nonBlocking`. Then a copy from pinned memory is queued
+  /// on the current stream (the tensor's elements must stay as they are until it is done), and one to the processor is queued and goes to
+  /// pinned memory, whose elements are there once the stream has come so far: see ``CUDA/Stream/synchronize()``.
+  public func to(_ device: Device, dtype: DType? = nil, nonBlocking: Bool = false) -> Tensor {
     if device == self.device { return dtype.map { to($0) } ?? self }
-    return ops.conversions.copy(self, CopyArguments(dtype: dtype ?? self.dtype, device: device))
+    return ops.conversions.copy(
+      self, CopyArguments(dtype: dtype ?? self.dtype, device: device, nonBlocking: nonBlocking))
   }
 
   /// The elements on a GPU. Torch's `cuda`.
