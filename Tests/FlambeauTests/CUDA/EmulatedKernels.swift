@@ -26,9 +26,11 @@ final class EmulatedKernels: @unchecked Sendable {
   /// The shared object.
   let path: String
 
-  init(_ sources: [KernelSource]) throws {
+  /// - Parameter alike: Exponentials and quotients are the CPU's, not the hardware's, so that sums that cancel are alike as well.
+  init(_ sources: [KernelSource], alike: Bool = false) throws {
     let folder = try EmulatedKernels.newFolder()
-    let object = try EmulatedKernels.compile(EmulatedKernels.text(sources), in: folder, "-O0", "-w")
+    let object = try EmulatedKernels.compile(
+      EmulatedKernels.text(sources), in: folder, "-O0", "-w", "-DFB_HAS_QUICK_FUNCTIONS=\(alike ? 0 : 1)")
     path = object.path
     guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else { throw Failure(description: String(cString: dlerror())) }
     self.library = library

@@ -26,7 +26,7 @@ import Testing
   }()
 
   /// Of all recorded calls.
-  static let kernels = Result { try EmulatedKernels(recorder.sources) }
+  static let kernels = Result { try EmulatedKernels(recorder.sources, alike: true) }
 
   private static func run(_ sample: SampleCase) {
     _ = try? withTensorErrors {

@@ -84,12 +84,15 @@ final class RecordedCall {
     return kernels.run(work, memory: memory) ?? difference()
   }
 
-  /// The same through the runtime, on copies in a GPU's memory. `byPlan`: by what is kept of calls like it.
-  func difference(_ launcher: Launcher, on stream: GPUStream, byPlan: Bool = false) throws -> String? {
+  /// The same through the runtime, on copies in a GPU's memory. `byPlan`: by what is kept of calls like it; `keepsResults`: what it has
+  /// written is there afterwards.
+  func difference(
+    _ launcher: Launcher, on stream: GPUStream, byPlan: Bool = false, keepsResults: Bool = false
+  ) throws -> String? {
     // What is changed in place begins anew with each run.
     let starts = blocks.map { Array(UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount)) }
     defer {
-      for (block, start) in zip(blocks, starts) {
+      for (block, start) in zip(blocks, starts) where !keepsResults {
         UnsafeMutableRawBufferPointer(start: block.copy, count: block.byteCount).copyBytes(from: start)
       }
     }
