@@ -110,7 +110,7 @@ import Testing
     }
     let expected = filled(.empty([6, 10], device: device))
     #expect(filled(.empty([10, 6], device: device).T) == expected)
-    let whole = Tensor.full([6, 21], 7, device: device)
+    let whole = Tensor.full([6, 21], 7.0, device: device)
     let part = whole.narrow(1, start: 1, length: 20)[.all, .slice(step: 2)]
     #expect(filled(part) == expected)
     #expect(whole[.all, 0].array(of: Float.self) == [7, 7, 7, 7, 7, 7] && whole[.all, 2].array(of: Float.self)[5] == 7)
@@ -130,7 +130,7 @@ import Testing
   }
 
   @Test func droppedElementsAreScaledOrZero() {
-    let x = Tensor.full([40, 50], 3, device: device).requiresGrad_()
+    let x = Tensor.full([40, 50], 3.0, device: device).requiresGrad_()
     let y = withGenerator(Generator(seed: 1)) { x.dropout(0.25) }
     y.sum().backward()
     let values = y.array(of: Float.self)
