@@ -134,7 +134,7 @@ final class DimensionMap: Sendable {
   }
 
   /// In a GPU's memory, brought there once for each stream that uses them.
-  private func deviceTables(_ weightType: DType, on device: Device) throws(TensorError) -> Tables {
+  func deviceTables(_ weightType: DType, on device: Device) throws(TensorError) -> Tables {
     let stream = try GPUBackend.of(device).stream
     let place = Place(device: device, stream: stream.handle, weightType: weightType)
     if stream.isCapturing.load(ordering: .relaxed) {
