@@ -28,7 +28,7 @@ private final class CheckpointedRun: Sendable {
 
   private let body: @Sendable () -> [Tensor]
   private let context: Context
-  private let randomState: [UInt8]?
+  private let position: DrawPosition?
   private let lock = Lock()
   /// Guarded by the lock.
   nonisolated(unsafe) private var state = State()
@@ -36,7 +36,7 @@ private final class CheckpointedRun: Sendable {
   init(_ body: @escaping @Sendable () -> [Tensor], _ context: Context, preservesRandomState: Bool) {
     self.body = body
     self.context = context
-    randomState = preservesRandomState ? Generator.current.state : nil
+    position = preservesRandomState ? .current : nil
   }
 
   var watch: GraphWatch {
@@ -76,11 +76,14 @@ private final class CheckpointedRun: Sendable {
           return { tensor }
         }, isAnomalyMode: context.watch?.isAnomalyMode ?? false), autocast: context.autocast?.renewed)
     Context.run(again) {
-      let generator = Generator.current
-      let now = randomState.map { _ in generator.state }
-      if let randomState { generator.state = randomState }
+      guard let position else {
+        _ = body()
+        return
+      }
+      let now = DrawPosition.current
+      DrawPosition.current = position
       _ = body()
-      if let now { generator.state = now }
+      DrawPosition.current = now
     }
     if let error = Context.current.openScope?.error { throw error }
     let (values, saved) = (collected.tensors, lock.withLock { state.saved })

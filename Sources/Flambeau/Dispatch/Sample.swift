@@ -12,6 +12,9 @@ struct Sample: Sendable {
   /// How far float64 may be off at least, relative to torch, where torch computes with constants of float32.
   private(set) var relativeTolerance = 0.0
 
+  /// Its numbers are random: those of a seed, which are others on a GPU.
+  var draws: Bool { torch.contains("torch.manual_seed(") }
+
   func within(relative: Double) -> Sample {
     var result = self
     result.relativeTolerance = relative

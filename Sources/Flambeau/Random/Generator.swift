@@ -1,6 +1,7 @@
 import CKernels
 
-/// A source of random numbers: MT19937 with torch's bits on the CPU (Matsumoto and Nishimura, 1998).
+/// A source of random numbers: MT19937 with torch's bits on the CPU (Matsumoto and Nishimura, 1998), which gives each draw on a GPU a seed
+/// of Philox's numbers.
 ///
 /// Safe to share: one draw, however many elements it fills, is never interleaved with another. Inside an error scope
 /// that has failed nothing is drawn and nothing is seeded.

@@ -30,7 +30,7 @@ package struct DeviceComparison: Sendable {
       guard let expected = try? Self.outcome(sample, on: .cpu) else { continue }
       do {
         let mine = try Self.outcome(sample, on: device)
-        if let difference = Self.draws(sample) ? Self.shapeDifference(mine, expected) : Self.difference(mine, expected) {
+        if let difference = sample.entry.sample.draws ? Self.shapeDifference(mine, expected) : Self.difference(mine, expected) {
           differences.append("\(entry), \(sample.variant): \(difference)")
         } else {
           agreed += 1
@@ -71,9 +71,6 @@ package struct DeviceComparison: Sendable {
   private static func weight(_ x: Tensor) -> Tensor {
     Tensor((0..<x.count).map { Double((7 * $0 + 3) % 11 - 5) / 8 }, shape: x.shape).to(x.dtype)
   }
-
-  /// The sample's numbers are random, and others on a GPU.
-  private static func draws(_ sample: SampleCase) -> Bool { sample.entry.sample.torch.contains("torch.poisson(") }
 
   private static func shapeDifference(_ mine: [Tensor], _ expected: [Tensor]) -> String? {
     if mine.count != expected.count { return "\(mine.count) results instead of \(expected.count)" }

@@ -1,5 +1,5 @@
 // Random numbers: torch's bits for a seed. They come from `generator`, or from the current one: that of ``withGenerator(_:_:)``
-// or the default, which ``manualSeed(_:)`` seeds.
+// or the default, which ``manualSeed(_:)`` seeds. On a GPU they are Philox's, from seeds that the generator gives: the same on every GPU.
 
 extension Tensor {
   /// Uniform numbers in [0, 1). Floating point only. Torch's `rand`.

@@ -37,6 +37,7 @@ import Testing
     let listed = Set(
       line.dropFirst("Without kernels: ".count).dropLast().split(separator: ", ").map { $0.trimmingPrefix("`").dropLast() }.map(
         String.init))
+    #expect(names.isEmpty == text.contains("Every\nrow has kernels."))
     #expect(listed == names, "\(names.sorted().map { "`\($0)`" }.joined(separator: ", "))")
   }
 }

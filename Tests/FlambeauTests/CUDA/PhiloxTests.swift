@@ -54,9 +54,11 @@ import Testing
       let target = Tensor.zeros([8], dtype: dtype)
       let exact: [RandomTask.Distribution] = [
         .integers(low: 0, range: 100), .integers(low: 0, range: 0), .bernoulli(0.5), .bernoulliOf(probabilities.body.elements),
+        .geometric(0.3),
       ]
       let real: [RandomTask.Distribution] = [
-        .uniform(from: 0, to: 1), .normal(mean: 0, std: 1), .poissonOf(probabilities.body.elements),
+        .uniform(from: 0, to: 1), .normal(mean: 0, std: 1), .logNormal(mean: 0, std: 1), .exponential(rate: 1),
+        .cauchy(median: 0, sigma: 1), .poissonOf(probabilities.body.elements),
       ]
       for distribution in exact + (dtype.isFloatingPoint ? real : []) {
         var state = PhiloxState(seed: 1)
@@ -107,6 +109,33 @@ import Testing
     let mean = numbers.reduce(0, +) / 4002
     let variance = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4002
     #expect(abs(mean - 1) < 0.15 && abs(variance - 4) < 0.4)
+  }
+
+  @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++")) func skewedNumbersAreFunctionsOfWords() throws {
+    let count = 3001
+    for dtype in [DType.float32, .float64] {
+      let units = (0..<count).map { i in
+        dtype == .float64
+          ? Double((Self.wide(i) >> 11) + 1) * 0x1p-53 : Double(Float(Self.word(i)) * 0x1p-32 + 0x1p-33)
+      }
+      let precision = dtype == .float64 ? 1e-14 : 1e-6
+      let exponentials = try filled(.exponential(rate: 2.5), .zeros([count], dtype: dtype))
+      let tangents = try filled(.cauchy(median: 1, sigma: 0.5), .zeros([count], dtype: dtype))
+      for (i, u) in units.enumerated() {
+        #expect(abs(exponentials[i] + Foundation.log(u) / 2.5) < precision && exponentials[i] > 0)
+        let tangent = tan(.pi * (u - 0.5))
+        #expect(abs(tangents[i] - (1 + 0.5 * tangent)) < precision * (1 + tangent * tangent))
+      }
+      let powers = try filled(.logNormal(mean: 0.5, std: 0.25), .zeros([count], dtype: dtype), wide: true)
+      let normals = try filled(.normal(mean: 0.5, std: 0.25), .zeros([count], dtype: dtype))
+      #expect(zip(powers, normals).allSatisfy { abs($0 - exp($1)) < 10 * precision })
+    }
+    for dtype in [DType.int64, .float16, .uint8] {
+      let trials = try filled(.geometric(0.3), .zeros([count], dtype: dtype))
+      #expect(trials == (0..<count).map { max(1, ceil(log(Double((Self.wide($0) >> 11) + 1) * 0x1p-53) / log1p(-0.3))) })
+    }
+    let rare = try filled(.geometric(1e-300), .zeros([9], dtype: .int64))
+    #expect(rare.allSatisfy { $0 > 0x1p62 })
   }
 
   @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++")) func integersAndTruthsAreWords() throws {

@@ -33,7 +33,8 @@ struct Draws: Sendable {
           "uniform_ expects to-from <= std::numeric_limits<\(dtype.torchScalarName)>::max(), but found to=\(at.to) and "
             + "from=\(at.from) which result in to-from to exceed the limit")
       }
-    }
+    },
+    onGPU: { _, at in .uniform(from: at.from, to: at.to) }
   ) { generator, start, dtype, count, _, at in
     generator.fillUniform(start, dtype, count: count, from: at.from, to: at.to)
   }
@@ -44,7 +45,8 @@ struct Draws: Sendable {
     check: { (dtype, at) throws(TensorError) in
       try dtype.checkDraws("normal_")
       guard at.std >= 0 else { throw .argument("normal expects std >= 0.0, but found std \(at.std)") }
-    }
+    },
+    onGPU: { _, at in .normal(mean: at.mean, std: at.std) }
   ) { generator, start, dtype, count, isContiguous, at in
     generator.fillNormal(start, dtype, count: count, mean: at.mean, std: at.std, contiguous: isContiguous)
   }
@@ -60,7 +62,8 @@ struct Draws: Sendable {
             + "specified \(dtype.torchScalarName)")
       }
       guard rate > 0 else { throw .argument("exponential_ expects lambda > 0.0, but found lambda=\(rate)") }
-    }
+    },
+    onGPU: { _, rate in .exponential(rate: rate) }
   ) { generator, start, dtype, count, _, rate in
     generator.fillExponential(start, dtype, count: count, rate: rate)
   }
@@ -70,7 +73,8 @@ struct Draws: Sendable {
     "bernoulli_", sample("bernoulli_(0.3)") { $0.bernoulli_(0.3) },
     check: { (_, p) throws(TensorError) in
       guard p >= 0, p <= 1 else { throw .argument("bernoulli_ expects p to be in [0, 1], but got p=\(p)") }
-    }
+    },
+    onGPU: { _, p in .bernoulli(p) }
   ) { generator, start, dtype, count, _, p in generator.fillBernoulli(start, dtype, count: count, p: p) }
 
   let integers: Operator<IntegerArguments> = draw(
@@ -79,6 +83,12 @@ struct Draws: Sendable {
     sample("random_(0, 2)") { $0.random_(from: 0, to: 2) },
     check: { (dtype, at) throws(TensorError) in
       if let low = at.low, let high = at.high { _ = try dtype.integerBounds(low, high) }
+    },
+    onGPU: { dtype, at in
+      guard let low = at.low, let high = at.high, let bounds = try? dtype.integerBounds(low, high) else {
+        return .integers(low: 0, range: dtype.wholeRange)
+      }
+      return .integers(low: bounds.low, range: UInt64(bitPattern: bounds.high &- bounds.low))
     }
   ) { generator, start, dtype, count, _, at in
     if let low = at.low, let high = at.high, let bounds = try? dtype.integerBounds(low, high) {
@@ -96,7 +106,8 @@ struct Draws: Sendable {
 
   /// Dense memory is filled in its own order, other memory through a copy of that order, as torch does.
   static func draw<Attributes>(
-    _ name: String, _ samples: Sample..., check: @escaping Check<Attributes>, fill: @escaping Fill<Attributes>
+    _ name: String, _ samples: Sample..., check: @escaping Check<Attributes>,
+    onGPU distribution: @escaping @Sendable (DType, Attributes) -> RandomTask.Distribution, fill: @escaping Fill<Attributes>
   ) -> Operator<Attributes> {
     Operator(
       name,
@@ -106,12 +117,14 @@ struct Draws: Sendable {
         return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
       },
       fill: { (operands, at, _, result) throws(TensorError) in
+        if !result.device.isCPU { return try RandomTask.draw(distribution(result.dtype, at), into: result) }
         try result.fillDense { target in
           fill(
             .current, target.start, target.dtype, target.layout.elementCount, target.layout.isContiguous, at)
         }
       },
-      backward: { (_, _) throws(TensorError) in Few(nil) }, samples: samples)
+      backward: { (_, _) throws(TensorError) in Few(nil) }, samples: samples
+    ).onGPU()
   }
 
   static func sample(_ call: String, _ draw: @escaping @Sendable (Tensor) -> Tensor) -> Sample {
@@ -162,6 +175,12 @@ extension DType {
     if self == .bool { return bound == 0 || bound == 1 }
     return isSigned
       ? bound >= Int.min >> spare && bound <= Int.max >> spare : bound >= 0 && bound <= Int(UInt.max >> UInt(spare))
+  }
+
+  /// How many whole numbers from 0 on it holds exactly.
+  fileprivate var wholeRange: UInt64 {
+    if self == .bool { return 2 }
+    return isFloatingPoint ? 1 << UInt64(digits) + 1 : 1 << UInt64(byteCount * 8 - (isSigned ? 1 : 0))
   }
 
   /// The digits of the significand.

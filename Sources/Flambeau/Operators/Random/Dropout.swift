@@ -53,14 +53,15 @@ extension Tensor {
       guard dtype.isFloatingPoint else {
         throw .dtype("result type Float can't be cast to the desired output type \(dtype.torchScalarName)")
       }
-      let value = try Value(try noise(body), dtype)
+      let value = try Value(try noise(body), dtype, on: device)
       if p == 1 {
         try value.fillZero()
       } else {
         let kept = 1 - p
-        Generator.current.fillBernoulli(value.storage.pointer, dtype, count: value.layout.elementCount, p: kept)
-        if isAlpha { return saturated(Tensor(TensorBody(value)), p) }
-        noGrad { _ = Tensor(TensorBody(value)).div_(kept) }
+        let mask = Tensor(TensorBody(value))
+        noGrad { _ = mask.bernoulli_(kept) }
+        if isAlpha { return saturated(mask, p) }
+        noGrad { _ = mask.div_(kept) }
       }
       return self * Tensor(TensorBody(value))
     }

@@ -13,6 +13,7 @@ struct Samplings: Sendable {
     },
     fill: { (operands, _, _, result) throws(TensorError) in
       let p = operands[1]!.body
+      if !result.device.isCPU { return try Samplings.bernoulliOnGPU(p, into: result) }
       let place = result.layout.isDense ? result.layout : result.layout.dense
       let shape = Layout(shape: place.shape, strides: place.strides, offset: 0)
       let probabilities = try Value(shape, p.dtype == .float64 ? .float64 : .float32)
@@ -45,7 +46,8 @@ struct Samplings: Sendable {
       Sample("(torch.manual_seed(7), a.clone().bernoulli_(b))[1]", [.real([3, 4]), .real([4], 0...1)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].clone().bernoulli_(operands[1]) }
       },
-    ])
+    ]
+  ).onGPU()
 
   let multinomial: Operator<MultinomialArguments> = Operator(
     "multinomial",
@@ -66,7 +68,8 @@ struct Samplings: Sendable {
       Sample("(torch.manual_seed(7), a.multinomial(20, True))[1]", [.real([5], 0.1...1)]) { operands in
         withGenerator(Generator(seed: 7)) { operands[0].multinomial(20, replacement: true) }
       },
-    ])
+    ]
+  ).onGPU()
 }
 
 struct MultinomialArguments: Sendable {
@@ -88,6 +91,7 @@ extension Samplings {
       throw .argument("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     }
     guard categories <= 1 << 24 else { throw .argument("number of categories cannot exceed 2^24") }
+    if !p.device.isCPU { return try multinomialOnGPU(p, at) }
     let result = try Value(checked: p.layout.shape.replacing(rank - 1, with: at.draws), .int64)
     let weights = try Value(Layout(p.layout.shape), p.dtype == .float64 ? .float64 : .float32)
     try p.elements.copy(to: weights.elements)
@@ -116,7 +120,7 @@ extension Value {
   fileprivate func checkProbabilities() throws(TensorError) {
     for i in 0..<layout.elementCount {
       let p = real(i)
-      guard p >= 0, p <= 1 else { throw .argument("expected every probability to be in [0, 1], but got \(p)") }
+      guard p >= 0, p <= 1 else { throw .invalidProbability(p) }
     }
   }
 
@@ -127,11 +131,11 @@ extension Value {
       for i in row * categories..<(row + 1) * categories {
         let weight = real(i)
         guard weight >= 0, weight < .infinity else {
-          throw .argument("probability tensor contains either `inf`, `nan` or element < 0")
+          throw .invalidWeights
         }
         sum += weight
       }
-      guard sum > 0 else { throw .argument("invalid multinomial distribution (sum of probabilities <= 0)") }
+      guard sum > 0 else { throw .zeroWeights }
     }
   }
 
@@ -141,4 +145,12 @@ extension Value {
       ? elements.start.assumingMemoryBound(to: Double.self)[i]
       : Double(elements.start.assumingMemoryBound(to: Float.self)[i])
   }
+}
+
+extension TensorError {
+  static func invalidProbability(_ p: Double) -> TensorError {
+    .argument("expected every probability to be in [0, 1], but got \(p)")
+  }
+  static let invalidWeights = argument("probability tensor contains either `inf`, `nan` or element < 0")
+  static let zeroWeights = argument("invalid multinomial distribution (sum of probabilities <= 0)")
 }

@@ -15,7 +15,8 @@ struct SkewedDraws: Sendable {
             + "\(dtype.drawName == "long" ? "long int" : dtype.drawName)")
       }
       guard at.sigma > 0 else { throw .argument("cauchy_ expects sigma > 0.0, but found sigma=\(at.sigma)") }
-    }
+    },
+    onGPU: { _, at in .cauchy(median: at.median, sigma: at.sigma) }
   ) { generator, start, dtype, count, _, at in
     generator.fillCauchy(start, dtype, count: count, median: at.median, sigma: at.sigma)
   }
@@ -29,7 +30,8 @@ struct SkewedDraws: Sendable {
       guard dtype.isFloatingPoint else {
         throw .dtype("\"log_normal_cpu\" not implemented for '\(dtype.torchScalarName)'")
       }
-    }
+    },
+    onGPU: { _, at in .logNormal(mean: at.mean, std: at.std) }
   ) { generator, start, dtype, count, _, at in
     generator.fillLogNormal(start, dtype, count: count, mean: at.mean, std: at.std)
   }
@@ -41,7 +43,8 @@ struct SkewedDraws: Sendable {
     check: { (dtype, p) throws(TensorError) in
       guard p > 0, p < 1 else { throw .argument("geometric_ expects p to be in (0, 1), but got p=\(p)") }
       guard dtype != .bool else { throw .dtype("\"geometric_cpu\" not implemented for 'Bool'") }
-    }
+    },
+    onGPU: { _, p in .geometric(p) }
   ) { generator, start, dtype, count, _, p in generator.fillGeometric(start, dtype, count: count, p: p) }
 
   let poisson: Operator<None> = Operator(
@@ -78,15 +81,13 @@ struct SkewedDraws: Sendable {
     ]
   ).onGPU()
 
-  /// Philox's numbers from a seed that the generator draws. Waits for the rates to be looked at.
+  /// Waits for the rates to be looked at.
   private static func poissonOnGPU(_ rates: TensorBody) throws(TensorError) -> Value {
     let areRates = noGrad { (Tensor(rates) .>= 0).all().item(as: Bool.self) }
     guard areRates else { throw .argument("invalid Poisson rate, expected rate to be non-negative") }
     let result = try Value(Layout(rates.layout.shape), rates.dtype, on: rates.device)
-    var state = PhiloxState(seed: UInt64(bitPattern: Generator.current.nextInt64()))
-    let task = RandomTask(.poissonOf(rates.elements), from: &state, into: result.elements)
     try withExtendedLifetime((rates, result.storage)) { () throws(TensorError) in
-      try GPUBackend.run(.task(task), on: rates.device)
+      try RandomTask.draw(.poissonOf(rates.elements), into: result.elements)
     }
     return result
   }

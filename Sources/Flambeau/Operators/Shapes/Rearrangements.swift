@@ -55,14 +55,21 @@ extension Rearrangements {
       forward: { (operands, diagonal) throws(TensorError) in
         let source = operands[0]!.body
         guard source.layout.rank >= 2 else { throw .shape("\(name): input tensor must have at least 2 dimensions") }
-        let result = try Value(Layout(source.layout.shape), source.dtype)
-        try source.elements.copy(to: result.elements)
-        result.clear(outside: diagonal, upper: upper)
+        let result = try Value(Layout(source.layout.shape), source.dtype, on: source.device)
+        let (rows, columns) = (source.layout.shape[-2], source.layout.shape[-1])
+        let diagonal = Swift.min(Swift.max(diagonal, -rows), columns)
+        if source.device.isCPU { try source.elements.copy(to: result.elements) }
+        try withExtendedLifetime((source, result.storage)) { () throws(TensorError) in
+          try KernelCall.task(
+            on: source.device, TriangleTask(upper: upper, diagonal, of: source.elements, into: result.elements)
+          ) { result.clear(outside: diagonal, upper: upper) }
+        }
         return result
       },
       backward: { (call, gradient) throws(TensorError) in
         Few(upper ? gradient.triu(call.attributes) : gradient.tril(call.attributes))
-      }, samples: samples)
+      }, samples: samples
+    ).onGPU()
   }
 }
 
@@ -75,13 +82,13 @@ extension Layout {
 }
 
 extension Value {
-  /// Zeroes what lies outside a triangle of the last two dimensions; the layout is row-major.
+  /// Zeroes what lies outside a triangle of the last two dimensions; the layout is row-major, the diagonal no further away than the
+  /// corners.
   fileprivate func clear(outside diagonal: Int, upper: Bool) {
     let (rows, columns) = (layout.shape[-2], layout.shape[-1])
     let (bytes, count) = (dtype.byteCount, layout.elementCount)
     if count == 0 { return }
     let start = elements.start
-    let diagonal = Swift.min(Swift.max(diagonal, -rows), columns)
     let rowsAPiece = Swift.max(1, (1 << 15) / columns)
     let allRows = count / columns
     ThreadPool.run((allRows + rowsAPiece - 1) / rowsAPiece) { piece in

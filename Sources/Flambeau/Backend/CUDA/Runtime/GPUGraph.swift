@@ -24,6 +24,20 @@ final class GPUGraph {
     /// `body` runs before each replay. It is the replaying task's: who holds the graph holds what `body` does.
     func beforeReplays(_ body: @escaping Preparation) { lock.withLock { noted.append(body) } }
 
+    /// Guarded by the lock.
+    private nonisolated(unsafe) var seeds: [GraphSeed] = []
+
+    /// The seed of what the graph has drawn from `generator`, if it has.
+    func drawnSeed(of generator: Generator) -> GraphSeed? { lock.withLock { seeds.first { $0.generator === generator } } }
+
+    /// The seed of what the graph draws from `generator`.
+    func seed(of generator: Generator) throws(TensorError) -> GraphSeed {
+      if let seed = drawnSeed(of: generator) { return seed }
+      let seed = try GraphSeed(of: generator, for: self)
+      lock.withLock { seeds.append(seed) }
+      return seed
+    }
+
     fileprivate var preparations: [Preparation] { lock.withLock { noted } }
   }
 

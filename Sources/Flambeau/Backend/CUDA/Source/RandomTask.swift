@@ -9,6 +9,14 @@ struct RandomTask: KernelTask {
     case normal(mean: Double, std: Double)
     /// low ..< low + range, wrapping; a range of 0 stands for 2^64.
     case integers(low: Int64, range: UInt64)
+    /// Powers of e with normal exponents. Floating-point dtypes.
+    case logNormal(mean: Double, std: Double)
+    /// Density rate · exp(−rate · x). Floating-point dtypes.
+    case exponential(rate: Double)
+    /// Cauchy's. Floating-point dtypes.
+    case cauchy(median: Double, sigma: Double)
+    /// The number of the first success, which has the probability.
+    case geometric(Double)
     /// 1 with the probability, else 0.
     case bernoulli(Double)
     /// The same with a probability for each element, of a floating-point dtype, in the output's shape.
@@ -20,25 +28,28 @@ struct RandomTask: KernelTask {
     fileprivate var parameters: Elements? {
       switch self {
       case .bernoulliOf(let parameters), .poissonOf(let parameters): parameters
-      case .uniform, .normal, .integers, .bernoulli: nil
+      case .uniform, .normal, .integers, .logNormal, .exponential, .cauchy, .geometric, .bernoulli: nil
       }
     }
   }
 
   private(set) var distribution: Distribution
   private let seed: UInt64
+  /// The memory that has the seed instead, eight bytes.
+  private var seedPlace: Elements?
   private let offset: UInt64
   private(set) var output: Elements
 
-  /// Takes the blocks it needs from `state`.
-  init(_ distribution: Distribution, from state: inout PhiloxState, into output: Elements) {
-    (self.distribution, self.output) = (distribution, output)
+  /// Takes the blocks it needs from `state`, whose seed is in memory if `seedPlace` is given.
+  init(_ distribution: Distribution, from state: inout PhiloxState, seedPlace: Elements? = nil, into output: Elements) {
+    (self.distribution, self.seedPlace, self.output) = (distribution, seedPlace, output)
     seed = state.seed
     let perBlock = RandomTask.perBlock(distribution, output.dtype)
     offset = state.advance(by: (output.layout.elementCount + perBlock - 1) / perBlock)
   }
 
-  var operands: [Elements] { [output] + [distribution.parameters].compactMap { $0 } }
+  var operands: [Elements] { elementwise + [seedPlace].compactMap { $0 } }
+  private var elementwise: [Elements] { [output] + [distribution.parameters].compactMap { $0 } }
   var results: [Elements] { [output] }
 
   func mapOperands(_ f: (Elements) -> Elements) -> RandomTask {
@@ -47,22 +58,34 @@ struct RandomTask: KernelTask {
     switch distribution {
     case .bernoulliOf(let probabilities): copy.distribution = .bernoulliOf(f(probabilities))
     case .poissonOf(let rates): copy.distribution = .poissonOf(f(rates))
-    case .uniform, .normal, .integers, .bernoulli: break
+    case .uniform, .normal, .integers, .logNormal, .exponential, .cauchy, .geometric, .bernoulli: break
     }
+    copy.seedPlace = seedPlace.map(f)
     return copy
   }
 
-  enum Attributes: Hashable {
-    case uniform, normal, integers(Width), bernoulli, bernoulliOf, poissonOf
+  struct Attributes: Hashable {
+    enum Kind: Hashable {
+      case uniform, normal, logNormal, exponential, cauchy, geometric, integers(Width), bernoulli, bernoulliOf, poissonOf
+    }
 
     /// What a range is drawn from.
     enum Width { case word, twoWords, all }
+
+    let kind: Kind
+    let hasSeedPlace: Bool
   }
 
-  var attributes: Attributes {
+  var attributes: Attributes { Attributes(kind: kind, hasSeedPlace: seedPlace != nil) }
+
+  private var kind: Attributes.Kind {
     switch distribution {
     case .uniform: .uniform
     case .normal: .normal
+    case .logNormal: .logNormal
+    case .exponential: .exponential
+    case .cauchy: .cauchy
+    case .geometric: .geometric
     case .integers(_, let range): .integers(range == 0 ? .all : range > 1 << 32 ? .twoWords : .word)
     case .bernoulli: .bernoulli
     case .bernoulliOf: .bernoulliOf
@@ -75,7 +98,10 @@ struct RandomTask: KernelTask {
     let own: [Number] =
       switch distribution {
       case .uniform(let from, let to): [Number(from), Number(to - from), Number(to)]
-      case .normal(let mean, let std): [Number(mean), Number(std)]
+      case .normal(let mean, let std), .logNormal(let mean, let std): [Number(mean), Number(std)]
+      case .exponential(let rate): [Number(-1 / rate)]
+      case .cauchy(let median, let sigma): [Number(median), Number(sigma)]
+      case .geometric(let p): [Number(p)]
       case .integers(let low, let range): [Number(low), Number(Int64(bitPattern: range))]
       case .bernoulli(let p): [Number(Int((p * 0x1p32).rounded(.up)))]
       case .bernoulliOf, .poissonOf: []
@@ -86,7 +112,8 @@ struct RandomTask: KernelTask {
   /// Elements that four words make.
   private static func perBlock(_ distribution: Distribution, _ dtype: DType) -> Int {
     switch distribution {
-    case .uniform, .normal: dtype == .float64 ? 2 : 4
+    case .uniform, .normal, .logNormal, .exponential, .cauchy: dtype == .float64 ? 2 : 4
+    case .geometric: 2
     case .integers(_, let range): range == 0 || range > 1 << 32 ? 2 : 4
     case .bernoulli, .bernoulliOf: 4
     // They have as many words as they need, those of their block and of others that no number counts.
@@ -100,25 +127,27 @@ struct RandomTask: KernelTask {
     if count == 0 { return }
     let perBlock = RandomTask.perBlock(distribution, output.dtype)
     let kept = (0..<layout.rank).filter { layout.shape.at($0) != 1 }
-    let isFlat = operands.allSatisfy(\.layout.isContiguous)
+    let isFlat = elementwise.allSatisfy(\.layout.isContiguous)
     let axes = KernelAxes(
       name: "", sizes: isFlat ? [count] : kept.map(layout.shape.at),
-      strides: operands.map { operand in isFlat ? [1] : kept.map(operand.layout.strides.at) },
-      isWide: wide || KernelAxes.needsWide(count, operands))
+      strides: elementwise.map { operand in isFlat ? [1] : kept.map(operand.layout.strides.at) },
+      isWide: wide || KernelAxes.needsWide(count, elementwise))
     let blocks = (count + perBlock - 1) / perBlock
 
     var arguments = KernelArguments()
-    for (i, operand) in operands.enumerated() { arguments.address("p\(i)", operand.address) }
+    for (i, operand) in elementwise.enumerated() { arguments.address("p\(i)", operand.address) }
+    if let seedPlace { arguments.address("seed_place", seedPlace.address) }
     arguments.integer("count", count)
     arguments.integer("blocks", blocks)
     declare(in: &arguments)
     axes.declare(in: &arguments)
-    let positions = operands.indices.map { "at\($0)" }
+    let positions = elementwise.indices.map { "at\($0)" }
     let counter = axes.counter
     let body = """
+        const uint64_t seed = \(seedPlace == nil ? "(uint64_t)a.seed" : "plain<uint64_t>(a.seed_place, 0)");
         const int64_t step = (int64_t)gridDim.x * blockDim.x;
         for (int64_t block = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; block < a.blocks; block += step) {
-          const Words words = words_of(block + a.offset, a.seed);
+          const Words words = words_of(block + a.offset, seed);
       #pragma unroll
           for (int k = 0; k < \(perBlock); k++) {
             const int64_t number = block * \(perBlock) + k;
@@ -141,13 +170,16 @@ struct RandomTask: KernelTask {
     let (names, own): ([String], ComputeClass) =
       switch distribution {
       case .uniform: (["from", "span", "to"], computeClass)
-      case .normal: (["mean", "std"], computeClass)
+      case .normal, .logNormal: (["mean", "std"], computeClass)
+      case .exponential: (["scale"], computeClass)
+      case .cauchy: (["median", "sigma"], computeClass)
+      case .geometric: (["p"], fb_f64)
       case .integers: (["low", "range"], fb_i64)
       case .bernoulli: (["bound"], fb_i64)
       case .bernoulliOf, .poissonOf: ([], fb_i64)
       }
     let numbers = numbers
-    for (place, name) in (["seed", "offset"] + names).enumerated() {
+    for (place, name) in (["seed", "offset"] + names).enumerated() where place > 0 || seedPlace == nil {
       arguments.number(name, place, of: numbers, in: place < 2 ? fb_i64 : own)
     }
   }
@@ -170,20 +202,29 @@ struct RandomTask: KernelTask {
             put<\(c), \(s)>(a.p0, at0, x);
 
         """
-    case .normal:
-      let (first, second) = isWide ? ("words.wide(0)", "words.wide(1)") : ("words.word[k & 2]", "words.word[k | 1]")
-      // In (0, 1], and in [0, 1).
-      let (u, v) =
-        isWide
-        ? ("(double)((\(first) >> 11) + 1) * 0x1p-53", "(double)(\(second) >> 11) * 0x1p-53")
-        : ("(float)\(first) * 0x1p-32f + 0x1p-33f", "(float)(\(second) >> 8) * 0x1p-24f")
+    case .normal: return gaussian { $0 }
+    case .logNormal: return gaussian { "op_exp::of(\($0))" }
+    case .exponential:
+      // Above 0, as the logarithm of the number before 1 is below.
+      let half = isWide ? "0x1p-53" : "0x1p-24f"
       return """
-            typedef Lanes<\(c)> V;
-            const V u = V(\(u)), turn = V(\(v)) * V((\(c))6.283185307179586476925);
-            const V radius = __builtin_elementwise_sqrt(op_log::of(u) * V((\(c))-2));
-            put<\(c), \(s)>(a.p0, at0, mad<V>(radius * (k % 2 == 0 ? op_cos::of(turn) : op_sin::of(turn)), V(a.std), V(a.mean)));
+            const \(c) u = \(unit);
+            put<\(c), \(s)>(a.p0, at0, Lanes<\(c)>((u >= 1 - \(half) ? -\(half) : op_log::of(Lanes<\(c)>(u)).v) * a.scale));
 
         """
+    case .cauchy:
+      // As far from 0 and 1 as torch's.
+      let least = isWide ? "0x1p-52" : "0x1p-23f"
+      return """
+            const \(c) u = \(unit), inner = u > 1 - \(least) ? 1 - \(least) : u < \(least) ? \(least) : u;
+            const Lanes<\(c)> angle((\(c))3.141592653589793238463 * (inner - (\(c))0.5));
+            put<\(c), \(s)>(a.p0, at0, mad<Lanes<\(c)>>(Lanes<\(c)>(a.sigma), op_tan::of(angle), Lanes<\(c)>(a.median)));
+
+        """
+    case .geometric:
+      // The logarithm of 1 is no trial, and int64 ends below 2^63.
+      let trial = "fmin(fmax(ceil(log((double)((words.wide(k) >> 11) + 1) * 0x1p-53) / log1p(-a.p)), 1.0), 0x1.fffffffffffffp62)"
+      return "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)\(trial)));\n"
     case .integers(_, let range):
       let number =
         range == 0 ? "words.wide(k)" : range > 1 << 32 ? "words.wide(k) % (uint64_t)a.range" : "words.word[k] % (uint64_t)a.range"
@@ -196,11 +237,36 @@ struct RandomTask: KernelTask {
         + "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)((double)words.word[k] * 0x1p-32 < p)));\n"
     case .poissonOf(let rates):
       return """
-            Units units{(uint64_t)(block + a.offset), (uint64_t)a.seed, 0, words, 0};
+            Units units{(uint64_t)(block + a.offset), seed, 0, words, 0};
             put<double, \(s)>(a.p0, at0, Lanes<double>(events(units, element<double, \(rates.dtype.deviceName)>(a.p1, at1).v)));
 
         """
     }
+  }
+
+  /// A number in (0, 1] of the k-th word or words.
+  private var unit: String {
+    output.dtype == .float64 ? "(double)((words.wide(k) >> 11) + 1) * 0x1p-53" : "(float)words.word[k] * 0x1p-32f + 0x1p-33f"
+  }
+
+  /// What `finish` makes of normal numbers.
+  private func gaussian(_ finish: (String) -> String) -> String {
+    let (c, s) = (computeClass.deviceName, output.dtype.deviceName)
+    let isWide = output.dtype == .float64
+    let (first, second) = isWide ? ("words.wide(0)", "words.wide(1)") : ("words.word[k & 2]", "words.word[k | 1]")
+    // In (0, 1], and in [0, 1).
+    let (u, v) =
+      isWide
+      ? ("(double)((\(first) >> 11) + 1) * 0x1p-53", "(double)(\(second) >> 11) * 0x1p-53")
+      : ("(float)\(first) * 0x1p-32f + 0x1p-33f", "(float)(\(second) >> 8) * 0x1p-24f")
+    let number = "mad<V>(radius * (k % 2 == 0 ? op_cos::of(turn) : op_sin::of(turn)), V(a.std), V(a.mean))"
+    return """
+          typedef Lanes<\(c)> V;
+          const V u = V(\(u)), turn = V(\(v)) * V((\(c))6.283185307179586476925);
+          const V radius = __builtin_elementwise_sqrt(op_log::of(u) * V((\(c))-2));
+          put<\(c), \(s)>(a.p0, at0, \(finish(number)));
+
+      """
   }
 
   private static let parts = """

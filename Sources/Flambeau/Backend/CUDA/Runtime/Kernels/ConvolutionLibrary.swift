@@ -26,7 +26,7 @@ final class ConvolutionLibrary: Sendable {
   init(of gpu: GPU, _ find: @escaping @Sendable () throws(TensorError) -> CUDNN) {
     (self.gpu, self.find) = (gpu, find)
     let asked = getenv("CUDNN_CONV_WSCAP_DBG").flatMap { Int(String(cString: $0)) }
-    mostWorkspace = asked.map { $0 << 20 } ?? gpu.properties.byteCount / 8
+    mostWorkspace = asked.map { $0 << 20 } ?? Swift.min(1 << 30, gpu.properties.byteCount / 8)
   }
 
   deinit {
