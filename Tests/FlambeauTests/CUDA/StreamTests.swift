@@ -154,4 +154,16 @@ import Testing
     for (a, b) in zip(mine, expected) { #expect(abs(a - b) < 1e-5, "\(mine), without a graph \(expected)") }
     #expect(Set(expected).count == 5)
   }
+
+  /// The parameters and states of a graph's steps are gone with it.
+  @Test func aGraphThatIsLetGoOfHoldsNothing() {
+    func held() -> Int {
+      CUDA.synchronize(device)
+      CUDA.emptyCache(device)
+      return CUDA.memoryAllocated(device)
+    }
+    let before = held()
+    _ = losses(inGraph: true, device)
+    #expect(held() == before)
+  }
 }

@@ -3,7 +3,7 @@ import CKernels
 /// The step of an optimizer in a CUDA graph: its numbers (rates, corrections for the steps taken) lie in memory of the graph, and each
 /// replay is given its own.
 package final class GraphSteps {
-  private let capture: GPUGraph.Capture
+  private let device: Device
   private var memory: [GPUMemory] = []
   /// The pass that is replayed next, and where; nil while the graph is made.
   private var replaying: (pass: Int, stream: GPUStream)?
@@ -18,14 +18,14 @@ package final class GraphSteps {
   /// Nil where the current task makes no graph.
   package init?() {
     guard let capture = GPUGraph.capture else { return nil }
-    self.capture = capture
+    device = .cuda(capture.stream.gpu.index)
   }
 
-  /// `first` takes a step that becomes part of the graph and is not taken now. `again` takes it before each replay: then only its numbers
-  /// are looked at.
+  /// `first` takes a step that becomes part of the graph that the current task makes, and is not taken now. `again` takes it before each
+  /// replay: then only its numbers are looked at. The graph holds both this and `again`.
   package func record(_ first: () -> Void, again: @escaping () -> Void) {
     GraphSteps.$box.withValue(Box(steps: self), operation: first)
-    capture.beforeReplays { stream in
+    GPUGraph.capture!.beforeReplays { stream in
       self.replaying = (0, stream)
       GraphSteps.$box.withValue(Box(steps: self), operation: again)
     }
@@ -43,7 +43,6 @@ package final class GraphSteps {
       memory[pass].record(on: stream)
       return try stream.copy(source.baseAddress!, to: memory[pass].address, width * numbers.count, for: operation)
     }
-    let device = Device.cuda(capture.stream.gpu.index)
     guard steps.allSatisfy({ $0.parameter.device == device }) else {
       throw TensorError(.device, "a graph of \(device) cannot step parameters that live elsewhere")
     }
