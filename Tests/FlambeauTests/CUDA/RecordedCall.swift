@@ -37,6 +37,7 @@ final class RecordedCall {
   }
 
   private let originals: [Elements]
+  private let turn = NSLock()
 
   deinit { for block in blocks { block.memory.deallocate() } }
 
@@ -80,8 +81,23 @@ final class RecordedCall {
 
   /// Runs the kernels on the copies by themselves; what differs from the CPU's results, or nil.
   func difference(_ kernels: EmulatedKernels) -> String? {
-    let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
-    return kernels.run(work, memory: memory) ?? difference()
+    beginningAnew {
+      let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
+      return kernels.run(work, memory: memory) ?? difference()
+    }
+  }
+
+  /// What is changed in place begins anew with each run, and several tests take turns. `keepsResults`: but what `body` has written stays.
+  private func beginningAnew<R>(keepsResults: Bool = false, _ body: () throws -> R) rethrows -> R {
+    turn.lock()
+    let starts = blocks.map { Array(UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount)) }
+    defer {
+      for (block, start) in zip(blocks, starts) where !keepsResults {
+        UnsafeMutableRawBufferPointer(start: block.copy, count: block.byteCount).copyBytes(from: start)
+      }
+      turn.unlock()
+    }
+    return try body()
   }
 
   /// The same through the runtime, on copies in a GPU's memory. `byPlan`: by what is kept of calls like it; `keepsResults`: what it has
@@ -89,13 +105,10 @@ final class RecordedCall {
   func difference(
     _ launcher: Launcher, on stream: GPUStream, byPlan: Bool = false, keepsResults: Bool = false
   ) throws -> String? {
-    // What is changed in place begins anew with each run.
-    let starts = blocks.map { Array(UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount)) }
-    defer {
-      for (block, start) in zip(blocks, starts) where !keepsResults {
-        UnsafeMutableRawBufferPointer(start: block.copy, count: block.byteCount).copyBytes(from: start)
-      }
-    }
+    try beginningAnew(keepsResults: keepsResults) { try computed(launcher, on: stream, byPlan) }
+  }
+
+  private func computed(_ launcher: Launcher, on stream: GPUStream, _ byPlan: Bool) throws -> String? {
     var memory: [GPUMemory] = []
     var places: [(from: UnsafeMutableRawPointer, to: UnsafeMutableRawPointer, byteCount: Int)] = []
     for block in blocks {
