@@ -50,7 +50,7 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
   }
 
   private func take(_ plans: [[ParameterGroup<Rule>.Planned]]) {
-    Rule.update(plans.flatMap { $0.map(\.update) })
+    Rule.update(plans.flatMap { $0.map { $0.update } })
     if Context.current.isFailed { return }
     for (group, plan) in zip(paramGroups, plans) {
       for planned in plan { group.states[planned.index] = planned.state }
@@ -64,7 +64,7 @@ public class GroupedOptimizer<Rule: UpdateRule>: Optimizer {
       return Door.fail(TensorError(.argument, problem), in: "\(type(of: self)).step", file: #fileID, line: #line)
     }
     graph.record {
-      Rule.update(plans.flatMap { $0.map(\.update) })
+      Rule.update(plans.flatMap { $0.map { $0.update } })
     } again: { [self] in
       noGrad { take(zip(paramGroups, plans).map { group, plan in plan.map(group.next) }) }
     }

@@ -8,19 +8,27 @@ struct DenseArray {
   /// What keeps the memory alive: the tensor's storage or the copy's.
   let storage: Storage
   /// Where a copy's elements belong; nil if `start` is the tensor's own memory.
-  private let origin: TensorBody?
-  /// How they lie.
-  private let layout: Layout
+  private let origin: Origin?
+
+  /// In an object of its own, since hardly any array has one.
+  private final class Origin {
+    let body: TensorBody
+    /// How the copy lies.
+    let layout: Layout
+
+    init(_ body: TensorBody, _ layout: Layout) { (self.body, self.layout) = (body, layout) }
+  }
 
   /// - Parameter model: Of the same shape: the order of its dimensions is taken if it has no gaps, else they are row-major. nil: the
   ///   tensor's own.
   init(_ tensor: Tensor, ordered model: Layout? = nil) throws(TensorError) {
     let body = tensor.body
-    let model = model ?? body.layout
-    layout = model.isContiguous || !model.isDense ? Layout(body.layout.shape) : model.moved(to: 0)
     dtype = body.dtype
     count = body.layout.elementCount
-    if body.layout.isContiguous && layout.isContiguous || body.layout.nests(as: layout) {
+    let isRowMajor = body.layout.isContiguous && model?.isContiguous ?? true
+    let model = isRowMajor ? body.layout : model ?? body.layout
+    let layout = model.isContiguous || !model.isDense ? Layout(body.layout.shape) : model.moved(to: 0)
+    if isRowMajor || body.layout.isContiguous && layout.isContiguous || body.layout.nests(as: layout) {
       storage = body.storage
       start = body.elements.address
       origin = nil
@@ -29,7 +37,7 @@ struct DenseArray {
       try body.elements.copy(to: copy.elements)
       storage = copy.storage
       start = copy.storage.address
-      origin = body
+      origin = Origin(body, layout)
     }
   }
 
@@ -39,8 +47,8 @@ struct DenseArray {
 
   /// After a kernel has written the elements.
   func finish() throws(TensorError) {
-    if let origin { try Elements(start, layout, dtype, on: device).copy(to: origin.elements) }
-    (origin?.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
+    if let origin { try Elements(start, origin.layout, dtype, on: device).copy(to: origin.body.elements) }
+    (origin?.body.storage ?? storage).version.wrappingAdd(1, ordering: .relaxed)
   }
 }
 

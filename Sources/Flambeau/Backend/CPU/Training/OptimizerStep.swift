@@ -114,8 +114,8 @@ package struct StepFormula: Sendable, Hashable {
   }
 }
 
-/// The memory of a step.
-private struct StepArrays {
+/// The memory of a step, handed around by reference.
+private final class StepArrays {
   let parameter: DenseArray
   let gradient: DenseArray
   let state: (DenseArray?, DenseArray?, DenseArray?)
@@ -124,11 +124,15 @@ private struct StepArrays {
     let layout = step.parameter.body.layout
     parameter = try DenseArray(step.parameter)
     gradient = try DenseArray(step.gradient, ordered: layout)
-    func array(_ i: Int) throws(TensorError) -> DenseArray? {
-      guard i < step.state.count, let tensor = step.state[i] else { return nil }
-      return try DenseArray(tensor, ordered: layout)
-    }
-    state = (try array(0), try array(1), try array(2))
+    state = (
+      try StepArrays.array(0, of: step, layout), try StepArrays.array(1, of: step, layout),
+      try StepArrays.array(2, of: step, layout)
+    )
+  }
+
+  private static func array(_ i: Int, of step: ParameterStep, _ layout: Layout) throws(TensorError) -> DenseArray? {
+    guard i < step.state.count, let tensor = step.state[i] else { return nil }
+    return try DenseArray(tensor, ordered: layout)
   }
 
   /// The gradient is read; all else is read and written.
@@ -146,9 +150,13 @@ private struct StepArrays {
   /// The one device that all live on.
   func device() throws(TensorError) -> Device {
     let device = parameter.device
-    for other in [gradient.device, state.0?.device, state.1?.device, state.2?.device] {
-      if let other, other != device { throw .differentDevices(device, other) }
+    func check(_ array: DenseArray?) throws(TensorError) {
+      if let array, array.device != device { throw .differentDevices(device, array.device) }
     }
+    try check(gradient)
+    try check(state.0)
+    try check(state.1)
+    try check(state.2)
     return device
   }
 
@@ -158,17 +166,18 @@ private struct StepArrays {
   ) throws(TensorError) {
     var kinds = OptimizerTask.Kinds()
     for i in chosen {
-      let state = arrays[i].state
+      let own = arrays[i]
       kinds.append(
-        steps[i].formula, arrays[i].parameter.dtype, hasState: (state.0 != nil, state.1 != nil, state.2 != nil))
+        steps[i].formula, own.parameter.dtype, hasState: (own.state.0 != nil, own.state.1 != nil, own.state.2 != nil))
     }
     var call = DenseCall(kinds.attributes, kinds.numbers) { OptimizerTask(chosen.map { arrays[$0].task(steps[$0].formula) }) }
     for i in chosen {
-      call.append(arrays[i].parameter)
-      call.append(arrays[i].gradient)
-      if let array = arrays[i].state.0 { call.append(array) }
-      if let array = arrays[i].state.1 { call.append(array) }
-      if let array = arrays[i].state.2 { call.append(array) }
+      let own = arrays[i]
+      call.append(own.parameter)
+      call.append(own.gradient)
+      if let array = own.state.0 { call.append(array) }
+      if let array = own.state.1 { call.append(array) }
+      if let array = own.state.2 { call.append(array) }
     }
     try GPUBackend.of(device).run(call, for: operation)
   }

@@ -8,10 +8,19 @@ final class ProductLibrary: Sendable {
   private let lock = Lock()
   // Guarded by the lock; nil for what the library does not do.
   private nonisolated(unsafe) var plans: [LibraryProduct: ProductPlan?] = [:]
-  private nonisolated(unsafe) var plansOfTasks: [TaskKey: ProductPlan?] = [:]
-  private static let mostTasks = 4096
+  private nonisolated(unsafe) var ways: [TaskKey: Way] = [:]
+  private static let mostWays = 4096
 
-  /// All that a task's ``LibraryProduct`` depends on.
+  /// How tasks that are alike are done.
+  private enum Way {
+    case plan(ProductPlan)
+    /// As another product, whose operands are copied first.
+    case padded
+    /// Not by the library.
+    case other
+  }
+
+  /// All that this depends on.
   private struct TaskKey: Hashable {
     let attributes: ProductTask.Attributes
     let operands: OperandKey
@@ -36,7 +45,7 @@ final class ProductLibrary: Sendable {
   }
 
   deinit {
-    plansOfTasks.removeAll()
+    ways.removeAll()
     plans.removeAll()
     if (try? gpu.makeCurrent()) != nil { _ = library.destroy(handle) }
   }
@@ -44,51 +53,69 @@ final class ProductLibrary: Sendable {
   /// Queues a product, padded where that is faster; false if the library does none like it.
   func run(_ task: ProductTask, with launcher: Launcher, on stream: GPUStream, for operation: String) throws(TensorError) -> Bool
   {
-    guard let padding = ProductPadding(task, least: padsFrom) else {
-      return try multiply(task, memory: launcher.memory, on: stream, for: operation)
+    switch try way(of: task) {
+    case .other: return false
+    case .padded: return try runPadded(task, with: launcher, on: stream, for: operation)
+    case .plan(let plan):
+      try multiply(plan, task, memory: launcher.memory, on: stream, for: operation)
+      return true
     }
+  }
+
+  private func way(of task: ProductTask) throws(TensorError) -> Way {
+    let key = TaskKey(task)
+    if let known = lock.withLock({ ways[key] }) { return known }
+    let way: Way
+    if let padding = ProductPadding(task, least: padsFrom), LibraryProduct(padding.model, allowsTF32: key.allowsTF32) != nil {
+      way = .padded
+    } else {
+      way = try plan(of: task).map(Way.plan) ?? .other
+    }
+    let old = lock.withLock {
+      let old = ways.count >= ProductLibrary.mostWays ? ways : [:]
+      if !old.isEmpty { ways = [:] }
+      ways[key] = way
+      return old
+    }
+    // Programs are given back here, not under the lock.
+    withExtendedLifetime(old) {}
+    return way
+  }
+
+  private func runPadded(
+    _ task: ProductTask, with launcher: Launcher, on stream: GPUStream, for operation: String
+  ) throws(TensorError) -> Bool {
+    let padding = ProductPadding(task, least: padsFrom)!
     var held: [GPUMemory] = []
     let (before, product, after) = try padding.tasks { (byteCount) throws(TensorError) in
       held.append(try launcher.memory.allocate(byteCount, on: stream, for: operation))
       return UnsafeMutableRawPointer(bitPattern: UInt(held.last!.address))!
     }
-    guard LibraryProduct(product, allowsTF32: CUDA.allowTF32) != nil else {
-      return try multiply(task, memory: launcher.memory, on: stream, for: operation)
-    }
     for copy in before { try launcher.run(.task(copy), on: stream, for: operation) }
     // What the library does not do after all is done by our own kernels, as it is.
-    let isDone = try multiply(product, memory: launcher.memory, on: stream, for: operation)
-    if isDone, let after { try launcher.run(.task(after), on: stream, for: operation) }
+    let plan = try plan(of: product)
+    if let plan {
+      try multiply(plan, product, memory: launcher.memory, on: stream, for: operation)
+      if let after { try launcher.run(.task(after), on: stream, for: operation) }
+    }
     withExtendedLifetime(held) {}
-    return isDone
+    return plan != nil
   }
 
   private func multiply(
-    _ task: ProductTask, memory: GPUAllocator, on stream: GPUStream, for operation: String
-  ) throws(TensorError) -> Bool {
-    guard let plan = try plan(task) else { return false }
+    _ plan: ProductPlan, _ task: ProductTask, memory: GPUAllocator, on stream: GPUStream, for operation: String
+  ) throws(TensorError) {
     let workspace = try memory.allocate(plan.workspaceByteCount, on: stream, for: operation)
     try gpu.enqueue(on: stream, WorkLabel(work: "cublasLtMatmul", operation: operation)) { () throws(TensorError) in
       try plan.run(task, handle, workspace: workspace, on: stream)
     }
     withExtendedLifetime(workspace) {}
-    return true
   }
 
-  private func plan(_ task: ProductTask) throws(TensorError) -> ProductPlan? {
-    let key = TaskKey(task)
-    if let known = lock.withLock({ plansOfTasks[key] }) { return known }
-    let product = LibraryProduct(task, allowsTF32: key.allowsTF32)
-    let plan = try product.flatMap { (product) throws(TensorError) in try self.plan(product, task) }
-    let old = lock.withLock {
-      let old = plansOfTasks.count >= ProductLibrary.mostTasks ? plansOfTasks : [:]
-      if !old.isEmpty { plansOfTasks = [:] }
-      plansOfTasks[key] = .some(plan)
-      return old
-    }
-    // Programs are given back here, not under the lock.
-    withExtendedLifetime(old) {}
-    return plan
+  /// Nil for a product that the library does not do.
+  private func plan(of task: ProductTask) throws(TensorError) -> ProductPlan? {
+    guard let product = LibraryProduct(task, allowsTF32: CUDA.allowTF32) else { return nil }
+    return try plan(product, task)
   }
 
   private func plan(_ product: LibraryProduct, _ task: ProductTask) throws(TensorError) -> ProductPlan? {

@@ -61,6 +61,16 @@ struct ProductPadding {
     if moved == 0 || 2 * Double(m) * Double(n) * Double(k) < least * Double(moved) { return nil }
   }
 
+  /// The product as it will be, of matrices that lie where the allocator's do.
+  var model: ProductTask {
+    var place = 0
+    let tasks = try? tasks { _ in
+      place += 1 << 44
+      return UnsafeMutableRawPointer(bitPattern: place)!
+    }
+    return tasks!.product
+  }
+
   /// Copies, the product and, where the result is padded, a copy back. `place` gives memory for a padded matrix.
   func tasks(_ place: (_ byteCount: Int) throws(TensorError) -> UnsafeMutableRawPointer) throws(TensorError) -> (
     before: [PaddedCopyTask], product: ProductTask, after: PaddedCopyTask?
@@ -90,7 +100,6 @@ struct PaddedCopyTask: KernelTask {
   var operands: [Elements] { [source, target] }
   var results: [Elements] { [target] }
   func mapOperands(_ f: (Elements) -> Elements) -> PaddedCopyTask { PaddedCopyTask(from: f(source), to: f(target)) }
-
   var attributes: NoAttributes { NoAttributes() }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
