@@ -15,6 +15,16 @@ public enum Activation: String, Sendable, Hashable, Decodable {
   /// silu by its other name.
   case swish
 
+  /// The same where ``Flambeau/FusedActivation`` has it.
+  var fused: FusedActivation? {
+    switch self {
+    case .gelu: .gelu
+    case .geluNew, .geluTanh: .geluTanh
+    case .relu: .relu
+    case .silu, .swish: nil
+    }
+  }
+
   /// The function of each element of `x`.
   public func callAsFunction(_ x: consuming Tensor) -> Tensor {
     switch self {

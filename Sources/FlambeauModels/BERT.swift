@@ -84,7 +84,8 @@ public final class BERT: Module {
 
     func callAsFunction(_ x: Tensor, _ visible: Tensor?) -> Tensor {
       let x = attention(x, visible)
-      return output(intermediate(x), plus: x)
+      guard let fused = intermediate.activation.fused else { return output(intermediate(x), plus: x) }
+      return output.joined(intermediate.dense(x, then: fused, output.dense), residual: x)
     }
   }
 
@@ -146,7 +147,10 @@ public final class BERT: Module {
       dropout = Dropout(config.hiddenDropoutProb)
     }
 
-    func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor { norm(dropout(dense(x)) + residual) }
+    func callAsFunction(_ x: Tensor, plus residual: Tensor) -> Tensor { joined(dense(x), residual: residual) }
+
+    /// Of what the linear map gives.
+    func joined(_ y: Tensor, residual: Tensor) -> Tensor { norm(dropout(y) + residual) }
   }
 
   final class Pooler: Module {

@@ -154,7 +154,7 @@ public final class GPT2: Layer {
       gelu = config.gelu
     }
 
-    func callAsFunction(_ x: Tensor) -> Tensor { dropout(cProj(cFc(x).gelu(approximate: gelu))) }
+    func callAsFunction(_ x: Tensor) -> Tensor { dropout(cFc(x, then: gelu == .tanh ? .geluTanh : .gelu, cProj)) }
   }
 
   /// The token embedding's weight, read the other way.

@@ -245,6 +245,7 @@ extension T5 {
 
     func callAsFunction(_ x: Tensor) -> Tensor {
       if let gate, let gated { return wo(dropout(activation(gate(x)) * gated(x))) }
+      if let fused = activation.fused { return wi!(x, then: fused, wo, dropout: dropout) }
       return wo(dropout(activation(wi!(x))))
     }
   }

@@ -1,5 +1,6 @@
 // cuBLASLt without a GPU: products of the emulated driver's memory (driver.cpp), computed when the stream comes to them. Descriptions that
 // do not fit together, and what the real library crashes on, are noted.
+#include <math.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,9 +18,16 @@ static_assert(
     CUBLAS_COMPUTE_32F_FAST_TF32 == 77 && CUBLAS_COMPUTE_64F == 70 && CUBLAS_OP_T == 1 && CUBLASLT_EPILOGUE_BIAS == 4 &&
     CUBLASLT_EPILOGUE_DEFAULT == 1 && CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT == 5 && CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET == 6 &&
     CUBLASLT_MATMUL_DESC_TRANSA == 3 && CUBLASLT_MATMUL_DESC_TRANSB == 4 && CUBLASLT_MATMUL_DESC_EPILOGUE == 7 &&
-    CUBLASLT_MATMUL_DESC_BIAS_POINTER == 8 && CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES == 1 &&
+    CUBLASLT_MATMUL_DESC_BIAS_POINTER == 8 && CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER == 11 &&
+    CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD == 12 && CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES == 1 &&
     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES == 5 && CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES == 8,
   "values of enumerations");
+static_assert(
+  CUBLASLT_EPILOGUE_RELU == 2 && CUBLASLT_EPILOGUE_RELU_BIAS == (2 | 4) && CUBLASLT_EPILOGUE_RELU_AUX == (2 | 128) &&
+    CUBLASLT_EPILOGUE_RELU_AUX_BIAS == (2 | 4 | 128) && CUBLASLT_EPILOGUE_GELU == 32 && CUBLASLT_EPILOGUE_GELU_BIAS == (32 | 4) &&
+    CUBLASLT_EPILOGUE_GELU_AUX == (32 | 128) && CUBLASLT_EPILOGUE_GELU_AUX_BIAS == (32 | 4 | 128) && CUBLASLT_EPILOGUE_DRELU == (8 | 128) &&
+    CUBLASLT_EPILOGUE_DRELU_BGRAD == (8 | 16 | 128) && CUBLASLT_EPILOGUE_DGELU == (64 | 128) && CUBLASLT_EPILOGUE_DGELU_BGRAD == (64 | 16 | 128),
+  "what is done to sums");
 static_assert(
   sizeof(cublasLtMatmulAlgo_t) == 64 && sizeof(cublasLtMatmulHeuristicResult_t) == 96 &&
     offsetof(cublasLtMatmulHeuristicResult_t, workspaceSize) == 64 && offsetof(cublasLtMatmulHeuristicResult_t, state) == 72,
@@ -61,7 +69,11 @@ struct Layout : Object {
 struct Product : Object {
   int compute, scale, transposes_a = 0, transposes_b = 0;
   uint32_t epilogue = 1;
-  const void *bias = nullptr;
+  // A slope's sums of columns are written where a bias would lie, and what an activation notes to the auxiliary matrix.
+  void *bias = nullptr, *auxiliary = nullptr;
+  int64_t leading = 0;
+
+  bool has(uint32_t bits) const { return epilogue != 1 && (epilogue & bits) == bits; }
 };
 struct Preference : Object {
   uint64_t workspace = 0;
@@ -73,7 +85,9 @@ std::vector<std::string> misuses;
 long products;
 long least_alignment = 1 << 30;
 int next_failure;
-bool has_algorithms = true;
+bool has_algorithms = true, has_activations = true;
+long last_epilogue;
+bool used[1024];
 typedef int (*Enqueue)(void *stream, void (*run)(void *), void *data);
 Enqueue enqueue;
 
@@ -152,6 +166,13 @@ void write(void *to, int64_t at, int type, double x) {
   }
 }
 
+double gelu(double x) { return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
+
+double gelu_slope(double x) {
+  double t = tanh(0.7978845608028654 * (x + 0.044715 * x * x * x));
+  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * 0.7978845608028654 * (1 + 3 * 0.044715 * x * x);
+}
+
 struct Work {
   Product product;
   Layout a, b, c, d;
@@ -163,7 +184,23 @@ struct Work {
     return transposes ? row * layout.leading + column : column * layout.leading + row;
   }
 
+  /// What the epilogue makes of a sum.
+  double finished(double sum, int64_t i, int64_t j) const {
+    const int64_t at = j * product.leading + i;
+    uint8_t *signs = (uint8_t *)product.auxiliary + at / 8;
+    const uint8_t bit = uint8_t(1 << at % 8);
+    if (product.has(4)) sum += read(product.bias, i, d.type);
+    if (product.has(2) && product.has(128)) *signs = uint8_t(sum > 0 ? *signs | bit : *signs & ~bit);
+    if (product.has(32) && product.has(128)) write(product.auxiliary, at, d.type, sum);
+    if (product.has(2)) return sum < 0 ? 0 : sum;
+    if (product.has(32)) return gelu(sum);
+    if (product.has(8)) return *signs & bit ? sum : 0;
+    if (product.has(64)) return sum * gelu_slope(read(product.auxiliary, at, d.type));
+    return sum;
+  }
+
   void run() const {
+    std::vector<double> sums(size_t(d.rows));
     int64_t depth = product.transposes_a ? a.rows : a.columns;
     for (int64_t batch = 0; batch < d.batches; batch++) {
       for (int64_t j = 0; j < d.columns; j++) {
@@ -175,11 +212,13 @@ struct Work {
           }
           sum *= alpha;
           if (beta != 0) sum += beta * read(from_c, batch * c.step + j * c.leading + i, c.type);
-          if (product.epilogue == 4) sum += read(product.bias, i, d.type);
+          sum = finished(sum, i, j);
+          sums[size_t(i)] += sum;
           write(to, batch * d.step + j * d.leading + i, d.type, sum);
         }
       }
     }
+    for (int64_t i = 0; product.has(16) && i < d.rows; i++) write(product.bias, i, d.type, sums[size_t(i)]);
   }
 };
 
@@ -187,7 +226,7 @@ struct Work {
 uint64_t digest(const Product &product, const Layout *const (&layouts)[4]) {
   uint64_t hash = 0xcbf29ce484222325;
   auto take = [&](int64_t word) { hash = (hash ^ uint64_t(word)) * 0x100000001b3; };
-  take(product.compute), take(product.transposes_a), take(product.transposes_b), take(product.epilogue);
+  take(product.compute), take(product.transposes_a), take(product.transposes_b), take(product.epilogue), take(product.leading);
   for (const Layout *l : layouts) take(l->type), take(l->rows), take(l->columns), take(l->leading), take(l->step), take(l->batches);
   return hash;
 }
@@ -210,7 +249,15 @@ cublasStatus_t check(const Product *product, const Layout *const (&l)[4]) {
   if (k != depth || l[2]->rows != m || l[3]->rows != m || l[2]->columns != n || l[3]->columns != n) {
     return misuse("%ld x %ld times %ld x %ld into %ld x %ld", m, k, depth, n, l[3]->rows, l[3]->columns);
   }
-  if (product->epilogue != 1 && (product->epilogue != 4 || !product->bias)) return misuse("an epilogue without its operand");
+  const std::set<uint32_t> known = {1, 2, 4, 2 | 4, 2 | 128, 2 | 4 | 128, 32, 32 | 4, 32 | 128, 32 | 4 | 128, 8 | 128, 8 | 16 | 128, 64 | 128, 64 | 16 | 128};
+  if (!known.count(product->epilogue)) return misuse("epilogue %u", product->epilogue);
+  if ((product->has(4) || product->has(16)) && !product->bias) return misuse("an epilogue without its operand");
+  if (product->has(128)) {
+    bool is_bits = product->has(2) || product->has(8);
+    if (!product->auxiliary || uintptr_t(product->auxiliary) % 16) return misuse("an epilogue whose matrix does not begin where 16 bytes do");
+    if (product->leading < m || product->leading % (is_bits ? 128 : 8)) return misuse("an epilogue's matrix with columns at distances of %ld", product->leading);
+  }
+  if ((product->epilogue & ~uint32_t(1 | 4)) && (is_double || l[3]->batches > 1)) return (cublasStatus_t)not_supported;
   return (cublasStatus_t)success;
 }
 
@@ -229,6 +276,12 @@ EXPORTED const char *fake_misuse(long i) { return misuses[i].c_str(); }
 /// The next product fails so, or none is known how to do.
 EXPORTED void fake_fail(int status) { next_failure = status; }
 EXPORTED void fake_knows(int knows) { has_algorithms = knows; }
+/// The epilogue of the last product.
+EXPORTED long fake_epilogue() { return last_epilogue; }
+/// Whether some product did so.
+EXPORTED int fake_has_used(int epilogue) { return used[epilogue & 1023]; }
+/// Products are known how to do, but no activations.
+EXPORTED void fake_knows_activations(int knows) { has_activations = knows; }
 
 EXPORTED const char *cublasLtGetStatusString(cublasStatus_t status) {
   return int(status) == execution_failed ? "the function failed to launch on the GPU" : "an unsupported value or parameter was passed";
@@ -252,6 +305,8 @@ EXPORTED cublasStatus_t cublasLtMatmulDescSetAttribute(
     case 4: return set(product->transposes_b, from, bytes);
     case 7: return set(product->epilogue, from, bytes);
     case 8: return set(product->bias, from, bytes);
+    case 11: return set(product->auxiliary, from, bytes);
+    case 12: return set(product->leading, from, bytes);
     default: return misuse("attribute %d of a product", int(attribute));
   }
 }
@@ -296,7 +351,7 @@ EXPORTED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   if (!object<Context>(handle) || !preferred || wanted < 1) return misuse("a choice without a handle or a preference");
   if (cublasStatus_t status = check(product, layouts)) return status;
   *count = 0;
-  if (!has_algorithms) return (cublasStatus_t)not_supported;
+  if (!has_algorithms || (!has_activations && (product->epilogue & ~uint32_t(1 | 4)))) return (cublasStatus_t)not_supported;
   memset(results, 0, sizeof *results);
   results->algo.data[0] = digest(*product, layouts);
   memcpy(&results->algo.data[1], preferred->alignments, sizeof preferred->alignments);
@@ -334,6 +389,8 @@ EXPORTED cublasStatus_t cublasLtMatmul(
   work->alpha = is_double ? *(const double *)alpha : *(const float *)alpha;
   work->beta = is_double ? *(const double *)beta : *(const float *)beta;
   products++;
+  last_epilogue = product->epilogue;
+  used[product->epilogue & 1023] = true;
   struct Job {
     Work *work;
     void *workspace;

@@ -37,6 +37,8 @@ struct AutocastPolicies: Sendable {
       "addbmm addmm baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linalg_vecdot linear "
         + "lstm matmul mm prelu rnn_relu rnn_tanh scaled_dot_product_attention"
     ),
+    // Two of torch's.
+    (.half, "feed_forward"),
     (
       .float32,
       "binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy ctc_loss hinge_embedding_loss "
@@ -61,6 +63,8 @@ struct AutocastPolicies: Sendable {
       "addbmm addmm addmv addr baddbmm bmm conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d einsum gru "
         + "linalg_multi_dot linalg_vecdot linear lstm matmul mm mv prelu rnn_relu rnn_tanh scaled_dot_product_attention"
     ),
+    // Two of torch's.
+    (.half, "feed_forward"),
     (
       .float32,
       "acos asin cosh erfinv exp expm1 log log10 log1p log2 pow reciprocal rsqrt sinh softplus square tan"

@@ -51,6 +51,7 @@ struct Operators: Sendable {
   let histograms: Histograms = Histograms()
   let products: Products = Products()
   let sumsOfProducts: SumsOfProducts = SumsOfProducts()
+  let feedForwards: FeedForwards = FeedForwards()
   let tensorProducts: TensorProducts = TensorProducts()
   let einsums: Einsums = Einsums()
   let bilinearForms: BilinearForms = BilinearForms()

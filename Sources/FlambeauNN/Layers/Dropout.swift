@@ -14,6 +14,9 @@ public final class Dropout: HookableLayer {
   }
 
   public func forward(_ x: Tensor) -> Tensor { x.dropout(p, training: mode.isTraining) }
+
+  /// It changes what it gets.
+  var isActive: Bool { p > 0 && mode.isTraining }
   public var configuration: String { "\(p)" }
 
   static func check(_ p: Double, _ name: String, _ file: StaticString, _ line: UInt) {

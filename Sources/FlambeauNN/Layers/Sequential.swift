@@ -16,5 +16,19 @@ public final class Sequential: HookableLayer {
   /// The layer at `position`, from 0.
   public subscript(position: Int) -> any Layer { layers[position] }
 
-  public func forward(_ x: Tensor) -> Tensor { layers.reduce(x) { x, layer in layer(x) } }
+  public func forward(_ x: Tensor) -> Tensor {
+    // What hooks are to see is between the layers.
+    if layers.count < 3 || LayerHooks.areThere { return layers.reduce(x) { x, layer in layer(x) } }
+    var (x, position) = (x, 0)
+    while position < layers.count {
+      if let (result, count) = feedForward(x, at: position) {
+        x = result
+        position += count
+      } else {
+        x = layers[position](x)
+        position += 1
+      }
+    }
+    return x
+  }
 }

@@ -7,7 +7,7 @@ public enum TransformerActivation: Sendable {
   /// x Φ(x), exactly.
   case gelu
 
-  func callAsFunction(_ x: Tensor) -> Tensor { self == .relu ? x.relu() : x.gelu() }
+  var fused: FusedActivation { self == .relu ? .relu : .gelu }
 }
 
 /// Self-attention and two linear maps, each with a sum to its input and a normalisation (Vaswani et al., 2017). Torch's
@@ -67,7 +67,7 @@ public final class TransformerEncoderLayer: Module {
       dropout1(
         selfAttn(x, x, x, keyPaddingMask: keyPaddingMask, attnMask: mask, isCausal: isCausal, needWeights: false).output)
     }
-    func feed(_ x: Tensor) -> Tensor { dropout2(linear2(dropout(activation(linear1(x))))) }
+    func feed(_ x: Tensor) -> Tensor { dropout2(linear1(x, then: activation.fused, linear2, dropout: dropout)) }
     if normFirst {
       let y = x + attend(norm1(x))
       return y + feed(norm2(y))
@@ -147,7 +147,7 @@ public final class TransformerDecoderLayer: Module {
           x, memory, memory, keyPaddingMask: memoryKeyPaddingMask, attnMask: memoryMask, needWeights: false
         ).output)
     }
-    func feed(_ x: Tensor) -> Tensor { dropout3(linear2(dropout(activation(linear1(x))))) }
+    func feed(_ x: Tensor) -> Tensor { dropout3(linear1(x, then: activation.fused, linear2, dropout: dropout)) }
     if normFirst {
       let y = x + attend(norm1(x))
       let z = y + recall(norm2(y))

@@ -7,6 +7,8 @@ import Synchronization
 public protocol Adaptable: Layer {
   /// The weight that an adapter adds to.
   var weight: Parameter { get }
+  /// What is added to the outputs, if anything is.
+  var bias: Parameter? { get }
   /// Whether the weight is [inputs, outputs] rather than [outputs, inputs].
   static var startsWithInputs: Bool { get }
 
@@ -24,9 +26,11 @@ public final class AdapterSlot: Sendable {
 
   /// `y`, plus what the adapter makes of `x`.
   public func added(to y: consuming Tensor, _ x: Tensor) -> Tensor {
-    guard isThere.load(ordering: .relaxed), let map = box.value else { return y }
+    guard !isEmpty, let map = box.value else { return y }
     return y + map(x)
   }
+
+  var isEmpty: Bool { !isThere.load(ordering: .relaxed) }
 
   var map: LowRankMap? {
     get { box.value }

@@ -10,6 +10,7 @@ enum EmulatedDevice {
   private struct Machine: Sendable {
     let driver: FakeDriver
     let backends: [GPUBackend]
+    let products: FakeCUBLASLt
   }
 
   private static let machine: Machine? = {
@@ -20,13 +21,15 @@ enum EmulatedDevice {
         if let ready = ready.withLock({ $0 }), ready.contains(source) { return Array(ready.path.utf8) + [0] }
         do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
       }
+      let products = try FakeCUBLASLt(driver)
       let backends = try (0..<4).map { index in
         let gpu = try GPU(index, of: driver.driver, isSynchronous: false)
-        return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil))
+        let library = index == 1 ? try ProductLibrary(of: gpu, products.library) : nil
+        return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil), products: library)
       }
       GPUBackend.use(backends)
       LaunchPlans.areChecked = true
-      return Machine(driver: driver, backends: backends)
+      return Machine(driver: driver, backends: backends, products: products)
     } catch {
       Issue.record("no emulated device: \(error)")
       return nil
@@ -44,4 +47,6 @@ enum EmulatedDevice {
 
   static var driver: FakeDriver { machine!.driver }
   static var backends: [GPUBackend] { machine!.backends }
+  /// Multiplies on `cuda:1`.
+  static var products: FakeCUBLASLt { machine!.products }
 }

@@ -7,10 +7,14 @@ import Testing
 final class FakeCUBLASLt: Sendable {
   let library: CUBLASLt
   private typealias Count = @convention(c) () -> Int
-  private let counting: (products: Count, objects: Count, misuses: Count, leastAlignment: Count)
+  private let counting:
+    (
+      products: Count, objects: Count, misuses: Count, leastAlignment: Count, epilogue: Count,
+      hasUsed: @convention(c) (Int32) -> Int32
+    )
   private let misuse: @convention(c) (Int) -> UnsafePointer<CChar>
   private let failing: @convention(c) (Int32) -> Void
-  private let knowing: @convention(c) (Int32) -> Void
+  private let knowing: (products: @convention(c) (Int32) -> Void, activations: @convention(c) (Int32) -> Void)
 
   private static let code: Data? = {
     do {
@@ -37,11 +41,12 @@ final class FakeCUBLASLt: Sendable {
     connect(enqueue)
     counting = (
       try file.function("fake_products"), try file.function("fake_live_objects"), try file.function("fake_misuse_count"),
-      try file.function("fake_least_alignment")
+      try file.function("fake_least_alignment"), try file.function("fake_epilogue"),
+      try file.function("fake_has_used")
     )
     misuse = try file.function("fake_misuse")
     failing = try file.function("fake_fail")
-    knowing = try file.function("fake_knows")
+    knowing = (try file.function("fake_knows"), try file.function("fake_knows_activations"))
     library = try CUBLASLt(file)
   }
 
@@ -56,5 +61,13 @@ final class FakeCUBLASLt: Sendable {
   func fail(_ status: Int32) { failing(status) }
 
   /// From now on products are known how to do, or none.
-  func knows(_ knows: Bool) { knowing(knows ? 1 : 0) }
+  func knows(_ knows: Bool) { knowing.products(knows ? 1 : 0) }
+
+  /// From now on it does activations besides products, or leaves them to others.
+  func knowsActivations(_ knows: Bool) { knowing.activations(knows ? 1 : 0) }
+
+  /// What the last product did to its sums: NVIDIA's `cublasLtEpilogue_t`.
+  var lastEpilogue: Int { counting.epilogue() }
+  /// What any product did.
+  var epilogues: Set<Int> { Set((0..<256).filter { counting.hasUsed(Int32($0)) != 0 }) }
 }

@@ -4,7 +4,7 @@ import Testing
 
 /// Products by cuBLASLt, on an emulated one that checks what it is told.
 @Suite(.serialized, .enabled(if: FakeDriver.isPossible, "no clang++")) struct ProductLibraryTests {
-  private static func with(padsFrom: Double = .infinity, _ body: (FakeCUBLASLt, Launcher, GPUStream) throws -> Void) throws {
+  static func with(padsFrom: Double = .infinity, _ body: (FakeCUBLASLt, Launcher, GPUStream) throws -> Void) throws {
     try FakeDriver.with { driver, gpu in
       let fake = try FakeCUBLASLt(driver)
       let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in

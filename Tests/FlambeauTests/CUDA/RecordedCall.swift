@@ -58,6 +58,18 @@ final class RecordedCall {
     }
   }
 
+  /// What is right for a call that the CPU has not computed: its results, dense, in their order.
+  func expect(_ results: [Tensor]) {
+    precondition(results.count == outputs.count)
+    expected = zip(results, outputs).map { result, output in
+      precondition(result.dtype == output.dtype && result.shape == output.layout.shape)
+      let dense = result.contiguous()
+      return withExtendedLifetime(dense) {
+        dense.body.elements.span.map { Array(UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount)) } ?? []
+      }
+    }
+  }
+
   /// Copies that lie as their originals do within 16 bytes, between guards.
   private static func blocks(_ operands: [Elements]) -> [Block] {
     var spans = operands.compactMap(\.span).sorted { $0.start < $1.start }

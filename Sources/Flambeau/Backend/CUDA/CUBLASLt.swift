@@ -77,6 +77,8 @@ struct CUBLASLt: Sendable {
     static let transposesB: Int32 = 4
     static let epilogue: Int32 = 7
     static let biasPointer: Int32 = 8
+    static let auxiliaryPointer: Int32 = 11
+    static let auxiliaryLeading: Int32 = 12
   }
 
   enum Preference {
@@ -86,7 +88,21 @@ struct CUBLASLt: Sendable {
   }
 
   static let transposed: Int32 = 1
-  static let addsBias: UInt32 = 4
+
+  /// What is done to sums; bits that are combined.
+  enum Epilogue {
+    static let none: UInt32 = 1
+    static let relu: UInt32 = 2
+    static let addsBias: UInt32 = 4
+    static let gelu: UInt32 = 32
+    /// Sums or signs go to the auxiliary matrix.
+    static let notes: UInt32 = 128
+    /// With what the auxiliary matrix holds.
+    static let reluSlope: UInt32 = 8 | 128
+    static let geluSlope: UInt32 = 64 | 128
+    /// Of a slope's: a bias's gradient goes to where a bias would lie.
+    static let sumsColumns: UInt32 = 16
+  }
 
   /// What the library calls a dtype; nil for those it has no products of.
   static func type(_ dtype: DType) -> Int32? {

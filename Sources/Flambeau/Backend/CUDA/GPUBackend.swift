@@ -57,6 +57,11 @@ final class GPUBackend: Sendable {
       call, operands, on: backend.stream, for: GPUThread.current.pointee.operation)
   }
 
+  /// Whether cuBLASLt does all that `task` says in one call.
+  static func doesWhole(_ task: ProductTask) throws(TensorError) -> Bool {
+    try of(task.c.device).launcher.get().products?.doesWhole(task) ?? false
+  }
+
   /// The same of a program over flat elements, for the operator `name`.
   func run(_ flat: FlatCall, _ scalars: Scalars, for name: String) throws(TensorError) {
     try launcher.get().run(flat, scalars, on: stream, for: name)

@@ -155,7 +155,7 @@ extension SumsOfProducts {
     }
   }
 
-  fileprivate static func checkLinear(_ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?) throws(TensorError) {
+  static func checkLinear(_ x: TensorBody, _ w: TensorBody, _ bias: TensorBody?) throws(TensorError) {
     let shape = x.layout.shape
     guard shape.count > 0, w.layout.rank > 0 else {
       throw .shape(
@@ -180,12 +180,12 @@ extension SumsOfProducts {
 
 extension Layout {
   /// All dimensions but the last as one, where that needs no copy.
-  fileprivate var rowsInOneRun: Layout? { viewed(as: [shape.rowCount, shape.at(rank - 1)]) }
+  var rowsInOneRun: Layout? { viewed(as: [shape.rowCount, shape.at(rank - 1)]) }
 }
 
 extension TensorBody {
   /// The elements, copied only if all dimensions but the last are no single one in memory.
-  fileprivate func withRowsInOneRun() throws(TensorError) -> TensorBody {
+  func withRowsInOneRun() throws(TensorError) -> TensorBody {
     if layout.rowsInOneRun != nil { return self }
     let copy = try Value(Layout(layout.shape), dtype, on: device)
     try elements.copy(to: copy.elements)

@@ -9,26 +9,27 @@ struct MatrixProduct {
   let c: Elements
   var alpha = 1.0
   var beta = 0.0
-  var epilogue = GemmEpilogue()
+  /// A matrix's.
+  var finish: ProductFinish?
+  private var epilogue = GemmEpilogue()
 
   init(_ a: Elements, _ b: Elements, into c: Elements, alpha: Double = 1, beta: Double = 0) {
     (self.a, self.b, self.c, self.alpha, self.beta) = (a, b, c, alpha, beta)
   }
 
-  /// c = alpha · a b + beta · c
+  /// c = alpha · a b + beta · c, finished
   func run() {
     if c.layout.elementCount == 0 { return }
-    if KernelCall.isObserved, let task {
+    if KernelCall.isObserved {
       KernelCall.observed(.task(task)) { compute() }
     } else {
       compute()
     }
   }
 
-  /// The same for a GPU; nil with what only a CPU does to rows.
-  private var task: ProductTask? {
-    if epilogue.rows != nil || epilogue.rowBias != nil { return nil }
-    var task = ProductTask(a: a, b: b, c: c, alpha: alpha)
+  /// The same for a GPU.
+  private var task: ProductTask {
+    var task = ProductTask(a: a, b: b, c: c, alpha: alpha, finish: finish)
     if beta != 0 { (task.added, task.beta) = (c, beta) }
     if let bias = epilogue.columnBias {
       let row = Layout([c.layout.shape.at(c.layout.rank - 1)]).broadcast(to: c.layout.shape)!
@@ -41,6 +42,8 @@ struct MatrixProduct {
     fb_count_operations(2 * Double(work))
     let rank = c.layout.rank
     let (m, n) = (c.layout.shape.at(rank - 2), c.layout.shape.at(rank - 1))
+    var epilogue = epilogue
+    epilogue.rows = finish?.rows(of: c, GemmTable.current)
     let gemm = Gemm(
       m: m, n: n, k: a.layout.shape.at(a.layout.rank - 1), a: MatrixOperand(a), b: MatrixOperand(b), c: c.start,
       cType: c.dtype, cRowStride: n, alpha: alpha, beta: beta, epilogue: epilogue)
@@ -101,24 +104,37 @@ extension MatrixProduct {
     _ a: Elements, _ b: Elements, _ shape: Shape, plus input: TensorBody? = nil, alpha: Double = 1, beta: Double = 1
   ) throws(TensorError) -> Value {
     let result = try Value(Layout(shape), a.dtype, on: a.device)
-    if !a.device.isCPU {
-      var task = ProductTask(a: a, b: b, c: result.elements, alpha: alpha)
-      if let input, beta != 0 { (task.added, task.beta) = (input.elements(input.layout.broadcast(to: shape)!), beta) }
-      try GPUBackend.run(.task(task), on: a.device)
-      return result
+    try fill(result.elements, a, b, plus: input, alpha: alpha, beta: beta)
+    return result
+  }
+
+  /// The same, finished, into `c`, which is dense.
+  static func fill(
+    _ c: Elements, _ a: Elements, _ b: Elements, plus input: TensorBody? = nil, alpha: Double = 1, beta: Double = 1,
+    finish: ProductFinish? = nil
+  ) throws(TensorError) {
+    if !c.device.isCPU {
+      var task = ProductTask(a: a, b: b, c: c, alpha: alpha, finish: finish)
+      task.add(input, beta: beta)
+      return try GPUBackend.run(.task(task), on: c.device)
     }
-    var product = MatrixProduct(a, b, into: result.elements, alpha: alpha)
+    var product = MatrixProduct(a, b, into: c, alpha: alpha)
+    let isInteger = !c.dtype.isFloatingPoint
+    if !isInteger { product.finish = finish }
     if let input, beta != 0 {
-      let stretched = input.layout.broadcast(to: shape)!
+      let stretched = input.layout.broadcast(to: c.layout.shape)!
       if beta == 1 && a.dtype.isFloatingPoint && product.work > Gemm.smallWork && stretched.isOneRow {
         product.epilogue.columnBias = UnsafeRawPointer(input.elements.start)
       } else {
         product.beta = beta
-        input.elements(stretched).copyOnProcessor(to: result.elements)
+        input.elements(stretched).copyOnProcessor(to: c)
       }
     }
     withExtendedLifetime(input) { product.run() }
-    return result
+    // Integers are multiplied by loops that finish nothing.
+    if isInteger, case .activation(let function, nil) = finish {
+      Interpreter.run(function.program, in: c.dtype.computeClass, c, into: c)
+    }
   }
 
   private var work: Int { c.layout.elementCount * a.layout.shape.at(a.layout.rank - 1) }

@@ -5,6 +5,12 @@ extension KernelCall {
   /// row that threads hold in registers.
   func work(on device: DeviceShape, wide: Bool = false, longestHeld: Int = 8192) -> KernelWork {
     var work = KernelWork()
+    append(to: &work, on: device, wide: wide, longestHeld: longestHeld)
+    return work
+  }
+
+  /// Appends them to others.
+  func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool = false, longestHeld: Int = 8192) {
     switch self {
     case .map(let program, let computeClass, let inputs, let scalars, let outputs):
       let launch = MapKernel.launch(
@@ -28,6 +34,5 @@ extension KernelCall {
       if let launch { work.launches.append(launch) }
     case .task(let task): task.append(to: &work, on: device, wide: wide)
     }
-    return work
   }
 }

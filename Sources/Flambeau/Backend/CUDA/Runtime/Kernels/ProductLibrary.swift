@@ -16,6 +16,8 @@ final class ProductLibrary: Sendable {
     case plan(ProductPlan)
     /// As another product, whose operands are copied first.
     case padded
+    /// As a product, and kernels that finish it.
+    case split
     /// Not by the library.
     case other
   }
@@ -50,12 +52,23 @@ final class ProductLibrary: Sendable {
     if (try? gpu.makeCurrent()) != nil { _ = library.destroy(handle) }
   }
 
+  /// Whether the library does a product and all that belongs to it in one call.
+  func doesWhole(_ task: ProductTask) throws(TensorError) -> Bool {
+    if case .plan = try way(of: task) { return true }
+    return false
+  }
+
   /// Queues a product, padded where that is faster; false if the library does none like it.
   func run(_ task: ProductTask, with launcher: Launcher, on stream: GPUStream, for operation: String) throws(TensorError) -> Bool
   {
     switch try way(of: task) {
     case .other: return false
     case .padded: return try runPadded(task, with: launcher, on: stream, for: operation)
+    case .split:
+      let (product, after) = task.split
+      guard try run(product, with: launcher, on: stream, for: operation) else { return false }
+      for call in after { try launcher.run(call, on: stream, for: operation) }
+      return true
     case .plan(let plan):
       try multiply(plan, task, memory: launcher.memory, on: stream, for: operation)
       return true
@@ -68,8 +81,10 @@ final class ProductLibrary: Sendable {
     let way: Way
     if let padding = ProductPadding(task, least: padsFrom), LibraryProduct(padding.model, allowsTF32: key.allowsTF32) != nil {
       way = .padded
+    } else if let plan = try plan(of: task) {
+      way = .plan(plan)
     } else {
-      way = try plan(of: task).map(Way.plan) ?? .other
+      way = task.finish == nil ? .other : .split
     }
     let old = lock.withLock {
       let old = ways.count >= ProductLibrary.mostWays ? ways : [:]
@@ -124,7 +139,7 @@ final class ProductLibrary: Sendable {
     if let known = plans[product] { return known }
     try gpu.makeCurrent()
     let plan = try ProductPlan(product, library)
-    let isDone = try plan.choose(handle, bias: product.hasBias ? task.added : nil)
+    let isDone = try plan.choose(handle, for: task)
     plans[product] = .some(isDone ? plan : nil)
     return isDone ? plan : nil
   }
@@ -152,7 +167,10 @@ private final class ProductPlan: Sendable {
     try library.check(library.createProduct(&description, compute, scale), "cublasLtMatmulDescCreate")
     if product.a.isTransposed { try set(CUBLASLt.Product.transposesA, CUBLASLt.transposed) }
     if product.b.isTransposed { try set(CUBLASLt.Product.transposesB, CUBLASLt.transposed) }
-    if product.hasBias { try set(CUBLASLt.Product.epilogue, CUBLASLt.addsBias) }
+    if product.epilogue != CUBLASLt.Epilogue.none { try set(CUBLASLt.Product.epilogue, product.epilogue) }
+    if let finish = product.finish, finish.hasAuxiliary {
+      try set(CUBLASLt.Product.auxiliaryLeading, Int64(finish.auxiliaryLeading))
+    }
     for matrix in [product.a, product.b, product.c, product.d] { try append(matrix) }
   }
 
@@ -180,9 +198,20 @@ private final class ProductPlan: Sendable {
       library.setProduct(description, attribute, &value, MemoryLayout<Value>.size), "cublasLtMatmulDescSetAttribute")
   }
 
-  /// Lets the library choose; false if it has no way.
-  func choose(_ handle: CUBLASLt.Handle, bias: Elements?) throws(TensorError) -> Bool {
-    if let bias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: bias.address))) }
+  /// The description's pointers.
+  private func point(to task: ProductTask) throws(TensorError) {
+    func set(_ attribute: Int32, to elements: Elements?) throws(TensorError) {
+      if let elements { try self.set(attribute, UInt64(UInt(bitPattern: elements.address))) }
+    }
+    if product.hasBias { try set(CUBLASLt.Product.biasPointer, to: task.columnSums ?? task.added) }
+    if let finish = product.finish, finish.hasAuxiliary {
+      try set(CUBLASLt.Product.auxiliaryPointer, to: task.signs ?? task.finish?.elements)
+    }
+  }
+
+  /// Lets the library choose how to do products like `task`; false if it has no way.
+  func choose(_ handle: CUBLASLt.Handle, for task: ProductTask) throws(TensorError) -> Bool {
+    try point(to: task)
     var preference: CUBLASLt.Handle = 0
     try library.check(library.createPreference(&preference), "cublasLtMatmulPreferenceCreate")
     defer { _ = library.destroyPreference(preference) }
@@ -200,7 +229,8 @@ private final class ProductPlan: Sendable {
       library.choose(
         handle, description, layouts[0], layouts[1], layouts[2], layouts[3], preference, 1, $0.baseAddress!, &count)
     }
-    if status == CUBLASLt.notSupported || (status == 0 && count == 0) { return false }
+    // What a release of the library does not know of finishes is done after the product.
+    if status == CUBLASLt.notSupported || (status == 0 && count == 0) || (status != 0 && product.finish != nil) { return false }
     try library.check(status, "cublasLtMatmulAlgoGetHeuristic")
     let (size, state) = result.withUnsafeBytes {
       ($0.load(fromByteOffset: 64, as: UInt64.self), $0.load(fromByteOffset: 72, as: Int32.self))
@@ -217,7 +247,7 @@ private final class ProductPlan: Sendable {
     lock.lock()
     defer { lock.unlock() }
     let hasAddend = task.added != nil && task.beta != 0
-    if product.hasBias { try set(CUBLASLt.Product.biasPointer, UInt64(UInt(bitPattern: task.added!.address))) }
+    try point(to: task)
     let beta = hasAddend && !product.hasBias ? task.beta : 0
     let (wide, narrow) = ([task.alpha, beta], [Float(task.alpha), Float(beta)])
     func address(_ elements: Elements) -> Driver.Address { UInt64(UInt(bitPattern: elements.address)) }

@@ -64,14 +64,14 @@ struct ProductOutput {
   /// Types, and the functions `finished` and `put_sums`.
   func parts(isPartial: Bool) -> String {
     var text = computeClass.deviceTypes + "typedef \(position) Position;\n\n"
-    if let finish = task.finish, !isPartial { text += finish.code.deviceFunction("finish", in: computeClass) }
+    if let finish = task.sumProgram, !isPartial { text += finish.code.deviceFunction("finish", in: computeClass) }
     text += KernelSource.tiles
     text += "\nFB_INLINE V finished(const Arguments &a, V sum, Position added) {\n  V y = op_mul::of(V(a.alpha), sum);\n"
     if hasAddend {
       let value = "op_mul::of(V(a.beta), element<C, \(task.added!.dtype.deviceName)>(a.p3, added))"
       text += "  \(isPartial ? "if (blockIdx.y == 0) " : "")y = op_add::of(y, \(value));\n"
     }
-    if let finish = task.finish, !isPartial {
+    if let finish = task.sumProgram, !isPartial {
       text += "  V z;\n  finish(\(finish.readsInput[0] ? "y, " : "")z);\n  return z;\n}\n\n"
     } else {
       text += "  return y;\n}\n\n"
@@ -115,7 +115,7 @@ struct ProductOutput {
     let sums = Elements(
       UnsafeMutableRawPointer(bitPattern: partials)!, Layout(task.c.layout.shape.inserting(pieces, at: 0)), computeClass.dtype)
     ReductionKernel.append(
-      to: &work, .value(fb_reduce_sum, finish: task.finish), in: computeClass, [sums], dims: [0],
+      to: &work, .value(fb_reduce_sum, finish: task.sumProgram), in: computeClass, [sums], dims: [0],
       into: Elements(task.c.pointer, task.c.layout.inserted(0), task.c.dtype), inputsAreWorkspace: true, on: device, wide: isWide)
   }
 }

@@ -11,35 +11,56 @@ struct ProductTask: KernelTask {
   var added: Elements?
   var alpha = 1.0
   var beta = 1.0
-  /// What is done to a sum before it is rounded: a program of one input and no scalars.
-  var finish: Program?
+  var finish: ProductFinish?
+  /// [n]: what the columns of c add up to. Of a slope's product only: a bias's gradient.
+  var columnSums: Elements?
+  /// What cuBLASLt notes of a rectifier's sums, and reads for its slope: bits [m, 128 · …] as bytes. Only for tasks that it does as a whole
+  /// (``ProductLibrary/doesWhole(_:)``).
+  var signs: Elements?
   /// c is a position in the launches' workspace instead of an address.
   var resultIsWorkspace = false
 
-  var operands: [Elements] { [a, b, c] + (added.map { [$0] } ?? []) }
-  var results: [Elements] { [c] }
+  var operands: [Elements] { [a, b, c] + [added, finish?.elements, columnSums, signs].compactMap { $0 } }
+  var results: [Elements] {
+    if case .activation(_, let kept) = finish { return [c] + [kept, signs].compactMap { $0 } }
+    return [c] + [columnSums].compactMap { $0 }
+  }
   var product: ProductTask? { self }
 
   func mapOperands(_ f: (Elements) -> Elements) -> ProductTask {
     ProductTask(
-      a: f(a), b: f(b), c: resultIsWorkspace ? c : f(c), added: added.map(f), alpha: alpha, beta: beta, finish: finish,
-      resultIsWorkspace: resultIsWorkspace)
+      a: f(a), b: f(b), c: resultIsWorkspace ? c : f(c), added: added.map(f), alpha: alpha, beta: beta,
+      finish: finish?.mapElements(f), columnSums: columnSums.map(f), signs: signs.map(f), resultIsWorkspace: resultIsWorkspace)
   }
 
   struct Attributes: Hashable {
     let alpha: Number
     let beta: Number
-    let finish: Identity<Program>?
+    let finish: ProductFinish.Kind?
+    let hasColumnSums: Bool
+    let hasSigns: Bool
     let resultIsWorkspace: Bool
   }
 
   var attributes: Attributes {
     Attributes(
-      alpha: Number(alpha), beta: Number(beta), finish: finish.map(Identity.init), resultIsWorkspace: resultIsWorkspace)
+      alpha: Number(alpha), beta: Number(beta), finish: finish?.kind, hasColumnSums: columnSums != nil,
+      hasSigns: signs != nil, resultIsWorkspace: resultIsWorkspace)
+  }
+
+  /// beta · input, broadcast, is added too.
+  mutating func add(_ input: TensorBody?, beta: Double = 1) {
+    guard let input, beta != 0 else { return }
+    (added, self.beta) = (input.elements(input.layout.broadcast(to: c.layout.shape)!), beta)
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     if c.layout.elementCount == 0 { return }
+    if let parts {
+      parts.product.append(to: &work, on: device, wide: wide)
+      for call in parts.after { call.append(to: &work, on: device, wide: wide) }
+      return
+    }
     let matrices = ProductMatrices(self)
     let output = ProductOutput(self, matrices, wide: wide)
     if let thin = ThinProductKernel(self, matrices, output) {
@@ -47,6 +68,45 @@ struct ProductTask: KernelTask {
     } else {
       ProductKernel(self, matrices, output, device).append(to: &work, device)
     }
+  }
+}
+
+extension ProductTask {
+  /// The product alone, and what follows it; nil if a product is all, or does the rest while it writes.
+  var parts: (product: ProductTask, after: [KernelCall])? {
+    if finish?.elements == nil && columnSums == nil { return nil }
+    return split
+  }
+
+  /// The product without a finish, and what does that.
+  var split: (product: ProductTask, after: [KernelCall]) {
+    var product = self
+    (product.finish, product.columnSums, product.signs) = (nil, nil, nil)
+    let computeClass = c.dtype.computeClass
+    var after: [KernelCall] = []
+    switch finish {
+    case .activation(let function, let kept):
+      if let kept { product = product.into(kept) }
+      after.append(.map(function.program, computeClass, [product.c], Scalars(), into: [c]))
+    case .slope(let function, let input):
+      after.append(.map(function.slope, computeClass, [input, c], Scalars(), into: [c]))
+    case nil: break
+    }
+    if let columnSums {
+      let row = columnSums.laid(columnSums.layout.inserted(0))
+      after.append(.reduction(.sum, computeClass, [c], map: nil, dims: [0], Scalars(), finish: nil, into: row))
+    }
+    return (product, after)
+  }
+
+  private func into(_ c: Elements) -> ProductTask {
+    ProductTask(a: a, b: b, c: c, added: added, alpha: alpha, beta: beta, resultIsWorkspace: resultIsWorkspace)
+  }
+
+  /// What our own kernels do to a sum before they round it.
+  var sumProgram: Program? {
+    if case .activation(let function, nil) = finish { return function.program }
+    return nil
   }
 }
 
