@@ -38,6 +38,11 @@ struct KernelAxes: Sendable {
     return text
   }
 
+  /// The same, with the variables' declaration.
+  func text(_ number: String, declaring at: [String]) -> String {
+    "    \(position) \(at.map { "\($0) = 0" }.joined(separator: ", "));\n" + text(number, at)
+  }
+
   /// A grid's loop over the numbers below `a.count`: in its statements, `i` is one, which operands have at `at0`, `at1` and so on.
   func loop(_ statements: String) -> String {
     let positions = strides.indices.map { "at\($0)" }
@@ -47,11 +52,6 @@ struct KernelAxes: Sendable {
       \(text("i", declaring: positions))\(statements)  }
 
       """
-  }
-
-  /// The same, with the variables' declaration.
-  func text(_ number: String, declaring at: [String]) -> String {
-    "    \(position) \(at.map { "\($0) = 0" }.joined(separator: ", "));\n" + text(number, at)
   }
 
   /// Whether so many numbers, or positions of these operands, need 64 bits.
