@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "CKernels.h"
+#include "random_elements.inc"
 
 static const int word_count = 624;
 
@@ -120,69 +121,7 @@ bool fb_random_set_state(fb_random *random, const uint8_t *bytes) {
   return true;
 }
 
-// MARK: Elements
-
-static uint16_t half_bits(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00);
-  if (magnitude >= 0x47800000) return (uint16_t)(sign | 0x7c00);
-  if (magnitude < 0x38800000) {  // subnormal: adding 0.5 rounds at the last place of a half
-    float absolute, sum;
-    memcpy(&absolute, &magnitude, 4);
-    sum = absolute + 0.5f;
-    memcpy(&bits, &sum, 4);
-    return (uint16_t)(sign | (bits - 0x3f000000));
-  }
-  return (uint16_t)(sign | ((magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13));
-}
-
-static uint16_t bfloat_bits(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fc0;
-  return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-namespace {
-// How a number becomes an element of each dtype.
-struct Half {
-  uint16_t bits;
-  Half(float x) : bits(half_bits(x)) {}
-  Half(double x) : Half((float)x) {}
-  Half(int64_t x) : Half((float)x) {}
-};
-struct BFloat {
-  uint16_t bits;
-  BFloat(float x) : bits(bfloat_bits(x)) {}
-  BFloat(double x) : BFloat((float)x) {}
-  BFloat(int64_t x) : BFloat((float)x) {}
-};
-template <class T> struct As { using Element = T; };
-}  // namespace
-
-/// Calls body with the element type of a floating-point dtype.
-template <class Body> static void with_floating(int dtype, Body body) {
-  switch (dtype) {
-  case fb_float16: return body(As<Half>());
-  case fb_bfloat16: return body(As<BFloat>());
-  case fb_float32: return body(As<float>());
-  case fb_float64: return body(As<double>());
-  }
-}
-
-template <class Body> static void with_any(int dtype, Body body) {
-  switch (dtype) {
-  case fb_bool: return body(As<bool>());
-  case fb_uint8: return body(As<uint8_t>());
-  case fb_int8: return body(As<int8_t>());
-  case fb_int16: return body(As<int16_t>());
-  case fb_int32: return body(As<int32_t>());
-  case fb_int64: return body(As<int64_t>());
-  default: with_floating(dtype, body);
-  }
-}
+// MARK: Words
 
 static const ptrdiff_t chunk = 512;
 

@@ -1,14 +1,8 @@
 // cuBLASLt without a GPU: products of the emulated driver's memory (driver.cpp), computed when the stream comes to them. Descriptions that
 // do not fit together, and what the real library crashes on, are noted.
 #include <math.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <set>
-#include <string>
-#include <vector>
 
 #ifdef FLAMBEAU_CHECK_DECLARATIONS
 // NVIDIA's own header, against which the definitions below are held.
@@ -54,8 +48,13 @@ typedef struct {
 #endif
 
 namespace {
-
 enum Status { success = 0, invalid_value = 7, execution_failed = 13, not_supported = 15 };
+typedef cublasStatus_t Result;
+const Result misused = (Result)invalid_value;
+}  // namespace
+#include "library.h"
+
+namespace {
 
 struct Object {
   virtual ~Object() {}
@@ -80,34 +79,17 @@ struct Preference : Object {
   uint32_t alignments[4] = {256, 256, 256, 256};
 };
 
-std::set<Object *> objects;
-std::vector<std::string> misuses;
 long products;
 long least_alignment = 1 << 30;
-int next_failure;
-bool has_algorithms = true, has_activations = true;
 long last_epilogue;
 bool used[1024];
-typedef int (*Enqueue)(void *stream, void (*run)(void *), void *data);
-Enqueue enqueue;
-
-__attribute__((format(printf, 1, 2))) cublasStatus_t misuse(const char *format, ...) {
-  char text[512];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(text, sizeof text, format, list);
-  va_end(list);
-  misuses.push_back(text);
-  return (cublasStatus_t)invalid_value;
-}
 
 template <class T, class H> T *object(H handle) {
-  Object *found = (Object *)handle;
-  return objects.count(found) ? dynamic_cast<T *>(found) : nullptr;
+  return live.count((const void *)handle) ? dynamic_cast<T *>((Object *)handle) : nullptr;
 }
 
 template <class H> cublasStatus_t made(H *handle, Object *object) {
-  objects.insert(object);
+  live.insert(object);
   *handle = (H)object;
   return (cublasStatus_t)success;
 }
@@ -115,7 +97,7 @@ template <class H> cublasStatus_t made(H *handle, Object *object) {
 template <class T, class H> cublasStatus_t destroyed(H handle) {
   T *found = object<T>(handle);
   if (!found) return misuse("something is destroyed that is not there");
-  objects.erase(found);
+  live.erase(found);
   delete found;
   return (cublasStatus_t)success;
 }
@@ -124,46 +106,6 @@ template <class V> cublasStatus_t set(V &value, const void *from, size_t bytes) 
   if (bytes != sizeof value) return misuse("an attribute of %zu bytes, not %zu", bytes, sizeof value);
   memcpy(&value, from, bytes);
   return (cublasStatus_t)success;
-}
-
-float wide(uint16_t bits, bool is_half) {
-  if (is_half) {
-    _Float16 x;
-    memcpy(&x, &bits, 2);
-    return (float)x;
-  }
-  uint32_t word = uint32_t(bits) << 16;
-  float x;
-  memcpy(&x, &word, 4);
-  return x;
-}
-
-uint16_t narrow(float x, bool is_half) {
-  uint16_t bits;
-  if (is_half) {
-    _Float16 h = (_Float16)x;
-    memcpy(&bits, &h, 2);
-    return bits;
-  }
-  uint32_t word;
-  memcpy(&word, &x, 4);
-  return x == x ? uint16_t((word + 0x7fff + (word >> 16 & 1)) >> 16) : uint16_t(0x7fc0);
-}
-
-double read(const void *from, int64_t at, int type) {
-  switch (type) {
-    case 0: return ((const float *)from)[at];
-    case 1: return ((const double *)from)[at];
-    default: return wide(((const uint16_t *)from)[at], type == 2);
-  }
-}
-
-void write(void *to, int64_t at, int type, double x) {
-  switch (type) {
-    case 0: ((float *)to)[at] = float(x); break;
-    case 1: ((double *)to)[at] = x; break;
-    default: ((uint16_t *)to)[at] = narrow(float(x), type == 2);
-  }
 }
 
 double gelu(double x) { return 0.5 * x * (1 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))); }
@@ -264,24 +206,12 @@ cublasStatus_t check(const Product *product, const Layout *const (&l)[4]) {
 }  // namespace
 
 extern "C" {
-#define EXPORTED __attribute__((visibility("default")))
-
-EXPORTED void fake_connect(Enqueue function) { enqueue = function; }
 EXPORTED long fake_products() { return products; }
 /// What addresses and distances of columns of all matrices were multiples of.
 EXPORTED long fake_least_alignment() { return least_alignment; }
-EXPORTED long fake_live_objects() { return long(objects.size()); }
-EXPORTED long fake_misuse_count() { return long(misuses.size()); }
-EXPORTED const char *fake_misuse(long i) { return misuses[i].c_str(); }
-/// The next product fails so, or none is known how to do.
-EXPORTED void fake_fail(int status) { next_failure = status; }
-EXPORTED void fake_knows(int knows) { has_algorithms = knows; }
-/// The epilogue of the last product.
-EXPORTED long fake_epilogue() { return last_epilogue; }
-/// Whether some product did so.
-EXPORTED int fake_has_used(int epilogue) { return used[epilogue & 1023]; }
-/// Products are known how to do, but no activations.
-EXPORTED void fake_knows_activations(int knows) { has_activations = knows; }
+/// The epilogue of the last product, and whether one had this.
+EXPORTED long fake_last_epilogue() { return last_epilogue; }
+EXPORTED long fake_has_used(int epilogue) { return used[epilogue & 1023]; }
 
 EXPORTED const char *cublasLtGetStatusString(cublasStatus_t status) {
   return int(status) == execution_failed ? "the function failed to launch on the GPU" : "an unsupported value or parameter was passed";
@@ -351,7 +281,8 @@ EXPORTED cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
   if (!object<Context>(handle) || !preferred || wanted < 1) return misuse("a choice without a handle or a preference");
   if (cublasStatus_t status = check(product, layouts)) return status;
   *count = 0;
-  if (!has_algorithms || (!has_activations && (product->epilogue & ~uint32_t(1 | 4)))) return (cublasStatus_t)not_supported;
+  // Told 2, it knows products, but no activations.
+  if (!knows || (knows == 2 && (product->epilogue & ~uint32_t(1 | 4)))) return (cublasStatus_t)not_supported;
   memset(results, 0, sizeof *results);
   results->algo.data[0] = digest(*product, layouts);
   memcpy(&results->algo.data[1], preferred->alignments, sizeof preferred->alignments);

@@ -1,14 +1,11 @@
 // cuDNN without a GPU: convolutions of the emulated driver's memory (driver.cpp), computed when the stream comes to them. Descriptors that are
 // read before they are finished, written to afterwards or destroyed too soon, and pointers that are not as was said, are noted.
 #include <math.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <map>
 #include <set>
-#include <string>
 #include <vector>
 
 #ifdef FLAMBEAU_CHECK_DECLARATIONS
@@ -66,8 +63,13 @@ typedef struct CUstream_st *cudaStream_t;
 #endif
 
 namespace {
-
 enum Status { success = 0, bad_param = 2000, not_supported = 3000, execution_failed = 5000 };
+typedef cudnnStatus_t Result;
+const Result misused = (Result)bad_param;
+}  // namespace
+#include "library.h"
+
+namespace {
 enum Kind { convolution = 1, engine, configuration, heuristic, plan, forward = 10, weight_gradient, input_gradient, graph = 15, pack, tensor };
 enum Type { handle_type = 0, data_type, int64_type = 3, float_type, double_type, pointer_type, mode_type, heuristic_type, note_type = 11, descriptor_type = 15 };
 
@@ -89,23 +91,7 @@ struct Context {
   void *stream = nullptr;
 };
 
-/// Those that are there; the others' memory is kept, so that no new one is taken for an old one.
-std::set<const void *> live;
-std::vector<std::string> misuses;
 long convolutions, plans;
-int next_failure, knows = 1;
-typedef int (*Enqueue)(void *stream, void (*run)(void *), void *data);
-Enqueue enqueue;
-
-__attribute__((format(printf, 1, 2))) cudnnStatus_t misuse(const char *format, ...) {
-  char text[512];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(text, sizeof text, format, list);
-  va_end(list);
-  misuses.push_back(text);
-  return (cudnnStatus_t)bad_param;
-}
 
 size_t size_of(Type type) {
   switch (type) {
@@ -227,46 +213,6 @@ cudnnStatus_t check_operation(const Descriptor *o) {
   return (cudnnStatus_t)success;
 }
 
-float wide(uint16_t bits, bool is_half) {
-  if (is_half) {
-    _Float16 x;
-    memcpy(&x, &bits, 2);
-    return (float)x;
-  }
-  uint32_t word = uint32_t(bits) << 16;
-  float x;
-  memcpy(&x, &word, 4);
-  return x;
-}
-
-uint16_t narrow(float x, bool is_half) {
-  uint16_t bits;
-  if (is_half) {
-    _Float16 h = (_Float16)x;
-    memcpy(&bits, &h, 2);
-    return bits;
-  }
-  uint32_t word;
-  memcpy(&word, &x, 4);
-  return x == x ? uint16_t((word + 0x7fff + (word >> 16 & 1)) >> 16) : uint16_t(0x7fc0);
-}
-
-double read(const void *from, int64_t at, int64_t type) {
-  switch (type) {
-    case 0: return ((const float *)from)[at];
-    case 1: return ((const double *)from)[at];
-    default: return wide(((const uint16_t *)from)[at], type == 2);
-  }
-}
-
-void write(void *to, int64_t at, int64_t type, double x) {
-  switch (type) {
-    case 0: ((float *)to)[at] = float(x); break;
-    case 1: ((double *)to)[at] = x; break;
-    default: ((uint16_t *)to)[at] = narrow(float(x), type == 2);
-  }
-}
-
 // The engines: one that needs more memory than there is, one that no plan is finished with, one that rounds operands,
 // one that works in memory, and one that is only there to fall back on.
 enum Engine { greedy, refusing, rounding, working, plain };
@@ -328,18 +274,8 @@ Descriptor *descriptor(cudnnBackendDescriptor_t handle) { return live.count(hand
 }  // namespace
 
 extern "C" {
-#define EXPORTED __attribute__((visibility("default")))
-
-EXPORTED void fake_connect(Enqueue function) { enqueue = function; }
 EXPORTED long fake_convolutions() { return convolutions; }
 EXPORTED long fake_plans() { return plans; }
-EXPORTED long fake_live_objects() { return long(live.size()); }
-EXPORTED long fake_misuse_count() { return long(misuses.size()); }
-EXPORTED const char *fake_misuse(long i) { return misuses[i].c_str(); }
-/// The next execution fails so.
-EXPORTED void fake_fail(int status) { next_failure = status; }
-/// 0: no engine is known; 1: all; 2: those to fall back on.
-EXPORTED void fake_knows(int what) { knows = what; }
 
 EXPORTED const char *cudnnGetErrorString(cudnnStatus_t status) {
   return int(status) == execution_failed ? "CUDNN_STATUS_EXECUTION_FAILED" : "CUDNN_STATUS_BAD_PARAM";
@@ -351,6 +287,7 @@ EXPORTED cudnnStatus_t cudnnCreate(cudnnHandle_t *handle) {
   *handle = (cudnnHandle_t)context;
   return (cudnnStatus_t)success;
 }
+// The memory of what is destroyed is kept, so that no new one is taken for an old one.
 EXPORTED cudnnStatus_t cudnnDestroy(cudnnHandle_t handle) {
   return live.erase(handle) ? (cudnnStatus_t)success : misuse("a handle is destroyed that is not there");
 }
@@ -438,6 +375,7 @@ EXPORTED cudnnStatus_t cudnnBackendGetAttribute(
   };
   switch (int(name)) {
     case 202: {
+      // Told 1, it knows all engines; 2, those to fall back on.
       std::vector<int> engines;
       if (word(d, 200) == 2 && knows) engines = {plain};
       if (word(d, 200) == 3 && knows == 1) engines = {greedy, refusing, rounding, working};

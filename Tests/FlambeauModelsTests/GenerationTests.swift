@@ -124,12 +124,6 @@ import Testing
   }
 
   @Test func misuseIsRefused() {
-    func problem(_ body: () -> Void) -> String {
-      do {
-        try withTensorErrors(body)
-        return ""
-      } catch { return "\(error)" }
-    }
     let model = Self.gpt2(8)
     #expect(problem { _ = model.generate([]) }.contains("at least one token"))
     #expect(problem { _ = model.generate([50]) }.contains("the token 50"))

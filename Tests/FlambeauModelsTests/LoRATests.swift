@@ -105,12 +105,6 @@ import Testing
   }
 
   @Test func misuseIsRefused() {
-    func problem(_ body: () -> Void) -> String {
-      do {
-        try withTensorErrors(body)
-        return ""
-      } catch { return "\(error)" }
-    }
     let model = Self.gpt2()
     #expect(problem { _ = LoRA(model, targets: ["c_attn", "q_proj"]) }.contains("no linear layer's path ends with \"q_proj\""))
     #expect(problem { _ = LoRA(model, rank: 0, targets: ["c_attn"]) }.contains("rank should be at least 1"))

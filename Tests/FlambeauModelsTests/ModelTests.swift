@@ -57,12 +57,6 @@ import Testing
   }
 
   @Test func misuseIsRefused() {
-    func problem(_ body: () -> Void) -> String {
-      do {
-        try withTensorErrors(body)
-        return ""
-      } catch { return "\(error)" }
-    }
     let config = GPT2.Config(vocabSize: 9, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2)
     #expect(problem { _ = GPT2(config)(.zeros([1, 9], dtype: .int64)) }.contains("t at most 8, but their shape is [1, 9]"))
     #expect(problem { _ = GPT2(config)(.zeros([3], dtype: .int64)) }.contains("their shape is [3]"))

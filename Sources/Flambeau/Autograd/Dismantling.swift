@@ -1,19 +1,12 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Releases graphs iteratively: a long chain of nodes that release each other would overflow the stack.
 enum Dismantling {
-  private typealias Held = (edges: Edges, saved: SavedValues)
+  /// What is still to be given up on a thread, while it takes a graph apart.
+  private struct Pending {
+    var isTaken = false
+    var held: [(edges: Edges, saved: SavedValues)] = []
+  }
 
-  /// What is still to be given up on this thread, while it takes a graph apart.
-  private static let key: pthread_key_t = {
-    var key = pthread_key_t()
-    pthread_key_create(&key, nil)
-    return key
-  }()
+  private static let threads = ThreadLocal { Pending() }
 
   /// Gives up what a dying node holds, now or after the nodes that are being given up on this thread.
   @inline(__always)
@@ -22,20 +15,13 @@ enum Dismantling {
   }
 
   private static func takeApart(_ edges: inout Edges, _ saved: inout SavedValues) {
-    if let known = pthread_getspecific(key) {
-      known.assumingMemoryBound(to: [Held].self).pointee.append((edges, saved))
-      edges = Edges()
-      saved = SavedValues()
-      return
-    }
-    let pending = UnsafeMutablePointer<[Held]>.allocate(capacity: 1)
-    pending.initialize(to: [(edges, saved)])
-    pthread_setspecific(key, pending)
+    let pending = threads.current
+    pending.pointee.held.append((edges, saved))
     edges = Edges()
     saved = SavedValues()
-    while pending.pointee.popLast() != nil {}
-    pthread_setspecific(key, nil)
-    pending.deinitialize(count: 1)
-    pending.deallocate()
+    if pending.pointee.isTaken { return }
+    pending.pointee.isTaken = true
+    while pending.pointee.held.popLast() != nil {}
+    pending.pointee = Pending()
   }
 }

@@ -145,9 +145,13 @@ extension Program {
 
 extension Program.Code {
   init(inputs: Int, scalars: Int, outputs: [Scalar]) {
-    var builder = Builder()
+    var builder = RowProgram.Builder()
     let operands = outputs.map { builder.operand($0) }
-    self.init(inputCount: inputs, scalarCount: scalars, instructions: builder.instructions, outputs: operands)
+    let instructions = builder.instructions.map { instruction in
+      guard case .map(let instruction) = instruction else { preconditionFailure("reductions over a row belong to row programs") }
+      return instruction
+    }
+    self.init(inputCount: inputs, scalarCount: scalars, instructions: instructions, outputs: operands)
   }
 
   var readsInput: [Bool] {
@@ -175,33 +179,5 @@ extension Program.Code {
     }
     code.outputs = outputs.map(change)
     return code
-  }
-
-  /// Lays expressions out as instructions; equal ones become one.
-  private struct Builder {
-    private(set) var instructions: [Program.Instruction] = []
-    private var known: [Program.Instruction: Int] = [:]
-    private var visited: [ObjectIdentifier: Program.Operand] = [:]
-
-    mutating func operand(_ scalar: Scalar) -> Program.Operand {
-      if let operand = visited[ObjectIdentifier(scalar.node)] { return operand }
-      let operand: Program.Operand
-      switch scalar.node.kind {
-      case .operand(let leaf): operand = leaf
-      case .apply(let primitive, let a, let b, let c):
-        operand = append(
-          Program.Instruction(primitive, self.operand(a), b.map { self.operand($0) }, c.map { self.operand($0) }))
-      case .fold, .pick: preconditionFailure("reductions over a row belong to row programs")
-      }
-      visited[ObjectIdentifier(scalar.node)] = operand
-      return operand
-    }
-
-    private mutating func append(_ instruction: Program.Instruction) -> Program.Operand {
-      if let index = known[instruction] { return .result(index) }
-      known[instruction] = instructions.count
-      instructions.append(instruction)
-      return .result(instructions.count - 1)
-    }
   }
 }

@@ -108,7 +108,8 @@ final class RowProgram: Sendable {
     return computeClass == fb_f32 ? planFloat32 : planFloat64
   }
 
-  private struct Builder {
+  /// Lays expressions out as instructions; equal ones become one.
+  struct Builder {
     private(set) var instructions: [Instruction] = []
     private var known: [Instruction: Int] = [:]
     private var visited: [ObjectIdentifier: Program.Operand] = [:]

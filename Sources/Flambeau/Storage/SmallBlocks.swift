@@ -1,12 +1,6 @@
 import CKernels
 import Synchronization
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Blocks up to 32 KiB: every thread keeps a few of each size at hand, which come from slabs and go back there by the
 /// handful. Taking and giving a block needs no lock as long as the thread has some, or room.
 enum SmallBlocks {
@@ -124,34 +118,30 @@ private struct Hand {
 
   // MARK: One for each thread
 
-  /// Only for what happens when a thread ends.
-  private static let key: pthread_key_t = {
-    var key = pthread_key_t()
-    pthread_key_create(&key) { Hand.threadEnded($0) }
-    return key
-  }()
-
   @inline(__always)
   static var existing: Hand? { fb_thread_blocks().map { Hand(memory: $0) } }
 
   @inline(__always)
-  static var current: Hand { existing ?? make() }
+  static var current: Hand { existing ?? owners.current.pointee.hand }
 
-  @inline(never)
-  private static func make() -> Hand {
-    let words = 1 + SizeClass.count + SizeClass.count * capacity
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: words * 8, alignment: 64)
-    memory.initializeMemory(as: Int.self, repeating: 0, count: words)
-    pthread_setspecific(key, memory)
-    fb_set_thread_blocks(memory)
-    return Hand(memory: memory)
-  }
+  private static let owners = ThreadLocal { Owner() }
 
-  private static func threadEnded(_ memory: UnsafeMutableRawPointer?) {
-    guard let memory else { return }
-    Hand(memory: memory).giveAllBack()
-    fb_set_thread_blocks(nil)
-    memory.deallocate()
+  /// Makes a thread's hand, and gives up what is in it when the thread ends.
+  private struct Owner: ~Copyable {
+    let hand: Hand
+
+    init() {
+      let words = 1 + SizeClass.count + SizeClass.count * capacity
+      hand = Hand(memory: .allocate(byteCount: words * 8, alignment: 64))
+      hand.memory.initializeMemory(as: Int.self, repeating: 0, count: words)
+      fb_set_thread_blocks(hand.memory)
+    }
+
+    deinit {
+      hand.giveAllBack()
+      fb_set_thread_blocks(nil)
+      hand.memory.deallocate()
+    }
   }
 }
 

@@ -9,18 +9,12 @@ import FlambeauFormats
 /// Files that are read at once: unlike a mapping, what was read does not change when the file does.
 enum WholeFile {
   static func read(_ path: String) throws(FormatError) -> [UInt8] {
-    // Without O_NONBLOCK, opening a pipe would wait for its writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw FormatError(file: path, what: "cannot be opened: \(systemMessage())") }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FormatError(file: path, what: systemMessage()) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw FormatError(file: path, what: "is not a regular file") }
+    let file = try RegularFile(path)
     var failure: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { target, count in
+    let bytes = [UInt8](unsafeUninitializedCapacity: file.byteCount) { target, count in
       count = 0
       while count < target.count {
-        let got = systemRead(descriptor, target.baseAddress! + count, target.count - count)
+        let got = systemRead(file.descriptor, target.baseAddress! + count, target.count - count)
         if got > 0 {
           count += got
         } else if got == 0 || errno != EINTR {

@@ -63,14 +63,7 @@ package struct JSONReader {
   package mutating func count() throws(Failure) -> Int {
     skipSpace()
     let start = position
-    var value = 0
-    while let byte = next, byte >= 0x30, byte <= 0x39 {
-      let (tens, high) = value.multipliedReportingOverflow(by: 10)
-      let (sum, low) = tens.addingReportingOverflow(Int(byte - 0x30))
-      if high || low { throw failure("the number is too large") }
-      value = sum
-      position += 1
-    }
+    guard let value = text.number(at: &position) else { throw failure("the number is too large") }
     let digits = position - start
     let isWhole = next != 0x2E && next != 0x65 && next != 0x45
     guard digits > 0, digits == 1 || text[start] != 0x30, isWhole else {

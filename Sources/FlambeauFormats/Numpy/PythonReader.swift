@@ -70,14 +70,7 @@ struct PythonReader {
   private mutating func size() throws(NpyHeader.Failure) -> Int {
     skipSpace()
     let start = position
-    var value = 0
-    while let byte = next, byte >= 0x30, byte <= 0x39 {
-      let (tens, high) = value.multipliedReportingOverflow(by: 10)
-      let (sum, low) = tens.addingReportingOverflow(Int(byte - 0x30))
-      if high || low { throw failure("the size is too large") }
-      value = sum
-      position += 1
-    }
+    guard let value = text.number(at: &position) else { throw failure("the size is too large") }
     guard position > start, position == start + 1 || text[start] != 0x30 else { throw failure("a size was expected") }
     // Python 2 marked its long integers.
     if next == UInt8(ascii: "L") { position += 1 }

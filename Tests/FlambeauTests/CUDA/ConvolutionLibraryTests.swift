@@ -7,13 +7,10 @@ import Testing
   private static func with(_ body: (FakeCUDNN, Launcher, GPUStream) throws -> Void) throws {
     try FakeDriver.with { driver, gpu in
       let fake = try FakeCUDNN(driver)
-      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-      }
       do {
         let library = fake.library
         let launcher = Launcher(
-          memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)),
+          memory: GPUAllocator(of: gpu), kernels: KernelLibrary(emulatedOn: gpu),
           convolutions: ConvolutionLibrary(of: gpu) { library })
         try body(fake, launcher, GPUStreams(of: gpu).standard)
       }
@@ -135,11 +132,8 @@ import Testing
 
   @Test func whereNothingIsInstalledKernelsDoIt() throws {
     try FakeDriver.with { _, gpu in
-      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-      }
       let launcher = Launcher(
-        memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)),
+        memory: GPUAllocator(of: gpu), kernels: KernelLibrary(emulatedOn: gpu),
         convolutions: ConvolutionLibrary(of: gpu) { () throws(TensorError) in throw TensorError(.device, "absent") })
       try Self.compare("absent", launcher, GPUStreams(of: gpu).standard) { Self.cases[1].run(.float32) }
     }

@@ -19,19 +19,7 @@ final class FakeDriver: Sendable {
   private typealias Text = @convention(c) (Int) -> UnsafePointer<CChar>
   private typealias Configure = @convention(c) (Int32, Int, Int32, Int32) -> Void
 
-  /// Compiled once.
-  private static let code: Data? = {
-    if EmulatedKernels.compiler == nil { return nil }
-    do {
-      return try EmulatedKernels.withFolder { folder in
-        let text = try String(contentsOfFile: Torch.root + "/Tests/Emulation/driver.cpp", encoding: .utf8)
-        return try Data(contentsOf: EmulatedKernels.compile(text, in: folder, "-O1", "-Wall", "-Werror"))
-      }
-    } catch {
-      Issue.record("the emulated driver does not compile: \(error)")
-      return nil
-    }
-  }()
+  private static let emulated = EmulatedLibrary("driver.cpp", as: "libcuda.so.1")
 
   static var isPossible: Bool { EmulatedKernels.compiler != nil }
 
@@ -40,14 +28,7 @@ final class FakeDriver: Sendable {
   ///   - isDeferred: What is queued waits until somebody waits for it; otherwise it runs at once.
   ///   - version: Such as 13000.
   init(gpus: Int = 1, byteCount: Int = 1 << 30, isDeferred: Bool = true, version: Int32 = 13000) throws {
-    let code = try #require(FakeDriver.code)
-    let library = try EmulatedKernels.withFolder { folder in
-      // Each has its own file, so that the loader makes another.
-      let file = folder.appendingPathComponent("libcuda.so.1")
-      try code.write(to: file)
-      return try NVIDIALibrary.open(file: file.path)
-    }
-    self.library = library
+    library = try FakeDriver.emulated.open()
     configure = try library.function("fake_configure")
     calling = (try library.function("fake_call_count"), try library.function("fake_call"))
     misusing = (try library.function("fake_misuse_count"), try library.function("fake_misuse"))

@@ -22,11 +22,7 @@ import Testing
 
   @Test(arguments: [false, true]) func replaysDoTheWorkAgain(isSynchronous: Bool) throws {
     try with(isSynchronous: isSynchronous) { fake, allocator, stream, other in
-      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-      }
-      let launcher = Launcher(
-        memory: allocator, kernels: KernelLibrary(of: allocator.gpu, compiler: compiler, files: KernelFiles(folder: nil)))
+      let launcher = Launcher(memory: allocator, kernels: KernelLibrary(emulatedOn: allocator.gpu))
       let memory = try allocator.allocate(128, on: stream)
       try stream.fill(memory.address, with: 0, 128)
       var arguments = KernelArguments()

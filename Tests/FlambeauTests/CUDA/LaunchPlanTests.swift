@@ -6,11 +6,7 @@ import Testing
 /// Calls that are launched by what was kept of calls like them.
 @Suite(.enabled(if: FakeDriver.isPossible, "no clang++")) struct LaunchPlanTests {
   private static func launcher(_ gpu: GPU) -> Launcher {
-    let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-      do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-    }
-    return Launcher(
-      memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)))
+    Launcher(memory: GPUAllocator(of: gpu), kernels: KernelLibrary(emulatedOn: gpu))
   }
 
   @Test func keptPlansComputeWhatTheCPUDoes() throws {
@@ -42,12 +38,8 @@ import Testing
     LaunchPlans.areChecked = true
     let ready = try KernelSourceTests.kernels.get()
     try FakeDriver.with { fake, gpu in
-      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-        if ready.contains(source) { return Array(ready.path.utf8) + [0] }
-        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-      }
       let launcher = Launcher(
-        memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)))
+        memory: GPUAllocator(of: gpu), kernels: KernelLibrary(emulatedOn: gpu, compiler: .clang { ready }))
       let stream = GPUStreams(of: gpu).standard
       var kinds: Set<String> = []
       let tasks = KernelSourceTests.recorder.calls.filter { call in

@@ -154,7 +154,7 @@ import Testing
   /// A release of the library that multiplies, but knows no activation.
   @Test func whatTheLibraryDoesNotFinishKernelsDo() throws {
     try ProductLibraryTests.with { fake, launcher, stream in
-      fake.knowsActivations(false)
+      fake.knowsNoActivations()
       for test in Self.cases(9, 24, 20, .bfloat16) where test.task.signs == nil {
         let call = RecordedCall(.task(test.task), place: test.name, on: launcher.memory.gpu.properties.shape)
         call.expect(test.expected)

@@ -7,12 +7,9 @@ import Testing
   static func with(padsFrom: Double = .infinity, _ body: (FakeCUBLASLt, Launcher, GPUStream) throws -> Void) throws {
     try FakeDriver.with { driver, gpu in
       let fake = try FakeCUBLASLt(driver)
-      let compiler = KernelCompiler(identity: "clang") { (source) throws(TensorError) in
-        do { return try EmulatedKernels.code(of: source) } catch { throw .argument("\(error)") }
-      }
       do {
         let launcher = Launcher(
-          memory: GPUAllocator(of: gpu), kernels: KernelLibrary(of: gpu, compiler: compiler, files: KernelFiles(folder: nil)),
+          memory: GPUAllocator(of: gpu), kernels: KernelLibrary(emulatedOn: gpu),
           products: try ProductLibrary(of: gpu, fake.library, padsFrom: padsFrom))
         try body(fake, launcher, GPUStreams(of: gpu).standard)
       }

@@ -240,26 +240,7 @@ private struct Block: @unchecked Sendable {
     await #expect(processExitsWith: .success) {
       for _ in 0..<5 {
         let blocks = try (0..<2000).map { try Block($0 * 40) }
-        let share = Share(blocks)
-        #if canImport(Glibc)
-          var thread = pthread_t()
-        #else
-          var thread: pthread_t?
-        #endif
-        pthread_create(
-          &thread, nil,
-          { share in
-            #if canImport(Glibc)
-              let share = share!
-            #endif
-            for block in Unmanaged<Share>.fromOpaque(share).takeRetainedValue().blocks { block.free() }
-            return nil
-          }, Unmanaged.passRetained(share).toOpaque())
-        #if canImport(Glibc)
-          pthread_join(thread, nil)
-        #else
-          pthread_join(thread!, nil)
-        #endif
+        onThread { for block in blocks { block.free() } }
       }
       #expect(Memory.allocated == 0)
       Memory.emptyCache()
@@ -284,9 +265,4 @@ private struct Block: @unchecked Sendable {
       #expect(Memory.peak >= 499 * 220 && Memory.peak <= 16 * 499 * 220)
     }
   }
-}
-
-private final class Share: Sendable {
-  let blocks: [Block]
-  init(_ blocks: [Block]) { self.blocks = blocks }
 }

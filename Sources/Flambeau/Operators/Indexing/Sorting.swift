@@ -12,12 +12,7 @@ struct TopArguments: Sendable {
 
 struct RankArguments: Sendable {
   let rank: Sort.Rank
-  let dim: Int
-  let keepDim: Bool
-
-  fileprivate func reduction(_ rank: Int) -> ReductionArguments {
-    ReductionArguments(dims: rank == 0 ? [] : [dim], keepDim: keepDim)
-  }
+  let place: PlaceArguments
 }
 
 /// Order along a dimension. Gradients go back to where the elements were.
@@ -136,26 +131,11 @@ struct Sorting: Sendable {
       name, auxiliaryCount: 1, saves: { _ in SavePlan(auxiliaries: true) },
       forward: { (operands, at) throws(TensorError) in
         let x = operands[0]!.body
-        let reduction = at.reduction(x.layout.rank)
-        try reduction.checkNotEmpty(name, x.layout.shape)
-        let (kept, shape) = (Layout(reduction.kept(x.layout.shape)), Layout(reduction.resultShape(x.layout.shape)))
-        let (values, indices) = (try Value(kept, x.dtype, on: x.device), try Value(kept, .int64, on: x.device))
-        if kept.elementCount > 0 {
-          try withExtendedLifetime(x) { () throws(TensorError) in
-            try Sort.select(x.elements, dim: at.dim, at.rank, values: values.elements, indices: indices.elements)
-          }
+        return try at.place.found(name, in: x) { (values, places) throws(TensorError) in
+          try Sort.select(x.elements, dim: at.place.dim, at.rank, values: values, indices: places)
         }
-        var result = Value(values.storage, shape, x.dtype)
-        result.auxiliaries = [Value(indices.storage, shape, .int64)]
-        return result
       },
-      backward: { (call, gradient) throws(TensorError) in
-        let shape = call.shape(0)
-        let reduction = call.attributes.reduction(shape.count)
-        return Few(
-          gradient.restored(shape, reduction).placed(
-            in: shape, dim: call.attributes.dim, at: try call.auxiliary(0).restored(shape, reduction)))
-      }, samples: samples
+      backward: { (call, gradient) throws(TensorError) in try call.attributes.place.placed(gradient, of: call) }, samples: samples
     ).onGPU()
   }
 
@@ -249,7 +229,7 @@ extension Tensor {
       guard k >= 1 && k <= size else {
         throw .index("kthvalue(): selected number k out of range for dimension \(dim)")
       }
-      let at = RankArguments(rank: .at(k - 1), dim: dim, keepDim: keepDim)
+      let at = RankArguments(rank: .at(k - 1), place: PlaceArguments(dim: dim, keepDim: keepDim))
       return ops.sorting.kthValue.callAll(Few(self), at, at: site)
     }
   }
@@ -284,7 +264,7 @@ extension Tensor {
     by row: Operator<RankArguments>, _ rank: Sort.Rank, _ dim: Int, _ keepDim: Bool, _ site: CallSite
   ) -> (values: Tensor, indices: Tensor) {
     checkedPair(row.name, at: site) { layout throws(TensorError) in
-      let at = RankArguments(rank: rank, dim: try layout.dimension(dim), keepDim: keepDim)
+      let at = RankArguments(rank: rank, place: PlaceArguments(dim: try layout.dimension(dim), keepDim: keepDim))
       return row.callAll(Few(self), at, at: site)
     }
   }

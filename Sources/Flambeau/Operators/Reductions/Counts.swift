@@ -8,22 +8,11 @@ struct Counts: Sendable {
     "mode", auxiliaryCount: 1, saves: { _ in SavePlan(auxiliaries: true) },
     forward: { (operands, at) throws(TensorError) in
       let x = operands[0]!.body
-      let reduction = at.reduction(x.layout.rank)
-      try reduction.checkNotEmpty("mode", x.layout.shape)
-      let (kept, shape) = (Layout(reduction.kept(x.layout.shape)), Layout(reduction.resultShape(x.layout.shape)))
-      let (values, indices) = (try Value(kept, x.dtype, on: x.device), try Value(kept, .int64, on: x.device))
-      if kept.elementCount > 0 { try Counts.mode(x, at.dim!, values.elements, indices.elements) }
-      var result = Value(values.storage, shape, x.dtype)
-      result.auxiliaries = [Value(indices.storage, shape, .int64)]
-      return result
+      return try at.found("mode", in: x) { (values, places) throws(TensorError) in
+        try Counts.mode(x, at.dim!, values, places)
+      }
     },
-    backward: { (call, gradient) throws(TensorError) in
-      let shape = call.shape(0)
-      let reduction = call.attributes.reduction(shape.count)
-      return Few(
-        gradient.restored(shape, reduction).placed(
-          in: shape, dim: call.attributes.dim!, at: try call.auxiliary(0).restored(shape, reduction)))
-    },
+    backward: { (call, gradient) throws(TensorError) in try call.attributes.placed(gradient, of: call) },
     samples: [
       // Torch names any of the places of a value that occurs more than once; there is only one here.
       .several("(a + torch.tensor([60, 0, 80, 20], dtype=a.dtype)).mode(-1)", [.real([3, 4])]) {

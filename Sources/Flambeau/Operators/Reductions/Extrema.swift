@@ -1,16 +1,5 @@
 import CKernels
 
-/// The argument of a reduction that looks for a place: a dimension, or nil for the whole tensor.
-struct PlaceArguments: Sendable {
-  let dim: Int?
-  let keepDim: Bool
-
-  /// As what it does to shapes.
-  func reduction(_ rank: Int) -> ReductionArguments {
-    ReductionArguments(dims: rank == 0 ? [] : dim.map { [$0] } ?? Array(0..<rank), keepDim: keepDim)
-  }
-}
-
 struct Extrema: Sendable {
   let max: Operator<ReductionArguments> = Extrema.row(
     "max", .max, .equalOrNaN, samples: [Sample("a.max()", [.real([3, 4])]) { $0[0].max() }])
@@ -105,13 +94,7 @@ struct Extrema: Sendable {
         result.auxiliaries = [places]
         return result
       },
-      backward: { (call, gradient) throws(TensorError) in
-        let shape = call.shape(0)
-        let reduction = call.attributes.reduction(shape.count)
-        return Few(
-          gradient.restored(shape, reduction).placed(
-            in: shape, dim: call.attributes.dim!, at: try call.auxiliary(0).restored(shape, reduction)))
-      }, samples: samples
+      backward: { (call, gradient) throws(TensorError) in try call.attributes.placed(gradient, of: call) }, samples: samples
     ).onGPU()
   }
 

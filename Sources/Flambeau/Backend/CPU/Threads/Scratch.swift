@@ -14,13 +14,15 @@ enum Scratch {
   static func withBytes<Result>(
     _ byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> Result
   ) rethrows -> Result {
-    let arena = Arena.current
+    let arena = arenas.current
     let (block, start) = arena.pointee.take(byteCount)
     defer { arena.pointee.give(block, start) }
     return try body(block)
   }
 
-  private struct Arena {
+  private static let arenas = ThreadLocal { Arena() }
+
+  private struct Arena: ~Copyable {
     static let alignment = 4096
     var base: UnsafeMutableRawPointer?
     var capacity = 0
@@ -29,31 +31,7 @@ enum Scratch {
     var wanted = 0
     var depth = 0
 
-    private static let key: pthread_key_t = {
-      var key = pthread_key_t()
-      pthread_key_create(&key) { Arena.destroy($0) }
-      return key
-    }()
-
-    #if canImport(Glibc)
-      private static func destroy(_ pointer: UnsafeMutableRawPointer?) { release(pointer) }
-    #else
-      private static func destroy(_ pointer: UnsafeMutableRawPointer) { release(pointer) }
-    #endif
-
-    private static func release(_ pointer: UnsafeMutableRawPointer?) {
-      guard let arena = pointer?.assumingMemoryBound(to: Arena.self) else { return }
-      free(arena.pointee.base)
-      arena.deallocate()
-    }
-
-    static var current: UnsafeMutablePointer<Arena> {
-      if let known = pthread_getspecific(key) { return known.assumingMemoryBound(to: Arena.self) }
-      let new = UnsafeMutablePointer<Arena>.allocate(capacity: 1)
-      new.initialize(to: Arena())
-      pthread_setspecific(key, new)
-      return new
-    }
+    deinit { free(base) }
 
     mutating func take(_ byteCount: Int) -> (block: UnsafeMutableRawPointer, start: Int) {
       let size = (byteCount + 127) & ~127

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// What a thread is doing on GPUs. An operator runs on one thread from its beginning to its end.
 struct GPUThread {
   /// The operator whose work is queued, for errors and reports of memory; empty where none is.
@@ -44,35 +38,8 @@ struct GPUThread {
 
   // MARK: The thread's own
 
-  private static let key: pthread_key_t = {
-    var key = pthread_key_t()
-    pthread_key_create(&key) { GPUThread.destroy($0) }
-    return key
-  }()
-
-  #if canImport(Glibc)
-    private static func destroy(_ pointer: UnsafeMutableRawPointer?) { release(pointer) }
-  #else
-    private static func destroy(_ pointer: UnsafeMutableRawPointer) { release(pointer) }
-  #endif
-
-  private static func release(_ pointer: UnsafeMutableRawPointer?) {
-    guard let thread = pointer?.assumingMemoryBound(to: GPUThread.self) else { return }
-    thread.deinitialize(count: 1)
-    thread.deallocate()
-  }
+  private static let threads = ThreadLocal { GPUThread() }
 
   @inline(__always)
-  static var current: UnsafeMutablePointer<GPUThread> {
-    if let known = pthread_getspecific(key) { return known.assumingMemoryBound(to: GPUThread.self) }
-    return new()
-  }
-
-  @inline(never)
-  private static func new() -> UnsafeMutablePointer<GPUThread> {
-    let new = UnsafeMutablePointer<GPUThread>.allocate(capacity: 1)
-    new.initialize(to: GPUThread())
-    pthread_setspecific(key, new)
-    return new
-  }
+  static var current: UnsafeMutablePointer<GPUThread> { threads.current }
 }

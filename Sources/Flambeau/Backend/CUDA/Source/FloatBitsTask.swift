@@ -26,29 +26,15 @@ struct FloatBitsTask: KernelTask {
   var attributes: Kind { kind }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
-    let layout = inputs[0].layout
-    let count = layout.elementCount
+    let count = inputs[0].layout.elementCount
     if count == 0 { return }
-    let kept = (0..<layout.rank).filter { layout.shape.at($0) != 1 }
-    let isFlat = operands.allSatisfy(\.layout.isContiguous)
-    let axes = KernelAxes(
-      name: "", sizes: isFlat ? [count] : kept.map(layout.shape.at),
-      strides: operands.map { operand in isFlat ? [1] : kept.map(operand.layout.strides.at) },
-      isWide: wide || KernelAxes.needsWide(count, operands))
+    let axes = KernelAxes(elementwise: operands, wide: wide)
     var arguments = KernelArguments()
     for (i, operand) in operands.enumerated() { arguments.address("p\(i)", operand.address) }
     arguments.integer("count", count)
     axes.declare(in: &arguments)
-    let positions = operands.indices.map { "at\($0)" }
-    let body = """
-        const \(axes.counter) step = (\(axes.counter))gridDim.x * blockDim.x;
-        for (\(axes.counter) i = (\(axes.counter))blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step) {
-          \(axes.position) \(positions.map { "\($0) = 0" }.joined(separator: ", "));
-      \(axes.text("i", positions))\(statements)  }
-
-      """
     let parts = if case .nextHalf = kind { FloatBitsTask.nextHalf } else { "" }
-    let source = KernelSource("bits", arguments: arguments.declaration, parts: parts, body: body)
+    let source = KernelSource("bits", arguments: arguments.declaration, parts: parts, body: axes.loop(statements))
     work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
   }
 

@@ -204,11 +204,7 @@ extension IndexOffsets: KernelTask {
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
     let count = offsets.layout.elementCount
     if count == 0 { return }
-    let kept = (0..<offsets.layout.rank).filter { offsets.layout.shape.at($0) != 1 }
-    let axes = KernelAxes(
-      name: "", sizes: kept.map(offsets.layout.shape.at),
-      strides: operands.map { operand in kept.map(operand.layout.strides.at) },
-      isWide: wide || KernelAxes.needsWide(count, operands))
+    let axes = KernelAxes(elementwise: operands, wide: wide)
     var arguments = KernelArguments()
     for (i, operand) in operands.enumerated() { arguments.address("p\(i)", operand.address) }
     arguments.integer("count", count)
@@ -217,22 +213,17 @@ extension IndexOffsets: KernelTask {
     arguments.integer("stride", stride)
     arguments.fault()
     axes.declare(in: &arguments)
-    let counter = axes.counter
-    let body = """
-        const \(counter) step = (\(counter))gridDim.x * blockDim.x;
-        for (\(counter) i = (\(counter))blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step) {
-          \(axes.position) at0 = 0, at1 = 0;
-      \(axes.text("i", ["at0", "at1"]))    const int64_t before = plain<int64_t>(a.p0, at0), at = plain<int64_t>(a.p1, at1);
+    let statements = """
+          const int64_t before = plain<int64_t>(a.p0, at0), at = plain<int64_t>(a.p1, at1);
           if (at < a.least || at >= a.size) {
             report_fault(a.fault, a.report);
             put_plain<int64_t>(a.p0, at0, FB_NOWHERE);
           } else if (before != FB_NOWHERE) {
             put_plain<int64_t>(a.p0, at0, before + (at + (at < 0 ? a.size : 0)) * a.stride);
           }
-        }
 
       """
-    let source = KernelSource("index_offsets", arguments: arguments.declaration, body: body)
+    let source = KernelSource("index_offsets", arguments: arguments.declaration, body: axes.loop(statements))
     work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
   }
 }

@@ -38,11 +38,40 @@ struct KernelAxes: Sendable {
     return text
   }
 
+  /// The same, with the variables' declaration.
+  func text(_ number: String, declaring at: [String]) -> String {
+    "    \(position) \(at.map { "\($0) = 0" }.joined(separator: ", "));\n" + text(number, at)
+  }
+
+  /// A grid's loop over the numbers below `a.count`: in its statements, `i` is one, which operands have at `at0`, `at1` and so on.
+  func loop(_ statements: String) -> String {
+    let positions = strides.indices.map { "at\($0)" }
+    return """
+        const \(counter) step = (\(counter))gridDim.x * blockDim.x;
+        for (\(counter) i = (\(counter))blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step) {
+      \(text("i", declaring: positions))\(statements)  }
+
+      """
+  }
+
   /// Whether so many numbers, or positions of these operands, need 64 bits.
   static func needsWide(_ count: Int, _ operands: [Elements]) -> Bool {
     count >= 1 << 31
       || operands.contains { operand in
         operand.layout.bounds.map { Swift.max(abs($0.lowerBound), abs($0.upperBound)) >= 1 << 31 } ?? false
       }
+  }
+}
+
+extension KernelAxes {
+  /// The elements of operands of one shape in row-major order, along one axis where all are contiguous.
+  init(elementwise operands: [Elements], wide: Bool) {
+    let (shape, count) = (operands[0].layout.shape, operands[0].layout.elementCount)
+    let isFlat = operands.allSatisfy(\.layout.isContiguous)
+    let kept = shape.indices.filter { shape.at($0) != 1 }
+    self.init(
+      name: "", sizes: isFlat ? [count] : kept.map(shape.at),
+      strides: operands.map { operand in isFlat ? [1] : kept.map(operand.layout.strides.at) },
+      isWide: wide || KernelAxes.needsWide(count, operands))
   }
 }

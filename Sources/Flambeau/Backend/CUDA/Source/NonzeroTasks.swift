@@ -124,11 +124,7 @@ private struct NonzeroWalk {
 
   init(_ input: Elements, pieces: Int, _ wide: Bool) {
     (self.input, self.pieces) = (input, pieces)
-    let layout = input.layout
-    let kept = layout.shape.indices.filter { layout.shape.at($0) != 1 }
-    axes = KernelAxes(
-      name: "", sizes: kept.map(layout.shape.at), strides: [kept.map(layout.strides.at)],
-      isWide: wide || KernelAxes.needsWide(layout.elementCount, [input]))
+    axes = KernelAxes(elementwise: [input], wide: wide)
   }
 
   func arguments(_ starts: Elements) -> KernelArguments {

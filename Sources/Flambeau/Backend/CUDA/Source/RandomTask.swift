@@ -122,16 +122,10 @@ struct RandomTask: KernelTask {
   }
 
   func append(to work: inout KernelWork, on device: DeviceShape, wide: Bool) {
-    let layout = output.layout
-    let count = layout.elementCount
+    let count = output.layout.elementCount
     if count == 0 { return }
     let perBlock = RandomTask.perBlock(distribution, output.dtype)
-    let kept = (0..<layout.rank).filter { layout.shape.at($0) != 1 }
-    let isFlat = elementwise.allSatisfy(\.layout.isContiguous)
-    let axes = KernelAxes(
-      name: "", sizes: isFlat ? [count] : kept.map(layout.shape.at),
-      strides: elementwise.map { operand in isFlat ? [1] : kept.map(operand.layout.strides.at) },
-      isWide: wide || KernelAxes.needsWide(count, elementwise))
+    let axes = KernelAxes(elementwise: elementwise, wide: wide)
     let blocks = (count + perBlock - 1) / perBlock
 
     var arguments = KernelArguments()
@@ -153,8 +147,7 @@ struct RandomTask: KernelTask {
             const int64_t number = block * \(perBlock) + k;
             if (number >= a.count) break;
             const \(counter) i = (\(counter))number;
-            \(axes.position) \(positions.map { "\($0) = 0" }.joined(separator: ", "));
-      \(axes.text("i", positions))\(drawn)    }
+      \(axes.text("i", declaring: positions))\(drawn)    }
         }
 
       """

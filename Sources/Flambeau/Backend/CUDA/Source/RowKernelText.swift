@@ -17,37 +17,14 @@ struct RowKernelText {
   /// Where a staged input begins in shared memory.
   private var staged: [Int: Int] = [:]
 
-  // Of the loop being written.
-  private var loop = Loop()
-
-  /// A pack that a loop begins with.
-  private struct PackRead {
-    let name: String
-    let type: String
-    /// Where it is: a base, and the row's position there.
-    let (from, at): (String, String)
-    /// Every element of the base may be read.
-    let isPadded: Bool
-  }
-
-  private struct Loop {
-    var segment = 0
-    var packs: [PackRead] = []
-    /// Before a pack's elements are taken one by one.
-    var declarations = ""
-    /// What whole packs do at once, and the rows' ends element by element.
-    var whole = ""
-    var ends = ""
-    var steps = ""
-    var stores = ""
-    /// What has its name already.
-    var known: [Program.Operand: String] = [:]
-  }
+  /// The one being written.
+  private var loop: RowLoop
 
   init(_ kernel: RowKernel) {
     self.kernel = kernel
     (graph, code, form) = (kernel.graph, kernel.code, kernel.form)
     let (graph, code) = (graph, code)
+    loop = RowLoop(form: form, width: kernel.width, segment: 0)
     readers = code.inputs.map { _ in [] }
     outputSegment = code.outputs.map { output in
       switch output {
@@ -174,7 +151,7 @@ struct RowKernelText {
   }
 
   private mutating func segment(_ s: Int) -> String {
-    loop = Loop(segment: s)
+    loop = RowLoop(form: form, width: kernel.width, segment: s)
     var text = ""
     for i in code.instructions.indices where graph.segment[i] == s && graph.isNumber[i] && !graph.isAbsorbed[i] {
       switch graph.form[i] {
@@ -195,7 +172,7 @@ struct RowKernelText {
     }
     for i in code.instructions.indices where isKept(i) && graph.segment[i] == s { _ = element(.result(i)) }
     for k in code.outputs.indices where outputSegment[k] == s { write(k) }
-    return text + declarations + loopText() + joins
+    return text + declarations + loop.text() + joins
   }
 
   private func number(_ operand: Program.Operand) -> String {
@@ -313,9 +290,9 @@ struct RowKernelText {
     let type = kernel.inputs[i].dtype.deviceName
     let stage = staged[i].map { ("shared + \($0)", form.isPeeled ? "skew" : "0") }
     if let stage, readers[i][0] < loop.segment {
-      loop.packs.append(PackRead(name: name, type: type, from: stage.0, at: stage.1, isPadded: true))
+      loop.packs.append(RowLoop.Pack(name: name, type: type, from: stage.0, at: stage.1, isPadded: true))
     } else {
-      loop.packs.append(PackRead(name: name, type: type, from: "a.p\(i)", at: "at\(i)", isPadded: false))
+      loop.packs.append(RowLoop.Pack(name: name, type: type, from: "a.p\(i)", at: "at\(i)", isPadded: false))
       if let stage { loop.declarations += "put_pack<\(type), \(form.pack)>(\(stage.0), \(stage.1) + c, in\(i));\n" }
     }
     return name
@@ -352,78 +329,6 @@ struct RowKernelText {
     } else {
       loop.steps += "put<C, \(type)>(a.o\(k), to\(k) + (int64_t)(c + j) * a.ostep\(k), \(value));\n"
     }
-  }
-
-  private func loopText() -> String {
-    if loop.steps.isEmpty && loop.whole.isEmpty { return "" }
-    return isHeld ? heldLoop() : walkedLoop()
-  }
-
-  private static func indented(_ lines: String, by count: Int) -> String {
-    lines.split(separator: "\n").map { String(repeating: " ", count: count) + $0 + "\n" }.joined()
-  }
-
-  private func pack(_ read: PackRead, _ c: String) -> String {
-    "pack<\(read.type), \(form.pack)>(\(read.from), \(read.at) + \(c))"
-  }
-
-  /// The elements of a pack one by one.
-  private func elements(_ head: String = "") -> String {
-    if loop.steps.isEmpty && head.isEmpty { return "" }
-    return "#pragma unroll\nfor (int j = 0; j < \(form.pack); j++) {\n\(head)\(loop.steps)}\n"
-  }
-
-  private func heldLoop() -> String {
-    let loads = loop.packs.map { "const auto \($0.name) = \(pack($0, "c"));\n" }.joined()
-    let inner = loads + loop.declarations + loop.whole + elements("const int k = g * \(form.pack) + j;\n") + loop.stores
-    // Without a question before each, compilers ask for all packs first.
-    let full = kernel.width / (form.threads * form.pack)
-    return """
-          #pragma unroll
-          for (int g = 0; g < \(form.held!); g++) {
-            const int c = (g * \(form.threads) + lane) * \(form.pack);
-            if (g < \(full) || c < a.width) {
-      \(RowKernelText.indented(inner, by: 8))      }
-          }
-
-      """
-  }
-
-  /// Whole packs, of which a thread asks for several before it uses the first; where rows are peeled, also what is left at their ends.
-  private func walkedLoop() -> String {
-    let step = form.threads * form.pack
-    let fresh = loop.packs.count { !$0.isPadded }
-    let together = fresh == 0 ? 1 : Swift.max(1, 4 / fresh)
-    let parameters = ["const int c"] + (form.isPeeled ? ["auto kind"] : []) + loop.packs.map { "const auto &\($0.name)" }
-    func visit(_ c: String, _ packs: [String], isWhole: Bool = true) -> String {
-      "visit(\(([c] + (form.isPeeled ? [isWhole ? "WholePack()" : "PartOfPack()"] : []) + packs).joined(separator: ", ")));\n"
-    }
-    let ends = """
-      if constexpr (!decltype(kind)::isWhole) {
-      if (c + j < 0 || c + j >= a.width) continue;
-      \(loop.ends)}
-
-      """
-    let whole = loop.whole.isEmpty || !form.isPeeled ? loop.whole : "if constexpr (decltype(kind)::isWhole) {\n\(loop.whole)}\n"
-    var text = "{\nauto visit = [&](\(parameters.joined(separator: ", "))) {\n\(loop.declarations)\(whole)"
-    text += elements(form.isPeeled ? ends : "") + loop.stores + "};\n"
-    text += "int c = lane * \(form.pack)\(form.isPeeled ? " - skew" : "");\n"
-    let parts = loop.packs.map { read in
-      read.isPadded
-        ? pack(read, "c") : "part_of_pack<\(read.type), \(form.pack)>(\(read.from), \(read.at) + c, c, a.width)"
-    }
-    if form.isPeeled { text += "if (c < 0) {\n\(visit("c", parts, isWhole: false))c += \(step);\n}\n" }
-    if together > 1 {
-      text += "for (; c + \((together - 1) * step + form.pack) <= a.width; c += \(together * step)) {\n"
-      for read in loop.packs { text += "Pack<\(read.type), \(form.pack)> ahead_\(read.name)[\(together)];\n" }
-      text += "#pragma unroll\nfor (int u = 0; u < \(together); u++) {\n"
-      for read in loop.packs { text += "ahead_\(read.name)[u] = \(pack(read, "c + u * \(step)"));\n" }
-      text += "}\n#pragma unroll\nfor (int u = 0; u < \(together); u++) "
-      text += visit("c + u * \(step)", loop.packs.map { "ahead_\($0.name)[u]" }) + "}\n"
-    }
-    text += "for (; c + \(form.pack) <= a.width; c += \(step)) \(visit("c", loop.packs.map { pack($0, "c") }))"
-    if form.isPeeled { text += "if (c < a.width) \(visit("c", parts, isWhole: false))" }
-    return RowKernelText.indented(text + "}\n", by: 4)
   }
 
   // MARK: Results

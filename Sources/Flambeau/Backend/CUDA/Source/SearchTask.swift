@@ -40,14 +40,10 @@ struct SearchTask: KernelTask {
     arguments.integer("width", edges.layout.shape.at(last))
     arguments.integer("edgeStep", edges.layout.strides.at(last))
     axes.declare(in: &arguments)
-    let counter = axes.counter
     let computeClass = edges.dtype.promoted(with: sought.dtype).computeClass
     // What compares to nothing, NaN, belongs at the end.
-    let body = """
-        const \(counter) step = (\(counter))gridDim.x * blockDim.x;
-        for (\(counter) i = (\(counter))blockIdx.x * blockDim.x + threadIdx.x; i < a.count; i += step) {
-          \(axes.position) at0 = 0, at1 = 0, at2 = 0;
-      \(axes.text("i", ["at0", "at1", "at2"]))    const V value = element<C, \(sought.dtype.deviceName)>(a.p1, at1);
+    let statements = """
+          const V value = element<C, \(sought.dtype.deviceName)>(a.p1, at1);
           int64_t low = 0;
           for (int64_t high = a.width; low < high;) {
             const int64_t middle = (low + high) / 2;
@@ -56,10 +52,10 @@ struct SearchTask: KernelTask {
             else low = middle + 1;
           }
           put<int64_t, \(found.dtype.deviceName)>(a.p2, at2, Lanes<int64_t>(low));
-        }
 
       """
-    let source = KernelSource("search", arguments: arguments.declaration, parts: computeClass.deviceTypes, body: body)
+    let source = KernelSource(
+      "search", arguments: arguments.declaration, parts: computeClass.deviceTypes, body: axes.loop(statements))
     work.launches.append(KernelLaunch(source, grid: (device.blocks((count + 255) / 256), 1), arguments))
   }
 }

@@ -61,6 +61,7 @@ final class ConvolutionPlan: Sendable {
 
   /// Queues it to the handle's stream; how that went.
   func run(_ task: ConvolutionTask, _ handle: CUDNN.Handle, workspace: Driver.Address) throws(TensorError) -> CUDNN.Status {
+    // Each call has a pack of its own: a finished description takes no other addresses.
     let pack = try CUDNNDescriptor(.variantPack, of: library)
     let tensors = [task.input, task.weight, task.output]
     try pack.set(CUDNN.Attribute.packIDs.rawValue, .int64, tensors.indices.map(ConvolutionPlan.id))

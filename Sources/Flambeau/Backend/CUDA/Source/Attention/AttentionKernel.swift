@@ -39,9 +39,8 @@ struct AttentionKernel {
     return (work.reserve(rows * inputs.width * computeClass.byteCount), work.reserve(rows * computeClass.byteCount))
   }
 
-  private func forward(
-    _ pieces: DepthPieces, into result: Elements, logSums: Elements, partials: (results: Int, logSums: Int)?
-  ) -> KernelLaunch {
+  /// What kernels of the forward direction share: pieces of the keys, and where log Σ exp and results of pieces go.
+  func arguments(_ pieces: DepthPieces, logSums: Elements, partials: (results: Int, logSums: Int)?) -> KernelArguments {
     var arguments = KernelArguments()
     if let partials {
       arguments.workspace("log_sums", at: partials.logSums)
@@ -49,9 +48,16 @@ struct AttentionKernel {
     } else {
       arguments.address("log_sums", logSums.address)
     }
-    arguments.integer("heads", inputs.heads)
     arguments.integer("pieces", pieces.count)
     arguments.integer("chunk", pieces.chunk)
+    return arguments
+  }
+
+  private func forward(
+    _ pieces: DepthPieces, into result: Elements, logSums: Elements, partials: (results: Int, logSums: Int)?
+  ) -> KernelLaunch {
+    var arguments = arguments(pieces, logSums: logSums, partials: partials)
+    arguments.integer("heads", inputs.heads)
     let axes = declare(in: &arguments, [("result", result)], dims: headCount)
     let blocks = declareBlocks(in: &arguments, inputs.queries, times: inputs.heads * pieces.count)
     let (chunks, groups) = shares(of: inputs.width)

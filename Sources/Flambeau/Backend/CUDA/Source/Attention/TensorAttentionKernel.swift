@@ -47,15 +47,7 @@ struct TensorAttentionKernel {
     _ form: TensorAttentionForm, _ pieces: DepthPieces, into result: Elements, logSums: Elements,
     partials: (results: Int, logSums: Int)?
   ) -> KernelLaunch {
-    var arguments = KernelArguments()
-    if let partials {
-      arguments.workspace("log_sums", at: partials.logSums)
-      arguments.workspace("partials", at: partials.results)
-    } else {
-      arguments.address("log_sums", logSums.address)
-    }
-    arguments.integer("pieces", pieces.count)
-    arguments.integer("chunk", pieces.chunk)
+    var arguments = kernel.arguments(pieces, logSums: logSums, partials: partials)
     let axes = declare(in: &arguments, [("result", result)], blocks: form.blocks(inputs.queries))
     let partial = partials == nil ? "nullptr" : "(float *)a.partials + row * a.width"
     let body = """
