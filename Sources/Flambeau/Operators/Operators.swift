@@ -15,6 +15,7 @@ struct Operators: Sendable {
   let floatSteps: FloatSteps = FloatSteps()
   let writes: Writes = Writes()
   let draws: Draws = Draws()
+  let dropouts: Dropouts = Dropouts()
   let samplings: Samplings = Samplings()
   let skewedDraws: SkewedDraws = SkewedDraws()
   let grids: Grids = Grids()

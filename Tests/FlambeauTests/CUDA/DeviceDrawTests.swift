@@ -129,6 +129,34 @@ import Testing
     }
   }
 
+  /// What stays is what the same numbers say, one by one, however elements lie, and their gradients stay with them.
+  @Test(arguments: [DType.float32, .float64, .float16, .bfloat16]) func droppedElementsAreThoseOfTheDraw(_ dtype: DType) {
+    let layouts: [(String, (Tensor) -> Tensor)] = [
+      ("a row", { $0 }), ("no whole block", { $0.narrow(0, start: 0, length: 1_001) }),
+      ("an odd beginning", { $0.narrow(0, start: 1, length: 1_020) }), ("transposed", { $0.view([30, 40]).T }),
+      ("every other", { $0.view([600, 2]).select(dim: 1, index: 1) }), ("few", { $0.narrow(0, start: 0, length: 3) }),
+      ("channels innermost", { $0.view([2, 5, 4, 30]).contiguous(memoryFormat: .channelsLast) }),
+    ]
+    let numbers = withGenerator(Generator(seed: 2)) { Tensor.randn([1_200]).to(dtype) }.to(device)
+    for (name, layout) in layouts {
+      let leaf = layout(numbers).detach().requiresGrad_()
+      let p = 0.3
+      let y = withGenerator(Generator(seed: 9)) { leaf.dropout(p) }
+      let flat = leaf.body.layout.isDense
+      // In memory's order where the elements are dense, else in their own.
+      let drawn = withGenerator(Generator(seed: 9)) { Tensor.zeros([leaf.count], device: device).bernoulli_(1 - p) }
+      let dense = leaf.body.layout.dense
+      let kept = flat ? drawn.asStrided(dense.shape, strides: Array(dense.strides)) : drawn.view(leaf.shape)
+      let expected = (leaf.detach().to(.float64) * (kept / (1 - p)).to(.float64)).to(dtype)
+      let difference = (y.detach().to(.float64) - expected.to(.float64)).abs().max().item(as: Double.self)
+      #expect(difference <= (dtype == .float64 ? 1e-6 : dtype == .float32 ? 1e-6 : dtype == .float16 ? 4e-3 : 4e-2), "\(name)")
+      #expect((y.detach() .!= 0).isEqual(to: kept .!= 0), "\(name)")
+      #expect(y.body.layout.strides == dense.strides, "\(name)")
+      y.sum().backward()
+      #expect(leaf.grad!.isClose((kept / (1 - p)).to(dtype), rtol: 1e-2).all().item(as: Bool.self), "\(name)")
+    }
+  }
+
   @Test func droppedElementsAreScaledOrZero() {
     let x = Tensor.full([40, 50], 3.0, device: device).requiresGrad_()
     let y = withGenerator(Generator(seed: 1)) { x.dropout(0.25) }

@@ -59,6 +59,7 @@ import Testing
       let real: [RandomTask.Distribution] = [
         .uniform(from: 0, to: 1), .normal(mean: 0, std: 1), .logNormal(mean: 0, std: 1), .exponential(rate: 1),
         .cauchy(median: 0, sigma: 1), .poissonOf(probabilities.body.elements),
+        .dropout(keeping: 0.5, of: target.body.elements, into: target.body.elements),
       ]
       for distribution in exact + (dtype.isFloatingPoint ? real : []) {
         var state = PhiloxState(seed: 1)

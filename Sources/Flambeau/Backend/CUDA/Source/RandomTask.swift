@@ -23,12 +23,16 @@ struct RandomTask: KernelTask {
     case bernoulliOf(Elements)
     /// How many events happen where each element says how many are expected; see ``SkewedDraws``. The rates are like the probabilities.
     case poissonOf(Elements)
+    /// 1 with the probability, else 0; where it is 1, `result` becomes `input` divided by the probability, else 0. Floating-point dtypes, and
+    /// any for the output.
+    case dropout(keeping: Double, of: Elements, into: Elements)
 
-    /// A number for each element.
-    fileprivate var parameters: Elements? {
+    /// What goes with each element beside the output.
+    fileprivate var elements: [Elements] {
       switch self {
-      case .bernoulliOf(let parameters), .poissonOf(let parameters): parameters
-      case .uniform, .normal, .integers, .logNormal, .exponential, .cauchy, .geometric, .bernoulli: nil
+      case .bernoulliOf(let parameters), .poissonOf(let parameters): [parameters]
+      case .dropout(_, let input, let result): [input, result]
+      case .uniform, .normal, .integers, .logNormal, .exponential, .cauchy, .geometric, .bernoulli: []
       }
     }
   }
@@ -49,8 +53,11 @@ struct RandomTask: KernelTask {
   }
 
   var operands: [Elements] { elementwise + [seedPlace].compactMap { $0 } }
-  private var elementwise: [Elements] { [output] + [distribution.parameters].compactMap { $0 } }
-  var results: [Elements] { [output] }
+  private var elementwise: [Elements] { [output] + distribution.elements }
+  var results: [Elements] {
+    if case .dropout(_, _, let result) = distribution { return [output, result] }
+    return [output]
+  }
 
   func mapOperands(_ f: (Elements) -> Elements) -> RandomTask {
     var copy = self
@@ -58,6 +65,7 @@ struct RandomTask: KernelTask {
     switch distribution {
     case .bernoulliOf(let probabilities): copy.distribution = .bernoulliOf(f(probabilities))
     case .poissonOf(let rates): copy.distribution = .poissonOf(f(rates))
+    case .dropout(let kept, let input, let result): copy.distribution = .dropout(keeping: kept, of: f(input), into: f(result))
     case .uniform, .normal, .integers, .logNormal, .exponential, .cauchy, .geometric, .bernoulli: break
     }
     copy.seedPlace = seedPlace.map(f)
@@ -66,7 +74,7 @@ struct RandomTask: KernelTask {
 
   struct Attributes: Hashable {
     enum Kind: Hashable {
-      case uniform, normal, logNormal, exponential, cauchy, geometric, integers(Width), bernoulli, bernoulliOf, poissonOf
+      case uniform, normal, logNormal, exponential, cauchy, geometric, integers(Width), bernoulli, bernoulliOf, poissonOf, dropout
     }
 
     /// What a range is drawn from.
@@ -90,6 +98,7 @@ struct RandomTask: KernelTask {
     case .bernoulli: .bernoulli
     case .bernoulliOf: .bernoulliOf
     case .poissonOf: .poissonOf
+    case .dropout: .dropout
     }
   }
 
@@ -103,11 +112,15 @@ struct RandomTask: KernelTask {
       case .cauchy(let median, let sigma): [Number(median), Number(sigma)]
       case .geometric(let p): [Number(p)]
       case .integers(let low, let range): [Number(low), Number(Int64(bitPattern: range))]
-      case .bernoulli(let p): [Number(Int((p * 0x1p32).rounded(.up)))]
+      case .bernoulli(let p): [RandomTask.bound(p)]
+      case .dropout(let kept, _, _): [RandomTask.bound(kept), Number(1 / kept)]
       case .bernoulliOf, .poissonOf: []
       }
     return [Number(Int64(bitPattern: seed)), Number(Int64(bitPattern: offset))] + own
   }
+
+  /// The first word that does not mean 1.
+  private static func bound(_ probability: Double) -> Number { Number(Int((probability * 0x1p32).rounded(.up))) }
 
   /// Elements that four words make.
   private static func perBlock(_ distribution: Distribution, _ dtype: DType) -> Int {
@@ -115,7 +128,7 @@ struct RandomTask: KernelTask {
     case .uniform, .normal, .logNormal, .exponential, .cauchy: dtype == .float64 ? 2 : 4
     case .geometric: 2
     case .integers(_, let range): range == 0 || range > 1 << 32 ? 2 : 4
-    case .bernoulli, .bernoulliOf: 4
+    case .bernoulli, .bernoulliOf, .dropout: 4
     // They have as many words as they need, those of their block and of others that no number counts.
     case .poissonOf: 1
     }
@@ -135,20 +148,12 @@ struct RandomTask: KernelTask {
     arguments.integer("blocks", blocks)
     declare(in: &arguments)
     axes.declare(in: &arguments)
-    let positions = elementwise.indices.map { "at\($0)" }
-    let counter = axes.counter
     let body = """
         const uint64_t seed = \(seedPlace == nil ? "(uint64_t)a.seed" : "plain<uint64_t>(a.seed_place, 0)");
         const int64_t step = (int64_t)gridDim.x * blockDim.x;
         for (int64_t block = (int64_t)blockIdx.x * blockDim.x + threadIdx.x; block < a.blocks; block += step) {
           const Words words = words_of(block + a.offset, seed);
-      #pragma unroll
-          for (int k = 0; k < \(perBlock); k++) {
-            const int64_t number = block * \(perBlock) + k;
-            if (number >= a.count) break;
-            const \(counter) i = (\(counter))number;
-      \(axes.text("i", declaring: positions))\(drawn)    }
-        }
+      \(isTogether ? together(perBlock) : alone(perBlock, axes))  }
 
       """
     var parts = RandomTask.parts
@@ -158,6 +163,15 @@ struct RandomTask: KernelTask {
   }
 
   private var computeClass: ComputeClass { output.dtype.computeClass }
+
+  /// A block's elements lie side by side, where they can be written together.
+  private var isTogether: Bool {
+    let perBlock = RandomTask.perBlock(distribution, output.dtype)
+    return perBlock > 1
+      && elementwise.allSatisfy {
+        $0.layout.isContiguous && UInt(bitPattern: $0.address) % UInt(Swift.min(16, perBlock * $0.dtype.byteCount)) == 0
+      }
+  }
 
   private func declare(in arguments: inout KernelArguments) {
     let (names, own): ([String], ComputeClass) =
@@ -169,15 +183,69 @@ struct RandomTask: KernelTask {
       case .geometric: (["p"], fb_f64)
       case .integers: (["low", "range"], fb_i64)
       case .bernoulli: (["bound"], fb_i64)
+      case .dropout(_, let input, _): (["bound", "scale"], input.dtype.computeClass)
       case .bernoulliOf, .poissonOf: ([], fb_i64)
       }
     let numbers = numbers
     for (place, name) in (["seed", "offset"] + names).enumerated() where place > 0 || seedPlace == nil {
-      arguments.number(name, place, of: numbers, in: place < 2 ? fb_i64 : own)
+      arguments.number(name, place, of: numbers, in: place < 2 || name == "bound" ? fb_i64 : own)
     }
   }
 
   // MARK: Text
+
+  /// What makes the elements of a block of `words`, one by one.
+  private func alone(_ perBlock: Int, _ axes: KernelAxes) -> String {
+    """
+      #pragma unroll
+        for (int k = 0; k < \(perBlock); k++) {
+          const int64_t number = block * \(perBlock) + k;
+          if (number >= a.count) break;
+          const \(axes.counter) i = (\(axes.counter))number;
+    \(axes.text("i", declaring: elementwise.indices.map { "at\($0)" }))\(drawn)    }
+
+    """
+  }
+
+  /// The same, each operand's in one access.
+  private func together(_ perBlock: Int) -> String {
+    var (before, after) = ("", "")
+    for (i, operand) in elementwise.enumerated() {
+      let type = "\(operand.dtype.deviceName), \(perBlock)"
+      if i == 1 {
+        before +=
+          "    const Pack<\(type)> e1 = is_whole ? pack<\(type)>(a.p1, first) : part_of_pack<\(type)>(a.p1, first, first, a.count);\n"
+      } else {
+        before += "    Pack<\(type)> e\(i);\n"
+        after += """
+              if (is_whole) put_pack<\(type)>(a.p\(i), first, e\(i));
+              else put_part_of_pack<\(type)>(a.p\(i), first, first, a.count, e\(i));
+
+          """
+      }
+    }
+    return """
+          const int64_t first = block * \(perBlock);
+          const bool is_whole = first + \(perBlock) <= a.count;
+      \(before)#pragma unroll
+          for (int k = 0; k < \(perBlock); k++) {
+      \(drawn)    }
+      \(after)
+      """
+  }
+
+  /// A statement that writes the k-th element of the block's in an operand, computed in the class `c`.
+  private func write(_ operand: Int, _ c: String, _ value: String) -> String {
+    let types = "\(c), \(elementwise[operand].dtype.deviceName)"
+    return isTogether
+      ? "set_element<\(types)>(e\(operand), k, \(value));" : "put<\(types)>(a.p\(operand), at\(operand), \(value));"
+  }
+
+  /// What the k-th element of the block's in the second operand is.
+  private func read(_ c: String) -> String {
+    let types = "\(c), \(elementwise[1].dtype.deviceName)"
+    return isTogether ? "element_of<\(types)>(e1, k)" : "element<\(types)>(a.p1, at1)"
+  }
 
   /// Statements that make the k-th element of a block of `words`.
   private var drawn: String {
@@ -192,7 +260,7 @@ struct RandomTask: KernelTask {
       return """
             Lanes<\(c)> x = mad<Lanes<\(c)>>(Lanes<\(c)>((\(c))(\(word) >> \((isWide ? 64 : 32) - bits)) * (\(c))\(Double(sign: .plus, exponent: -bits, significand: 1))), Lanes<\(c)>(a.span), Lanes<\(c)>(a.from));
             if (converted<\(c), \(s)>(stored<\(c), \(s), 1>(x)).v >= a.to) x = Lanes<\(c)>(a.from);
-            put<\(c), \(s)>(a.p0, at0, x);
+            \(write(0, c, "x"))
 
         """
     case .normal: return gaussian { $0 }
@@ -202,7 +270,7 @@ struct RandomTask: KernelTask {
       let half = isWide ? "0x1p-53" : "0x1p-24f"
       return """
             const \(c) u = \(unit);
-            put<\(c), \(s)>(a.p0, at0, Lanes<\(c)>((u >= 1 - \(half) ? -\(half) : op_log::of(Lanes<\(c)>(u)).v) * a.scale));
+            \(write(0, c, "Lanes<\(c)>((u >= 1 - \(half) ? -\(half) : op_log::of(Lanes<\(c)>(u)).v) * a.scale)"))
 
         """
     case .cauchy:
@@ -211,27 +279,35 @@ struct RandomTask: KernelTask {
       return """
             const \(c) u = \(unit), inner = u > 1 - \(least) ? 1 - \(least) : u < \(least) ? \(least) : u;
             const Lanes<\(c)> angle((\(c))3.141592653589793238463 * (inner - (\(c))0.5));
-            put<\(c), \(s)>(a.p0, at0, mad<Lanes<\(c)>>(Lanes<\(c)>(a.sigma), op_tan::of(angle), Lanes<\(c)>(a.median)));
+            \(write(0, c, "mad<Lanes<\(c)>>(Lanes<\(c)>(a.sigma), op_tan::of(angle), Lanes<\(c)>(a.median))"))
 
         """
     case .geometric:
       // The logarithm of 1 is no trial, and int64 ends below 2^63.
       let trial = "fmin(fmax(ceil(log((double)((words.wide(k) >> 11) + 1) * 0x1p-53) / log1p(-a.p)), 1.0), 0x1.fffffffffffffp62)"
-      return "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)\(trial)));\n"
+      return "    \(write(0, "int64_t", "Lanes<int64_t>((int64_t)\(trial))"))\n"
     case .integers(_, let range):
       let number =
         range == 0 ? "words.wide(k)" : range > 1 << 32 ? "words.wide(k) % (uint64_t)a.range" : "words.word[k] % (uint64_t)a.range"
-      return "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)((uint64_t)a.low + \(number))));\n"
+      return "    \(write(0, "int64_t", "Lanes<int64_t>((int64_t)((uint64_t)a.low + \(number)))"))\n"
     case .bernoulli:
-      return "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)(words.word[k] < (uint64_t)a.bound)));\n"
-    case .bernoulliOf(let probabilities):
+      return "    \(write(0, "int64_t", "Lanes<int64_t>((int64_t)(words.word[k] < (uint64_t)a.bound))"))\n"
+    case .bernoulliOf:
       return
-        "    const double p = element<double, \(probabilities.dtype.deviceName)>(a.p1, at1).v;\n"
-        + "    put<int64_t, \(s)>(a.p0, at0, Lanes<int64_t>((int64_t)((double)words.word[k] * 0x1p-32 < p)));\n"
-    case .poissonOf(let rates):
+        "    const double p = \(read("double")).v;\n"
+        + "    \(write(0, "int64_t", "Lanes<int64_t>((int64_t)((double)words.word[k] * 0x1p-32 < p))"))\n"
+    case .dropout(_, let input, _):
+      let x = input.dtype.computeClass.deviceName
+      return """
+            const bool stays = words.word[k] < (uint64_t)a.bound;
+            \(write(2, x, "op_mul::of(\(read(x)), Lanes<\(x)>(stays ? a.scale : (\(x))0))"))
+            \(write(0, "int64_t", "Lanes<int64_t>((int64_t)stays)"))
+
+        """
+    case .poissonOf:
       return """
             Units units{(uint64_t)(block + a.offset), seed, 0, words, 0};
-            put<double, \(s)>(a.p0, at0, Lanes<double>(events(units, element<double, \(rates.dtype.deviceName)>(a.p1, at1).v)));
+            \(write(0, "double", "Lanes<double>(events(units, \(read("double")).v))"))
 
         """
     }
@@ -244,7 +320,7 @@ struct RandomTask: KernelTask {
 
   /// What `finish` makes of normal numbers.
   private func gaussian(_ finish: (String) -> String) -> String {
-    let (c, s) = (computeClass.deviceName, output.dtype.deviceName)
+    let c = computeClass.deviceName
     let isWide = output.dtype == .float64
     let (first, second) = isWide ? ("words.wide(0)", "words.wide(1)") : ("words.word[k & 2]", "words.word[k | 1]")
     // In (0, 1], and in [0, 1).
@@ -257,7 +333,7 @@ struct RandomTask: KernelTask {
           typedef Lanes<\(c)> V;
           const V u = V(\(u)), turn = V(\(v)) * V((\(c))6.283185307179586476925);
           const V radius = __builtin_elementwise_sqrt(op_log::of(u) * V((\(c))-2));
-          put<\(c), \(s)>(a.p0, at0, \(finish(number)));
+          \(write(0, c, finish(number)))
 
       """
   }
