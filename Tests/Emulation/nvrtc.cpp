@@ -80,7 +80,7 @@ EXPORTED nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int, const char *
   std::string path = folder;
   std::ofstream(path + "/source.cpp") << whole(*program);
   std::string command = EMULATION_COMPILER " -std=c++17 -shared -fPIC -fvisibility=hidden -ffp-contract=off -fno-exceptions -w -O0 -I "
-                        EMULATION_FOLDER " " + path + "/source.cpp -o " + path + "/object.so 2> " + path + "/log";
+                        EMULATION_FOLDER " " + path + "/source.cpp " EMULATION_FOLDER "/threads.cpp -o " + path + "/object.so 2> " + path + "/log";
   int status = system(command.c_str());
   program->log = contents(path + "/log");
   program->code = contents(path + "/object.so");
