@@ -1,5 +1,5 @@
-// What NVIDIA's racecheck and initcheck look for, seen on emulated threads: which thread touched which byte, and what orders it before
-// another's touch. Clang tells of every access of a kernel, in the way it tells its ThreadSanitizer (-fsanitize=thread without the
+// What NVIDIA's memcheck, racecheck and initcheck look for, seen on emulated threads: which thread touched which byte, and what orders it
+// before another's touch. Clang tells of every access of a kernel, in the way it tells its ThreadSanitizer (-fsanitize=thread without the
 // library), so that kernels need say nothing.
 //
 // Threads of a block are ordered by __syncthreads, lanes of a warp by __syncwarp as well; neither an exchange of lanes nor the order in
@@ -10,6 +10,9 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+
+// The beginning and the end of this shared object, by the linker.
+extern "C" __attribute__((visibility("hidden"))) char __ehdr_start, _end;
 
 namespace emulation {
 
@@ -50,7 +53,7 @@ struct Cell {
 };
 
 /// Bytes of shared memory, and of operands by pages, of which a launch has those that it touches.
-constexpr uint64_t page_bytes = 4096, most_pages = 1 << 14, most_shared_bytes = 256 << 10, most_argument_bytes = 4096;
+constexpr uint64_t page_bytes = 4096, most_pages = 1 << 14, most_shared_bytes = 227 << 10, most_argument_bytes = 4096;
 static Cell *shared_cells, *page_cells;
 static struct {
   uint64_t page;
@@ -81,7 +84,7 @@ inline void begin_hazards_of_block() {
 inline void order_block() { barrier_time = ++now; }
 inline void order_warp(int warp) { warp_times[warp] = ++now; }
 
-/// Null where a launch touches more than is kept track of: its first 64 MiB.
+/// Null where a launch touches more than is kept track of, 64 MiB.
 inline Cell *cells_of_page(uint64_t page) {
   if (page == last_page) return last_cells;
   uint64_t slot = page * 0x9e3779b97f4a7c15u >> 49;
@@ -127,28 +130,53 @@ inline void note_fresh(uint64_t from, size_t bytes, Access access) {
   }
 }
 
-inline void note(const void *address, size_t bytes, Access access) {
-  const uint64_t from = (uint64_t)address, in_shared = from - (uint64_t)shared;
+inline bool are_same(const Cell &a, const Cell &b) { return memcmp(&a, &b, sizeof a) == 0; }
+
+/// Neighbours mostly have the same history.
+inline void disturb(Cell *cells, uint64_t count, Access access, const char *place) {
+  const Cell before = *cells;
+  disturb(*cells, access, place);
+  for (uint64_t i = 1; i < count; i++) {
+    if (are_same(cells[i], before)) cells[i] = *cells;
+    else disturb(cells[i], access, place);
+  }
+}
+
+/// A touch of what is not the thread's own.
+inline __attribute__((noinline)) void note_common(uint64_t from, size_t bytes, Access access) {
+  const uint64_t in_shared = from - (uint64_t)shared;
   if (in_shared < (uint64_t)launch->shared_bytes) {
-    for (uint64_t i = in_shared; i < in_shared + bytes && i < most_shared_bytes; i++) {
+    if (in_shared + bytes > (uint64_t)launch->shared_bytes) return abandon("shared memory past its end");
+    for (uint64_t i = in_shared; i < in_shared + bytes; i++) {
       Cell &cell = shared_cells[i];
-      if (cell.write.time < block_time) {
-        if (access != writes && access != begins_copy) return fail("shared memory is read that nobody has written");
-        cell.write = {};
-      }
-      if (cell.read.time < block_time) cell.read = {};
-      disturb(cell, access, "shared memory");
+      if (cell.write.time >= block_time) continue;
+      if (access != writes && access != begins_copy) return fail("shared memory is read that nobody has written");
+      cell = {};
     }
-    return;
+    return disturb(shared_cells + in_shared, bytes, access, "shared memory");
   }
-  // A thread's own, and what all are given.
-  const uint64_t own = (uint64_t)__builtin_frame_address(0) - stack_bytes;
-  if (from - own < 2 * stack_bytes || from - (uint64_t)arguments < most_argument_bytes || !is_operand(from, bytes)) return;
+  // What all are given is nobody's.
+  if (from - (uint64_t)arguments < most_argument_bytes) return;
+  if (!is_operand(from, bytes)) {
+    // Nor are constants.
+    if (from - (uint64_t)&__ehdr_start < uint64_t(&_end - &__ehdr_start)) return;
+    return abandon("memory outside of the operands");
+  }
   note_fresh(from, bytes, access);
-  for (uint64_t i = from; i < from + bytes; i++) {
-    Cell *const cells = cells_of_page(i / page_bytes);
-    if (cells) disturb(cells[i % page_bytes], access, "memory");
+  while (bytes > 0) {
+    const uint64_t at = from % page_bytes, count = bytes < page_bytes - at ? bytes : page_bytes - at;
+    if (Cell *const cells = cells_of_page(from / page_bytes)) disturb(cells + at, count, access, "memory");
+    from += count, bytes -= count;
   }
+}
+
+inline void note(const void *address, size_t bytes, Access access) {
+  if ((uint64_t)address - own_stack >= stack_bytes) note_common((uint64_t)address, bytes, access);
+}
+
+inline void note_aligned(const void *address, size_t bytes, Access access) {
+  if ((uint64_t)address % bytes != 0) abandon("an access that is not aligned");
+  note(address, bytes, access);
 }
 
 /// The end of a copy to shared memory.
@@ -162,8 +190,8 @@ inline void note_arrival(const void *address, size_t bytes) {
 // What clang calls.
 #define SEEN extern "C" __attribute__((visibility("hidden")))
 #define ACCESSES(bytes)                                                                                              \
-  SEEN void __tsan_read##bytes(void *p) { emulation::note(p, bytes, emulation::reads); }                             \
-  SEEN void __tsan_write##bytes(void *p) { emulation::note(p, bytes, emulation::writes); }                           \
+  SEEN void __tsan_read##bytes(void *p) { emulation::note_aligned(p, bytes, emulation::reads); }                     \
+  SEEN void __tsan_write##bytes(void *p) { emulation::note_aligned(p, bytes, emulation::writes); }                   \
   SEEN void __tsan_unaligned_read##bytes(void *p) { emulation::note(p, bytes, emulation::reads); }                   \
   SEEN void __tsan_unaligned_write##bytes(void *p) { emulation::note(p, bytes, emulation::writes); }                 \
   SEEN void __tsan_volatile_read##bytes(void *p) { emulation::note(p, bytes, emulation::reads_atomically); }         \

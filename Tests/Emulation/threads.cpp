@@ -14,7 +14,7 @@ HIDDEN emulated_index threadIdx, blockIdx, blockDim, gridDim;
 
 namespace emulation {
 
-enum State { runnable, at_barrier, at_warp_barrier, at_exchange, finished };
+enum State : uint8_t { runnable, at_barrier, at_warp_barrier, at_exchange, finished };
 
 constexpr int most_threads = 1024, stack_bytes = 64 << 10, canary_bytes = 64, most_copies = 256;
 
@@ -30,9 +30,6 @@ struct Fiber {
   bool is_there, is_begun;
   /// Where it begins a block, and where it gave way.
   jmp_buf start, here;
-  State state;
-  /// The statement that it waits in.
-  const void *place;
   emulated_index index;
   unsigned exchanges;
   int copy_count;
@@ -40,9 +37,14 @@ struct Fiber {
 };
 
 static Fiber fibers[most_threads];
+static State states[most_threads];
+/// The statements that they wait in.
+static const void *places[most_threads];
 static unsigned char *stacks;
 static jmp_buf scheduler;
 static int current, thread_count;
+/// Where the current thread's begins.
+static uint64_t own_stack;
 HIDDEN unsigned char *shared;
 static int slots[2][most_threads];
 static uint32_t words[2][most_threads][6];
@@ -62,7 +64,7 @@ static void fail(const char *what) {
 static void abandon(const char *what) {
   fail(what);
   if (!on_fibers) _longjmp(outside, 1);
-  fibers[current].state = finished;
+  states[current] = finished;
   _longjmp(scheduler, 1);
 }
 
@@ -94,10 +96,9 @@ HIDDEN void touch_atomically(const void *cell, size_t bytes) { note(cell, bytes,
 
 static void give_way(State state, const void *place) {
   if (!on_fibers) abandon("a wait in a kernel that is taken for one without");
-  Fiber &self = fibers[current];
-  self.state = state;
-  self.place = place;
-  if (!_setjmp(self.here)) _longjmp(scheduler, 1);
+  states[current] = state;
+  places[current] = place;
+  if (!_setjmp(fibers[current].here)) _longjmp(scheduler, 1);
 }
 
 static int exchange(int value, int source_lane, const void *place) {
@@ -150,7 +151,7 @@ static void run_thread() {
 static void entry() {
   _setjmp(fibers[current].start);
   run_thread();
-  fibers[current].state = finished;
+  states[current] = finished;
   _longjmp(scheduler, 1);
 }
 
@@ -158,13 +159,14 @@ static void resume(int thread) {
   current = thread;
   Fiber &fiber = fibers[thread];
   threadIdx = fiber.index;
+  own_stack = (uint64_t)stacks + (uint64_t)thread * stack_bytes;
   if (_setjmp(scheduler)) return;
   if (fiber.is_begun) _longjmp(fiber.here, 1);
   fiber.is_begun = true;
   if (fiber.is_there) _longjmp(fiber.start, 1);
   fiber.is_there = true;
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = stacks + (size_t)thread * stack_bytes;
+  fiber.context.uc_stack.ss_sp = (void *)own_stack;
   fiber.context.uc_stack.ss_size = stack_bytes;
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, entry, 0);
@@ -174,11 +176,11 @@ static void resume(int thread) {
 /// Frees the waiting threads from..<to if all that are not finished wait in the same way.
 static bool release(int from, int to, State state) {
   int waiting = 0;
-  for (int t = from; t < to; t++) waiting += fibers[t].state == state;
+  for (int t = from; t < to; t++) waiting += states[t] == state;
   if (waiting == 0 || waiting != to - from) return false;
   for (int t = from; t < to; t++) {
-    if (fibers[t].place != fibers[from].place) fail("threads wait for each other in different places");
-    fibers[t].state = runnable;
+    if (places[t] != places[from]) fail("threads wait for each other in different places");
+    states[t] = runnable;
   }
   if (state == at_barrier) order_block();
   else if (state == at_warp_barrier) order_warp(from / 32);
@@ -211,7 +213,7 @@ struct Order {
 static void run_block_of_fibers() {
   for (int t = 0; t < thread_count; t++) {
     Fiber &fiber = fibers[t];
-    fiber.state = runnable;
+    states[t] = runnable;
     fiber.is_begun = false;
     fiber.index = {unsigned(t % blockDim.x), unsigned(t / blockDim.x), 0};
   }
@@ -227,13 +229,13 @@ static void run_block_of_fibers() {
         Order lanes(count, 2 + warp);
         for (int i = 0; i < count; i++) {
           const int thread = first + int(lanes.next());
-          if (fibers[thread].state != runnable) continue;
+          if (states[thread] != runnable) continue;
           resume(thread);
           moved = true;
         }
       } while (release(first, first + count, at_exchange) || release(first, first + count, at_warp_barrier));
     }
-    for (int t = 0; t < thread_count; t++) done += fibers[t].state == finished;
+    for (int t = 0; t < thread_count; t++) done += states[t] == finished;
     if (done == thread_count) return;
     if (release(0, thread_count, at_barrier)) continue;
     if (!moved) return fail("threads wait for others that do not come");
@@ -242,6 +244,7 @@ static void run_block_of_fibers() {
 
 static void run_block_directly() {
   if (_setjmp(outside)) return;
+  own_stack = (uint64_t)__builtin_frame_address(0) - stack_bytes;
   Order threads(thread_count, 1);
   for (int i = 0; i < thread_count; i++) {
     current = int(threads.next());
@@ -266,6 +269,7 @@ HIDDEN const char *run(const emulated_launch *l, void (*function)(const void *),
   arguments = a;
   thread_count = int(l->block_x * l->block_y);
   if (thread_count > most_threads) return "a block has at most 1024 threads";
+  if (uint64_t(l->shared_bytes) > most_shared_bytes) return "a block has at most 227 KiB of shared memory";
   blockDim = {unsigned(l->block_x), unsigned(l->block_y), 1};
   gridDim = {unsigned(l->grid_x), unsigned(l->grid_y), 1};
   if (!stacks) stacks = (unsigned char *)malloc((size_t)most_threads * stack_bytes);

@@ -112,6 +112,21 @@ import Testing
       right: "cells[mine] = 1; if (blockIdx.x == 0) numbers[mine] = cells[mine];",
       report: "shared memory is read that nobody has written"),
     Kernel(
+      name: "past the end of shared memory", threads: 64,
+      wrong: "cells[mine + 64] = 1; numbers[mine] = cells[mine + 65];",
+      right: "cells[mine + 64] = 1; numbers[mine] = cells[mine + 64];",
+      report: "memory"),
+    Kernel(
+      name: "past the end of an operand",
+      wrong: "fresh[mine] = numbers[mine + 1];",
+      right: "fresh[mine] = numbers[mine] + 1;",
+      report: "memory outside of the operands"),
+    Kernel(
+      name: "a word that is not aligned",
+      wrong: "fresh[mine] = *(int *)((char *)numbers + 2 * (mine & 31));",
+      right: "fresh[mine] = *(short *)((char *)numbers + 2 * mine);",
+      report: "an access that is not aligned"),
+    Kernel(
       name: "fresh memory",
       wrong: "numbers[mine] = fresh[mine] & 0;",
       right: "fresh[mine] = 5; numbers[mine] = fresh[mine] & 0;",
@@ -192,6 +207,17 @@ import Testing
     }
   }
 
+  /// All kernels, compiled together.
+  private static let emulated = Result {
+    var known: Set<String> = []
+    let sources = kernels.flatMap { kernel in
+      works([kernel.wrong, kernel.right], blocks: 1, threads: 1, on: Tensor.zeros([64], dtype: .int32)).map {
+        $0.launches[0].source
+      }
+    }
+    return try EmulatedKernels(sources.filter { known.insert($0.name).inserted })
+  }
+
   private static func memory(_ numbers: Tensor) -> [UnsafeRawBufferPointer] {
     [UnsafeRawBufferPointer(start: numbers.body.elements.address, count: 4 * numbers.shape.elementCount)]
   }
@@ -199,7 +225,7 @@ import Testing
   @Test(arguments: kernels) func whatNothingOrdersIsReportedAndWhatIsOrderedIsNot(_ kernel: Kernel) throws {
     let numbers = Tensor.zeros([64], dtype: .int32)
     let works = Self.works([kernel.wrong, kernel.right], blocks: kernel.blocks, threads: kernel.threads, on: numbers)
-    let emulated = try EmulatedKernels(works.map { $0.launches[0].source })
+    let emulated = try Self.emulated.get()
     for order in Self.orders {
       let failure = emulated.run(works[0], memory: Self.memory(numbers), order: order)
       #expect(failure?.contains(kernel.report) == true, "\(order): \(failure ?? "nothing")")
