@@ -38,11 +38,7 @@ typedef struct CUgraphExec_st *CUgraphExec;
 typedef int CUstreamCaptureMode;
 #endif
 
-struct emulated_launch {
-  int64_t grid_x, grid_y, block_x, block_y, shared_bytes;
-  const uint64_t *ranges;
-  int64_t range_count;
-};
+#include "launch.h"
 
 namespace {
 
@@ -250,7 +246,10 @@ int64_t used(const std::map<uint64_t, Memory> &all, int device) {
 }
 
 void fault(int device, const char *what, Function *function) {
-  contexts[device]->fault = strstr(what, "aligned") ? misaligned_address
+  // What only may go wrong (hazards.h) ends as loudly as what does.
+  const bool is_hazard = strstr(what, "nothing orders") || strstr(what, "nobody has") || strstr(what, "under way");
+  contexts[device]->fault = is_hazard                  ? launch_failed
+                            : strstr(what, "aligned") ? misaligned_address
                             : strstr(what, "memory") ? illegal_address
                             : strstr(what, "wait")   ? launch_timeout
                                                      : launch_failed;
@@ -685,7 +684,7 @@ EXPORTED CUresult cuLaunchKernel(
     }
     // Pinned memory is everybody's.
     for (auto &entry : pinned) ranges.insert(ranges.end(), {entry.first, entry.first + entry.second.bytes});
-    emulated_launch launch = {grid_x, grid_y, block_x, block_y, shared, ranges.data(), int64_t(ranges.size() / 2)};
+    emulated_launch launch = {grid_x, grid_y, block_x, block_y, shared, ranges.data(), int64_t(ranges.size() / 2), 1, nullptr, 0, 0};
     const char *failure = function->run(&launch, arguments.data(), int64_t(arguments.size()));
     if (failure) fault(stream->device, failure, function);
   });

@@ -1,5 +1,6 @@
 // NVIDIA's compiler of CUDA C without a GPU: clang makes a shared object of a kernel on emulated threads (cuda.h), which the emulated
-// driver (driver.cpp) loads as a module. Opened as libnvrtc is; EMULATION_FOLDER is where cuda.h stands, EMULATION_COMPILER clang.
+// driver (driver.cpp) loads as a module. Opened as libnvrtc is; EMULATION_FOLDER is where cuda.h stands, EMULATION_COMPILER clang,
+// EMULATION_THREADS what threads.cpp was compiled to.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ std::string whole(const _nvrtcProgram &program) {
     waits = waits || program.source.find(word, text == std::string::npos ? 0 : text) != std::string::npos;
   }
   waits = waits || program.source.find("tile_") != std::string::npos;
-  std::string exported = "extern \"C\" __attribute__((visibility(\"default\"))) ";
+  std::string exported = "extern \"C\" __attribute__((visibility(\"default\"), disable_sanitizer_instrumentation)) ";
   return "#include \"cuda.h\"\n" + program.source + "\n" + exported + "const int64_t bytes_" + program.name +
          " = sizeof(Arguments);\n" + exported + "const char *run_" + program.name +
          "(const emulated_launch *launch, const void *bytes, int64_t count) {\n"
@@ -79,8 +80,8 @@ EXPORTED nvrtcResult nvrtcCompileProgram(nvrtcProgram program, int, const char *
   if (!mkdtemp(folder)) return (nvrtcResult)1;
   std::string path = folder;
   std::ofstream(path + "/source.cpp") << whole(*program);
-  std::string command = EMULATION_COMPILER " -std=c++17 -shared -fPIC -fvisibility=hidden -ffp-contract=off -fno-exceptions -w -O0 -I "
-                        EMULATION_FOLDER " " + path + "/source.cpp -o " + path + "/object.so 2> " + path + "/log";
+  std::string command = EMULATION_COMPILER " -std=c++17 -shared -fPIC -fvisibility=hidden -ffp-contract=off -fno-exceptions @"
+                        EMULATION_FOLDER "/kernels.flags -I " EMULATION_FOLDER " " + path + "/source.cpp " EMULATION_THREADS " -o " + path + "/object.so 2> " + path + "/log";
   int status = system(command.c_str());
   program->log = contents(path + "/log");
   program->code = contents(path + "/object.so");

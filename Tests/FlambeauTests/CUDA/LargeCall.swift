@@ -92,6 +92,9 @@ struct LargeCall: Sendable {
     LargeCall("sort", [3, 2600]) { $0[0].sort(dim: 1).values },
     LargeCall("sort", [2100, 2], of: .float16) { $0[0].sort(dim: 0, descending: true).values },
     LargeCall("sort", [2100]) { $0[0].log().sort(descending: true).values },
+    // More of them than blocks, which take a second turn with the same shared memory.
+    LargeCall("sort", [20, 1100], of: .float16) { $0[0].sort(dim: 1).values },
+    LargeCall("sort", [17, 2100], of: .int8) { $0[0].sort(dim: 1).values },
     LargeCall("argsort", [9000], of: .int8) { $0[0].argsort() },
     LargeCall("argsort", [2300], of: .int64) { ($0[0] * 1000).argsort(descending: true) },
     LargeCall("topK", [2, 2500], of: .float64) { $0[0].topK(7, sorted: false).values },
@@ -104,6 +107,8 @@ struct LargeCall: Sendable {
     // Channels in several pieces, in rows and side by side.
     LargeCall("batchNorm", [6, 3, 900], [3]) { $0[0].batchNorm(weight: $0[1]).output },
     LargeCall("batchNorm", [5000, 40]) { $0[0].batchNorm().output },
+    LargeCall("batchNorm", [2, 20, 30]) { $0[0].batchNorm().output },
+    LargeCall("batchNorm", [2, 4400], of: .float16) { $0[0].batchNorm().output },
     LargeCall("maxPool2d", [3, 2, 40, 45]) { $0[0].maxPool2d(3, stride: 2, padding: 1) },
     LargeCall("product", [300, 250], [250, 300]) { $0[0] * $0[1].T },
     LargeCall("mm", [130, 70], [70, 150]) { $0[0].mm($0[1]) },
@@ -112,6 +117,8 @@ struct LargeCall: Sendable {
     LargeCall("mm", [140, 96], [96, 135], of: .float16) { $0[0].mm($0[1]) },
     LargeCall("mm", [67, 40], [40, 70], of: .float64) { $0[0].mm($0[1]) },
     LargeCall("mm", [40, 2500], [2500, 34], of: .float16) { $0[0].mm($0[1]) },
+    // By few blocks, each of a part of the depth.
+    LargeCall("mm", [40, 1100], [1100, 30]) { $0[0].mm($0[1] / 40) },
     LargeCall("mm", [4, 1500], [1500, 300]) { $0[0].mm($0[1] / 40) },
     LargeCall("linear", [1, 1024], [72, 1024], [72], of: .bfloat16) { $0[0].linear($0[1], $0[2]) },
     LargeCall("linear", [2, 25, 64], [90, 64], [90]) { $0[0].linear($0[1], $0[2]) },

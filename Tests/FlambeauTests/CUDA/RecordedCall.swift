@@ -91,12 +91,17 @@ final class RecordedCall {
     }
   }
 
-  /// Runs the kernels on the copies by themselves; what differs from the CPU's results, or nil.
+  /// Runs the kernels on the copies by themselves, few threads in two orders; what differs from the CPU's results, or nil.
   func difference(_ kernels: EmulatedKernels) -> String? {
-    beginningAnew {
-      let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
-      return kernels.run(work, memory: memory) ?? difference()
+    let threads = work.launches.map { $0.grid.x * $0.grid.y * $0.block.x * $0.block.y }.reduce(0, +)
+    for order in threads <= 4096 ? [EmulatedKernels.Order.byName, .backward] : [.byName] {
+      let found = beginningAnew {
+        let memory = blocks.map { UnsafeRawBufferPointer(start: $0.copy, count: $0.byteCount) }
+        return kernels.run(work, memory: memory, order: order) ?? difference()
+      }
+      if let found { return found }
     }
+    return nil
   }
 
   /// What is changed in place begins anew with each run, and several tests take turns. `keepsResults`: but what `body` has written stays.

@@ -31,6 +31,8 @@ import Testing
     Heads(queries: 70, keys: 100, depth: 128, isCausal: true, dtype: .float16),
     Heads(queries: 200, keys: 60, depth: 16, isCausal: true),
     Heads(queries: 65, keys: 70, depth: 40, width: 72),
+    // Keys that no query sees.
+    Heads(queries: 20, keys: 150, isCausal: true),
     // More heads than blocks take in turns.
     Heads(queries: 130, keys: 20, depth: 16, count: 70, isCausal: true),
     Heads(queries: 33, keys: 40, depth: 136, width: 256, dtype: .float16, hasGradients: false),

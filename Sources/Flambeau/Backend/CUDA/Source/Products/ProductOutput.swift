@@ -77,7 +77,7 @@ struct ProductOutput {
       text += "  return y;\n}\n\n"
     }
     let type = isPartial ? computeClass.deviceName : task.c.dtype.deviceName
-    let (row, column) = isPartial ? ("(Position)a.n", "1") : ("(Position)a.c_row", "(Position)a.c_column")
+    let (row, column) = isPartial ? ("(Position)a.n", "(Position)1") : ("(Position)a.c_row", "(Position)a.c_column")
     let together = isPartial ? "false" : "(1 < n && n <= \(width))"
     return text + """
       /// Sums of neighbours in a row, of which `left` are there.
