@@ -139,8 +139,25 @@ final class PointwiseGradients: Sendable {
   private let program: Program
   private let numbers: NumberRule
   private let lock = Lock()
+  /// Of each operand, once it is asked for; ``made`` holds them.
+  private nonisolated(unsafe) let slopes: UnsafeMutablePointer<Atomic<UInt>>
   /// Guarded by the lock.
-  nonisolated(unsafe) private var rows: [Int: Operator<PointwiseArguments>] = [:]
+  private nonisolated(unsafe) var made: [Slope] = []
+
+  /// What the gradient of one operand takes.
+  private final class Slope: Sendable {
+    let derivative: Derivative
+    let isZero: Bool
+    let isCotangent: Bool
+    let row: Operator<PointwiseArguments>
+
+    init(_ derivative: Derivative, _ name: String, _ numbers: NumberRule) {
+      self.derivative = derivative
+      (isZero, isCotangent) = (derivative.isZero, derivative.isCotangent)
+      row = .map(name + "_backward", .promoted, derivative.program, numbers: numbers)
+    }
+  }
+
   /// What the derivatives of the first four operands read, 16 bits each: known, the result, operands from 0 on.
   private let reads = Atomic<UInt64>(0)
 
@@ -148,6 +165,22 @@ final class PointwiseGradients: Sendable {
     self.name = name
     self.program = program
     self.numbers = numbers
+    slopes = .allocate(capacity: Swift.max(program.inputCount, 1))
+    for i in 0..<program.inputCount { (slopes + i).initialize(to: Atomic(0)) }
+  }
+
+  deinit {
+    slopes.deinitialize(count: program.inputCount)
+    slopes.deallocate()
+  }
+
+  private func slope(_ i: Int) -> Slope {
+    let bits = slopes[i].load(ordering: .acquiring)
+    if let known = UnsafeRawPointer(bitPattern: bits) { return Unmanaged<Slope>.fromOpaque(known).takeUnretainedValue() }
+    let new = Slope(program.derivative(withRespectTo: i), name, numbers)
+    lock.withLock { made.append(new) }
+    slopes[i].store(UInt(bitPattern: Unmanaged.passUnretained(new).toOpaque()), ordering: .releasing)
+    return new
   }
 
   func saves(_ needs: OperandSet) -> SavePlan {
@@ -182,12 +215,12 @@ final class PointwiseGradients: Sendable {
     _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
   ) throws(TensorError) -> Few<Tensor> {
     var gradients = Few<Tensor>(count: program.inputCount)
-    var last: (derivative: Derivative, gradient: Tensor)?
+    var last: (slope: Slope, gradient: Tensor)?
     for i in 0..<program.inputCount where call.needs(i) {
-      let derivative = program.derivative(withRespectTo: i)
+      let slope = slope(i)
       // Those that are alike are computed once.
-      if last?.derivative.isSame(as: derivative) != true {
-        last = (derivative, try self.gradient(i, call, arguments, gradient))
+      if last?.slope.derivative.isSame(as: slope.derivative) != true {
+        last = (slope, try self.gradient(slope, call, arguments, gradient))
       }
       gradients[i] = last!.gradient.fitted(to: call.shape(i), call.dtype(i))
     }
@@ -199,34 +232,26 @@ final class PointwiseGradients: Sendable {
     var sum: Tensor?
     for i in 0..<program.inputCount {
       guard let tangent = tangents[i] else { continue }
-      let term = try gradient(i, call, call.attributes, tangent)
+      let term = try gradient(slope(i), call, call.attributes, tangent)
       sum = sum.map { $0 + term } ?? term
     }
     return sum
   }
 
   private func gradient<Attributes: Sendable>(
-    _ i: Int, _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
+    _ slope: Slope, _ call: Call<Attributes>, _ arguments: PointwiseArguments, _ gradient: Tensor
   ) throws(TensorError) -> Tensor {
-    let derivative = program.derivative(withRespectTo: i)
-    if derivative.isZero { return gradient.zerosLike() }
-    if derivative.isCotangent { return gradient }
+    if slope.isZero { return gradient.zerosLike() }
+    if slope.isCotangent { return gradient }
     var operands = Few<Tensor>()
-    for source in derivative.operands {
+    for source in slope.derivative.operands {
       switch source {
       case .input(let k): operands.append(try call.operand(k))
       case .output: operands.append(try call.result())
       case .cotangent: operands.append(gradient)
       }
     }
-    return row(i, derivative).call(operands, arguments)
-  }
-
-  private func row(_ i: Int, _ derivative: Derivative) -> Operator<PointwiseArguments> {
-    if let known = lock.withLock({ rows[i] }) { return known }
-    let new = Operator.map(name + "_backward", .promoted, derivative.program, numbers: numbers)
-    lock.withLock { rows[i] = new }
-    return new
+    return slope.row.call(operands, arguments)
   }
 }
 
