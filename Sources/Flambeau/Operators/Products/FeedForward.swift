@@ -5,7 +5,7 @@ struct FeedForwardArguments: Sendable {
 }
 
 /// Two linear maps with an activation between them, which is computed while the first product is in cache, as its slope is in the
-/// gradient. Of GPUs, cuBLASLt's epilogues do that.
+/// gradient. On a GPU cuBLASLt's epilogues do that where it has them.
 struct FeedForwards: Sendable {
   /// Input, weight, bias, weight, bias. What the backward pass reads follows the result: what the activation got, of a rectifier what it
   /// gave; and the signs that cuBLASLt noted, if it did.
@@ -197,7 +197,8 @@ extension Tensor {
   /// `activation(self · weight₁ᵀ + bias₁) · weight₂ᵀ + bias₂` over the last dimension, [*, inputs] to [*, outputs]: what a transformer has
   /// between its attentions. Torch's `linear`, `relu` or `gelu`, and `linear` again.
   ///
-  /// The activation costs no pass over memory of its own. In half types it sees sums that were not rounded before.
+  /// On the processor, and on a GPU where cuBLASLt has the activation (relu and gelu by tanh), it costs no pass over memory of its own; in
+  /// half types it then sees sums that were not rounded before.
   /// - Parameters:
   ///   - weight1: [hidden, inputs], of this dtype.
   ///   - bias1: [hidden], of this dtype.
