@@ -55,14 +55,6 @@ extension Operator {
     }
   }
 
-  /// The operands where the written tensor lives.
-  private func placed(_ operands: Few<Tensor>, beside target: Tensor) throws(TensorError) -> Few<Tensor> {
-    let device = operands.device
-    if device.isCPU { return operands }
-    guard target.device == device else { throw .differentDevices(target.device, device) }
-    return try placed(operands, on: device)
-  }
-
   private var isEdit: Bool {
     if case .edits = body { true } else { false }
   }
@@ -70,7 +62,7 @@ extension Operator {
   private func compute(
     _ operands: Few<Tensor>, _ attributes: Attributes, into target: TensorBody
   ) throws(TensorError) {
-    if !target.device.isCPU {
+    if !target.device.isCPU || crossesDevices {
       return try GPUThread.naming(name) { () throws(TensorError) in try computeHere(operands, attributes, into: target) }
     }
     try computeHere(operands, attributes, into: target)

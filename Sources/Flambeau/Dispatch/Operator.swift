@@ -60,6 +60,8 @@ final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   /// For rows that edit: where the elements they are given are not the first operand's own, they copy these there themselves. Set as the
   /// row is made.
   final var copiesFirst = false
+  /// For rows that write: what is written may come from another device than that of the target. Set as the row is made.
+  final var crossesDevices = false
 
   init(
     _ name: String, auxiliaryCount: Int = 0, saves: @escaping @Sendable (OperandSet) -> SavePlan = { _ in SavePlan() },

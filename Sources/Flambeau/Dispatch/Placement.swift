@@ -25,6 +25,21 @@ extension Operator {
     return placed
   }
 
+  /// The operands of a write where the written tensor lives; of a row that crosses devices, where each is, but for numbers.
+  func placed(_ operands: Few<Tensor>, beside target: Tensor) throws(TensorError) -> Few<Tensor> {
+    let device = operands.device
+    if device.isCPU { return operands }
+    if crossesDevices && (target.device != device || operands[1]!.ndim > 0) { return operands }
+    guard target.device == device else { throw .differentDevices(target.device, device) }
+    return try placed(operands, on: device)
+  }
+
+  /// What is written may come from another device. Said as the row is made.
+  func acrossDevices() -> Self {
+    crossesDevices = true
+    return self
+  }
+
   /// The row runs on GPUs too, forward and backward. Said as the row is made.
   func onGPU() -> Self {
     runsOnGPU = true

@@ -100,7 +100,7 @@ extension Tensor {
       if selection.dims.isEmpty {
         if accumulate { return ops.arithmetic.add.write(view, value, at: site) }
         _ = try value.body.layout.expanded(to: view.shape, value.dtype)
-        return ops.writes.copy.write(Few(view, value), None(), at: site)
+        return ops.writes.copy.write(Few(view, value), false, at: site)
       }
       if let mask = selection.mask, value.count == 1, !accumulate {
         let aligned = Shape(mask.shape + Array(repeating: 1, count: view.ndim - selection.dims.last! - 1))

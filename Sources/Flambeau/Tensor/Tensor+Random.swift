@@ -34,14 +34,20 @@ extension Tensor {
       .random_(from: low, to: high, generator: generator, file: file, line: line)
   }
 
-  /// 0..<count in random order. Torch's `randperm`.
+  /// 0..<count in random order: torch's numbers on the processor; on a GPU that of random keys. Torch's `randperm`.
   public static func randperm(
     _ count: Int, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
-    let order = create("randperm", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
+    let order = create("randperm", on: device, at: CallSite(file, line)) { (device) throws(TensorError) in
       guard dtype != .bool else { throw .dtype("randperm is not implemented for bool") }
       if count > 0 { _ = try dtype.element(Number(count), .integer) }
+      if !device.isCPU {
+        let keys = empty([count], dtype: .int64, device: device).random_(generator: generator)
+        let order = keys.argsort()
+        if let poison = order.body.poison { throw poison }
+        return order.body.value
+      }
       let value = try Value(checked: [count], .int64)
       withExtendedLifetime(value.storage) {
         (generator ?? .current).fillPermutation(

@@ -175,8 +175,8 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++")) func rateZeroHasNoEvents() throws {
-    let rates = Tensor([0, 2, 0, 50, 0] as [Double])
+  @Test(.enabled(if: EmulatedKernels.compiler != nil, "no clang++")) func nothingHappensAtRateZeroOrAtNone() throws {
+    let rates = Tensor([0, 2, .nan, 50, -3] as [Double])
     let numbers = try filled(.poissonOf(rates.body.elements), .zeros([5], dtype: .bfloat16))
     #expect([numbers[0], numbers[2], numbers[4]] == [0, 0, 0] && numbers[3] > 0)
   }
@@ -186,7 +186,5 @@ import Testing
     func events(_ seed: UInt64) -> Tensor { withGenerator(Generator(seed: seed)) { rates.poisson() } }
     let first = events(1)
     #expect(first.device == rates.device && first.cpu().isEqual(to: events(1).cpu()) && !first.cpu().isEqual(to: events(2).cpu()))
-    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = (rates - 30).poisson() } }
-    #expect(error?.message.contains("invalid Poisson rate") == true)
   }
 }

@@ -81,4 +81,26 @@ extension StreamTests {
     stream.synchronize()
     #expect(half.isEqual(to: Tensor.full([40, 50], 5.0).to(.float16)) && turned.isEqual(to: .full([50, 40], 5.0)))
   }
+
+  /// Over a tensor that is there already, too; what the processor has to spread is waited for.
+  @Test func downloadsOverPinnedTensorsAreQueued() {
+    defer { CUDA.synchronize(Self.there) }
+    let stream = CUDA.Stream.current(Self.there)
+    let x = Tensor.arange(2000.0, device: Self.there)
+    let numbers = Tensor.arange(2000.0, device: .cpu)
+    let (back, half) = (pinned(0), pinned(0).to(.float16).pinMemory())
+    let spread = pinned(0).view([40, 50]).T
+    stream.synchronize()
+    let version = back.body.storage.version.load(ordering: .relaxed)
+    back.copy_(x, nonBlocking: true)
+    half.copy_(x, nonBlocking: true)
+    #expect(
+      !stream.isIdle && back.array(of: Float.self)[7] == 0 && back.body.storage.version.load(ordering: .relaxed) == version + 1)
+    stream.synchronize()
+    #expect(back.isEqual(to: numbers) && half.isEqual(to: numbers.to(.float16)))
+    spread.copy_(x.view([50, 40]), nonBlocking: true)
+    #expect(spread.isEqual(to: numbers.view([50, 40])))
+    back.copy_(x * 2)
+    #expect(stream.isIdle && back.isEqual(to: numbers * 2))
+  }
 }

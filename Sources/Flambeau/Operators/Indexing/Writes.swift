@@ -5,8 +5,9 @@ struct FillValue: Sendable {
 
 /// Rows that exist only in place: what was there does not matter.
 struct Writes: Sendable {
-  /// The second operand, converted and broadcast, over the first.
-  let copy: Operator<None> = Operator<None>(
+  /// The second operand, converted and broadcast, over the first, from whichever device. The attribute: nobody waits for a copy from or
+  /// to pinned memory.
+  let copy: Operator<Bool> = Operator<Bool>(
     "copy_",
     plan: { (operands, _) throws(TensorError) in
       let (target, source) = (operands[0]!.body, operands[1]!.body)
@@ -16,20 +17,20 @@ struct Writes: Sendable {
       }
       return ResultPlan(layout: target.layout, dtype: target.dtype, compute: target.dtype)
     },
-    fill: { (operands, _, _, result) throws(TensorError) in
+    fill: { (operands, nonBlocking, _, result) throws(TensorError) in
       let source = operands[1]!.body
       try withExtendedLifetime(source) { () throws(TensorError) in
-        try source.elements(source.layout.broadcast(to: result.layout.shape)!).copy(to: result)
+        try source.elements(source.layout.broadcast(to: result.layout.shape)!).copy(to: result, waits: !nonBlocking)
       }
     },
     backward: { (call, gradient) throws(TensorError) in
-      Few(nil, call.needs(1) ? gradient.fitted(to: call.shape(1), call.dtype(1)) : nil)
+      Few(nil, call.needs(1) ? gradient.fitted(to: call.shape(1), call.dtype(1)).to(call.device(1)) : nil)
     },
     samples: [
       Sample("a.clone().copy_(b)", [.real([2, 3]), .real([3])]) { $0[0].clone().copy_($0[1]) },
       Sample("a.t().clone().copy_(b)", [.real([2, 3]), .real([3, 1])]) { $0[0].T.clone().copy_($0[1]) },
     ]
-  ).onGPU()
+  ).onGPU().acrossDevices()
 
   /// One number everywhere.
   let fill: Operator<FillValue> = Operator<FillValue>(
@@ -49,16 +50,17 @@ struct Writes: Sendable {
 }
 
 extension Tensor {
-  /// The elements of `source`, converted and broadcast, written over these. Torch's `copy_`.
+  /// The elements of `source`, which may live on another device, converted and broadcast, written over these. Torch's `copy_`.
   ///
-  /// - Parameter nonBlocking: A copy from pinned memory to a GPU is queued on the current stream, and `source` must stay as it is until
-  ///   it is done. Copies to the processor are waited for.
+  /// - Parameter nonBlocking: A copy between pinned memory and a GPU is queued on the current stream, and the pinned tensor must be left
+  ///   alone until it is done. A copy to the processor that has to spread elements there is waited for.
   @discardableResult
   public func copy_(
     _ source: Tensor, nonBlocking: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    let here = source.to(device, nonBlocking: nonBlocking && !device.isCPU)
-    return ops.writes.copy.write(Few(self, here), None(), at: CallSite(file, line))
+    // What is to be stretched goes to its device first.
+    let near = source.count == count ? source : source.to(device, nonBlocking: nonBlocking && !device.isCPU)
+    return ops.writes.copy.write(Few(self, near), nonBlocking, at: CallSite(file, line))
   }
 
   /// `value` written over every element. Torch's `fill_`.

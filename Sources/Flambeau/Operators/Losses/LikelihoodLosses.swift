@@ -63,7 +63,7 @@ extension Tensor {
     checkedOperands("gaussian_nll_loss", [target, variance], CallSite(file, line)) { layout throws(TensorError) in
       let (shape, given) = (layout.shape, variance.shape)
       var each = variance
-      if variance.count > 0, (variance .< 0).any().item() != 0 { throw .argument("var has negative entry/entries") }
+      try (variance .< 0).any().logicalNot().orThrow(.argument("var has negative entry/entries"), in: "gaussian_nll_loss")
       if given != shape {
         let stretched = shape.count == given.count ? (0..<shape.count).filter { shape.at($0) != given.at($0) } : []
         if Shape(shape.dropLast()) == given {

@@ -225,9 +225,7 @@ extension Tensor {
       }
       try Losses.checkNoGradient(weight, "multi_margin_loss")
       let classes = target.reshape([rows, 1])
-      if let wrong = classes.array(of: Int64.self).first(where: { $0 < 0 || $0 >= count }) {
-        throw .index("target out of range: \(wrong)")
-      }
+      try classes.checkPositions(below: count, in: "multi_margin_loss") { "target out of range\($0)" }
       let scores = reshape([rows, count])
       let own = scores.gather(dim: 1, index: classes)
       var short = (margin - own + scores).clamp(min: 0.0)
@@ -261,28 +259,18 @@ extension Tensor {
         throw .dtype("expected scalar type Long but found \(target.dtype.torchScalarName)")
       }
       let (count, rows) = (layout.shape.last!, layout.rank == 2 ? layout.shape.at(0) : 1)
-      var classes = target.array(of: Int64.self)
-      // How often a place counts as a target, and whether a class is none.
-      var (counts, free) = (Array(repeating: 0.0, count: rows * count), Array(repeating: 1.0, count: rows * count))
-      for row in 0..<rows {
-        var isOver = false
-        for i in row * count..<(row + 1) * count {
-          guard classes[i] < count, classes[i] >= -1 || isOver else { throw .index("argument #2 'target' is out of range") }
-          isOver = isOver || classes[i] < 0
-          if isOver {
-            classes[i] = 0
-          } else {
-            counts[i] = 1
-            free[row * count + Int(classes[i])] = 0
-          }
-        }
-      }
+      let places = target.reshape([rows, count])
+      // How many ends of the list there are up to a place, itself included.
+      let isEnd = (places .< 0).to(.int64), ends = isEnd.cumsum(dim: 1), isTarget = ends .== 0
+      try (places .< count).logicalAnd((places .>= -1).logicalOr(ends .> isEnd)).all()
+        .orThrow(.index("argument #2 'target' is out of range"), in: "multilabel_margin_loss")
+      // Places behind the end lead to a class that is none.
+      let isNone = Tensor.ones([rows, count + 1], dtype: .bool, device: device)
+        .scatter(dim: 1, index: Tensor.where(isTarget, places, count), 0).narrow(1, start: 0, length: count)
       let scores = reshape([rows, count])
-      let own = scores.gather(dim: 1, index: Tensor(classes, shape: [rows, count], device: device))
+      let own = scores.gather(dim: 1, index: Tensor.where(isTarget, places, 0))
       let short = (1 - own.unsqueeze(2) + scores.unsqueeze(1)).clamp(min: 0.0)
-      let pairs =
-        Tensor(counts, shape: [rows, count, 1], device: device) * Tensor(free, shape: [rows, 1, count], device: device)
-      let losses = (short * pairs.to(dtype)).sum(dim: [1, 2]) / Double(count)
+      let losses = Tensor.where(isTarget.unsqueeze(2).logicalAnd(isNone.unsqueeze(1)), short, 0).sum(dim: [1, 2]) / Double(count)
       return reduction(reduction == .none && layout.rank == 1 ? losses.reshape([]) : losses)
     }
   }

@@ -224,10 +224,8 @@ extension Tensor {
         }
       }
       let (planes, volume) = (shape.dropLast(rank).reduce(1, *), output.reduce(1, *))
-      if let wrong = indices.array(of: Int64.self).first(where: { $0 < 0 || $0 >= volume }) {
-        throw .index(
-          "Found an invalid max index: \(wrong) (output volumes are of size "
-            + "\(output.map(String.init).joined(separator: "x"))")
+      try indices.checkPositions(below: volume, in: name) {
+        "Found an invalid max index\($0) (output volumes are of size \(output.map(String.init).joined(separator: "x"))"
       }
       let each = input.reduce(1, *)
       return reshape([planes, each]).placed(in: [planes, volume], dim: 1, at: indices.reshape([planes, each]))

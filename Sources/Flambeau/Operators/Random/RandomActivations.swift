@@ -59,10 +59,14 @@ extension Tensor {
     return ops.arithmetic.mul(self, leakage(lower, upper), at: CallSite(file, line))
   }
 
-  /// 1 where this is above 0, else a number drawn from [lower, upper), one after the other. As torch.
+  /// 1 where this is above 0, else a number drawn from [lower, upper): as torch, one after the other on the processor, and one for each
+  /// element on a GPU.
   func leakage(_ lower: Double, _ upper: Double) -> Tensor {
     noGrad {
       let leaks = detach().contiguous() .<= 0
+      if !device.isCPU {
+        return Tensor.where(leaks, .empty(shape, dtype: dtype, device: device).uniform_(from: lower, to: upper), 1.0)
+      }
       let count = leaks.countNonzero().item(as: Int.self)
       let slopes = Tensor.empty([count], dtype: .float64, device: device).uniform_(from: lower, to: upper)
       return Tensor.ones(shape, dtype: dtype, device: device).maskedScatter_(leaks, slopes.to(dtype))

@@ -1,13 +1,9 @@
-// Draws on a GPU whose probabilities are tensors. Each waits once for these to be looked at.
+// Draws on a GPU whose probabilities are tensors.
 extension Samplings {
   static func bernoulliOnGPU(_ p: TensorBody, into result: Elements) throws(TensorError) {
     let probabilities = Tensor(p)
-    let invalid = noGrad { () -> Double? in
-      let valid = (probabilities .>= 0).logicalAnd(probabilities .<= 1)
-      if valid.all().item(as: Bool.self) { return nil }
-      return probabilities.maskedSelect(valid.logicalNot()).cpu().to(.float64).array(of: Double.self).first
-    }
-    if let invalid { throw .invalidProbability(invalid) }
+    let areValid = noGrad { (probabilities .>= 0).logicalAnd(probabilities .<= 1).all() }
+    try areValid.orThrow(.argument(TensorError.probabilityRange), in: "bernoulli_")
     try withExtendedLifetime(p) { () throws(TensorError) in
       try RandomTask.draw(.bernoulliOf(p.elements(p.layout.broadcast(to: result.layout.shape)!)), into: result)
     }
@@ -16,13 +12,11 @@ extension Samplings {
   /// Made of other rows.
   static func multinomialOnGPU(_ p: TensorBody, _ at: MultinomialArguments) throws(TensorError) -> Value {
     let weights = noGrad { Tensor(p).to(p.dtype == .float64 ? .float64 : .float32) }
-    let mistake = noGrad {
-      let invalid = (weights .>= 0).logicalAnd(weights .< .infinity).logicalNot().any()
-      let zero = (weights.sum(dim: -1) .<= 0).any()
-      return (invalid.to(.int64) * 2 + zero.to(.int64)).item(as: Int.self)
+    let (areValid, areSome) = noGrad {
+      ((weights .>= 0).logicalAnd(weights .< .infinity).all(), (weights.sum(dim: -1) .> 0).all())
     }
-    if mistake >= 2 { throw .invalidWeights }
-    if mistake == 1 { throw .zeroWeights }
+    try areValid.orThrow(.invalidWeights, in: "multinomial")
+    try areSome.orThrow(.zeroWeights, in: "multinomial")
     if weights.count == 0 {
       return try Value(checked: p.layout.shape.replacing(p.layout.rank - 1, with: at.draws), .int64, on: p.device)
     }

@@ -149,8 +149,9 @@ extension Value {
 
 extension TensorError {
   static func invalidProbability(_ p: Double) -> TensorError {
-    .argument("expected every probability to be in [0, 1], but got \(p)")
+    .argument("\(probabilityRange), but got \(p)")
   }
+  static let probabilityRange = "expected every probability to be in [0, 1]"
   static let invalidWeights = argument("probability tensor contains either `inf`, `nan` or element < 0")
   static let zeroWeights = argument("invalid multinomial distribution (sum of probabilities <= 0)")
 }

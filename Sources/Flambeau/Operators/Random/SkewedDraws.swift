@@ -61,9 +61,7 @@ struct SkewedDraws: Sendable {
       try withExtendedLifetime((wide.storage, result.storage)) { () throws(TensorError) in
         let start = wide.elements.start.assumingMemoryBound(to: Double.self)
         let rates = UnsafeBufferPointer(start: start, count: wide.layout.elementCount)
-        guard rates.allSatisfy({ $0 >= 0 }) else {
-          throw .argument("invalid Poisson rate, expected rate to be non-negative")
-        }
+        guard rates.allSatisfy({ $0 >= 0 }) else { throw .invalidRate }
         Generator.current.fillPoisson(result.elements.start, result.dtype, rates: rates)
       }
       return result
@@ -81,10 +79,8 @@ struct SkewedDraws: Sendable {
     ]
   ).onGPU()
 
-  /// Waits for the rates to be looked at.
   private static func poissonOnGPU(_ rates: TensorBody) throws(TensorError) -> Value {
-    let areRates = noGrad { (Tensor(rates) .>= 0).all().item(as: Bool.self) }
-    guard areRates else { throw .argument("invalid Poisson rate, expected rate to be non-negative") }
+    try noGrad { (Tensor(rates) .>= 0).all() }.orThrow(.invalidRate, in: "poisson")
     let result = try Value(Layout(rates.layout.shape), rates.dtype, on: rates.device)
     try withExtendedLifetime((rates, result.storage)) { () throws(TensorError) in
       try RandomTask.draw(.poissonOf(rates.elements), into: result.elements)
@@ -105,6 +101,10 @@ struct SkewedDraws: Sendable {
       withGenerator(Generator(seed: 7)) { .normal(mean: 1, std: operands[0]) }
     },
   ]
+}
+
+extension TensorError {
+  fileprivate static let invalidRate = argument("invalid Poisson rate, expected rate to be non-negative")
 }
 
 extension Tensor {
@@ -148,9 +148,7 @@ extension Tensor {
     mean: Tensor, std: Tensor, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     mean.checked("normal", at: CallSite(file, line)) { _ throws(TensorError) in
-      guard std.body.poison != nil || (std.detach() .>= 0).all().item(as: Bool.self) else {
-        throw .argument("normal expects all elements of std >= 0.0")
-      }
+      try (std.detach() .>= 0).all().orThrow(.argument("normal expects all elements of std >= 0.0"), in: "normal")
       let shape = try Shape.broadcast(mean.shape, std.shape)
       let noise = empty(shape, dtype: mean.dtype, device: mean.device).normal_(generator: generator, file: file, line: line)
       return noise.detach().mul_(std.detach()).add_(mean.detach())

@@ -69,7 +69,7 @@ extension Tensor {
     _ q: Double, dim: Int? = nil, keepDim: Bool = false, interpolation: QuantileInterpolation = .linear,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    quantile(Tensor(q), true, dim, keepDim, interpolation, ignoresNaN: false, CallSite(file, line))
+    quantile(Tensor(q, device: .cpu), true, dim, keepDim, interpolation, ignoresNaN: false, CallSite(file, line))
   }
 
   /// For each of the shares `q` the element below which it lies, as a new first dimension; `q` is a vector or a scalar of this
@@ -85,7 +85,7 @@ extension Tensor {
     _ q: Double, dim: Int? = nil, keepDim: Bool = false, interpolation: QuantileInterpolation = .linear,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
-    quantile(Tensor(q), true, dim, keepDim, interpolation, ignoresNaN: true, CallSite(file, line))
+    quantile(Tensor(q, device: .cpu), true, dim, keepDim, interpolation, ignoresNaN: true, CallSite(file, line))
   }
 
   /// The quantiles of what is not NaN. Torch's `nanquantile`.
@@ -113,12 +113,9 @@ extension Tensor {
       guard isNumber || q.dtype == dtype else {
         throw .dtype("\(name)() q tensor must be same dtype as the input tensor")
       }
-      guard ((q.detach() .>= 0).logicalAnd(q.detach() .<= 1)).all().item(as: Bool.self) else {
-        throw .argument(
-          isNumber
-            ? "\(name)() q must be in the range [0, 1] but got \(q.item(as: Double.self))"
-            : "\(name)() q values must be in the range [0, 1]")
-      }
+      let range =
+        isNumber ? "q must be in the range [0, 1] but got \(q.item(as: Double.self))" : "q values must be in the range [0, 1]"
+      try (q.detach() .>= 0).logicalAnd(q.detach() .<= 1).all().orThrow(.argument("\(name)() \(range)"), in: name)
       let place = try dim.map { dim throws(TensorError) in try layout.dimension(dim) }
       let lines = place.map { layout.rank == 0 ? reshape([1]) : moveDim($0, -1) } ?? flatten()
       let kept = Shape(
@@ -298,12 +295,10 @@ extension Tensor {
               + "dtype"
             : "cov(): expected fweights to have integral dtype but got fweights with \(tensor.dtype.torchScalarName) dtype")
       }
-      guard tensor.count == 0 || (tensor.detach() .>= 0).all().item(as: Bool.self) else {
-        throw .argument("cov(): \(name) cannot be negative")
-      }
+      try (tensor.detach() .>= 0).all().orThrow(.argument("cov(): \(name) cannot be negative"), in: "cov")
     }
-    if let weights, weights.count > 0, weights.detach().sum().item() == 0 {
-      throw .argument("cov(): weights sum to zero, can't be normalized")
+    if let weights, weights.count > 0 {
+      try (weights.detach().sum() .!= 0).orThrow(.argument("cov(): weights sum to zero, can't be normalized"), in: "cov")
     }
     guard let frequencies else { return weights }
     return weights.map { frequencies * $0 } ?? frequencies

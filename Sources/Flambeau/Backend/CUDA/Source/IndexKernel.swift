@@ -98,7 +98,7 @@ private struct IndexKernel {
     arguments.integer("own", inner.count)
     arguments.integer("step", task.walk.step)
     arguments.integer("limit", task.walk.limit)
-    arguments.fault()
+    arguments.reports(.index)
     outer.declare(in: &arguments)
     inner.declare(in: &arguments)
     let source = KernelSource("index_\(task.move.name)", arguments: arguments.declaration, parts: parts, body: body)
@@ -211,7 +211,7 @@ extension IndexOffsets: KernelTask {
     arguments.integer("size", size)
     arguments.integer("least", negative ? -size : 0)
     arguments.integer("stride", stride)
-    arguments.fault()
+    arguments.reports(.index)
     axes.declare(in: &arguments)
     let statements = """
           const int64_t before = plain<int64_t>(a.p0, at0), at = plain<int64_t>(a.p1, at1);

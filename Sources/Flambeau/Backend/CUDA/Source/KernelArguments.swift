@@ -27,8 +27,8 @@ struct KernelArguments: Sendable {
   /// Where they hold addresses of operands.
   private(set) var addressOffsets: [Int] = []
   private(set) var numberPlaces: [NumberPlace] = []
-  /// Where the bytes hold the address of a fault cell, and behind it the number to be reported there; nil if nothing is.
-  private(set) var faultOffset: Int?
+  /// What is reported, and where the bytes hold the address of a cell for it, and behind it the number to be put there; nil if nothing is.
+  private(set) var report: (fault: KernelFault, offset: Int)?
 
   mutating func address(_ name: String, _ pointer: UnsafeRawPointer?) {
     append("void *\(name)", UInt64(UInt(bitPattern: pointer)))
@@ -43,9 +43,9 @@ struct KernelArguments: Sendable {
   }
 
   /// `fault` and `report`: a cell, and what `report_fault` puts there when a thread meets what it has to leave alone.
-  mutating func fault() {
+  mutating func reports(_ fault: KernelFault) {
     append("void *fault", UInt64(0))
-    faultOffset = bytes.count - 8
+    report = (fault, bytes.count - 8)
     integer("report", 0)
   }
 
@@ -127,9 +127,9 @@ struct KernelArguments: Sendable {
 
   /// What is reported to, in a copy of the bytes.
   func write(_ fault: KernelFaults.Cell, into bytes: UnsafeMutableRawBufferPointer) {
-    guard let faultOffset else { return }
-    bytes.storeBytes(of: fault.address, toByteOffset: faultOffset, as: UInt64.self)
-    bytes.storeBytes(of: fault.number, toByteOffset: faultOffset + 8, as: Int64.self)
+    guard let report else { return }
+    bytes.storeBytes(of: fault.address, toByteOffset: report.offset, as: UInt64.self)
+    bytes.storeBytes(of: fault.number, toByteOffset: report.offset + 8, as: Int64.self)
   }
 
   private mutating func append<Value: BitwiseCopyable>(_ member: String, _ value: Value) {

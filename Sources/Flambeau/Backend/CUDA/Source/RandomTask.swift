@@ -377,6 +377,8 @@ struct RandomTask: KernelTask {
     };
 
     FB_INLINE double events(Units &units, double rate) {
+      // None of what is no rate, which is reported: nothing below would come to an end.
+      if (!(rate >= 0)) return 0;
       if (rate < 10) {
         const double limit = exp(-rate);
         double count = 0;

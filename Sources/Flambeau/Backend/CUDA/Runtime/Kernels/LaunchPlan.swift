@@ -8,7 +8,7 @@ final class LaunchPlan: Sendable {
     let name: String
     let kernel: LoadedKernel
     let shape: LaunchShape
-    let reportsFaults: Bool
+    let fault: KernelFault?
     /// The arguments, and how they are written.
     nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
     nonisolated(unsafe) let addresses: UnsafeMutableBufferPointer<AddressPlace>
@@ -18,7 +18,7 @@ final class LaunchPlan: Sendable {
 
     init(_ launch: KernelLaunch, _ kernel: LoadedKernel, _ addresses: [AddressPlace]) {
       (name, self.kernel, shape, arguments) = (launch.source.name, kernel, launch.shape, launch.arguments)
-      reportsFaults = arguments.faultOffset != nil
+      fault = arguments.report?.fault
       let padded = arguments.padded
       bytes = .allocate(byteCount: padded.count, alignment: 16)
       bytes.copyBytes(from: padded)
@@ -95,7 +95,7 @@ final class LaunchPlan: Sendable {
     let workspace = try launcher.workspace(workspaceByteCount, on: stream, for: operation)
     for step in steps {
       let label = WorkLabel(work: step.name, operation: operation)
-      let fault = step.reportsFaults ? try launcher.fault(label) : nil
+      let fault = try launcher.cell(for: step.fault, label)
       try withUnsafeTemporaryAllocation(byteCount: step.bytes.count, alignment: 16) { (bytes) throws(TensorError) in
         bytes.copyMemory(from: UnsafeRawBufferPointer(step.bytes))
         for place in step.addresses {

@@ -62,7 +62,7 @@ final class Launcher: Sendable {
     let workspace = try self.workspace(work.workspaceByteCount, on: stream, for: operation)
     for launch in work.launches {
       let label = WorkLabel(work: launch.source.name, operation: operation)
-      let fault = launch.arguments.faultOffset == nil ? nil : try fault(label)
+      let fault = try cell(for: launch.arguments.report?.fault, label)
       var arguments = launch.arguments.bytes(workspace: workspace?.address ?? 0, fault: fault)
       let kernel = try kernels.kernel(launch.source)
       try kernel.allow(sharedByteCount: launch.sharedByteCount)
@@ -78,8 +78,11 @@ final class Launcher: Sendable {
     byteCount > KernelWork().workspaceByteCount ? try memory.allocate(byteCount, on: stream, for: operation) : nil
   }
 
-  /// What a launch reports faults to.
-  func fault(_ label: WorkLabel) throws(TensorError) -> KernelFaults.Cell { try gpu.faults.cell(for: label, on: gpu) }
+  /// Where a launch reports `fault`, if it reports one.
+  func cell(for fault: KernelFault?, _ label: WorkLabel) throws(TensorError) -> KernelFaults.Cell? {
+    guard let fault else { return nil }
+    return try gpu.faults.cell(for: label, fault, on: gpu)
+  }
 
   /// Queues one launch. The driver reads as many bytes as the struct of arguments has, padding included.
   @inline(__always)
