@@ -6,6 +6,14 @@ import Testing
 @Suite(.serialized, .enabled(if: EmulatedDevice.isThere, "no clang++")) struct DeviceFaultTests {
   private static let device = Device.cuda(3)
 
+  /// The kernel that looks at what was found.
+  static var sources: [KernelSource] {
+    let condition = Tensor(true)
+    let task = RequirementTask(condition.body.elements, or: .requirement(.argument, "none"))
+    let work = KernelCall.task(task).work(on: DeviceShape(multiprocessorCount: 132, sharedByteCount: 48 << 10))
+    return withExtendedLifetime(condition) { work.launches.map(\.source) }
+  }
+
   /// An operation and operands that it has no meaning for, and such that it has.
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -94,6 +102,38 @@ import Testing
     #expect(error?.kind == .index && error?.message.contains("gather") == true, "\(error.map { "\($0)" } ?? "")")
     // The GPU goes on.
     #expect(x.gather(dim: 0, index: Tensor([5, 0], device: Self.device)).array(of: Double.self) == [5, 0])
+  }
+
+  /// Neither do bags: where they begin is looked at on the GPU. Rows that are equal, empty bags, padding and places behind the last bag.
+  @Test(arguments: [EmbeddingBagMode.sum, .mean, .max]) func bagsWaitForNothing(mode: EmbeddingBagMode) throws {
+    let indices = Tensor([3, 1, 0, 4, 4, 1, 2, 0, 3]), offsets = Tensor([0, 2, 2, 5, 6, 7])
+    let table = (Tensor.randn([5, 3], generator: Generator(seed: 1)) * 2).round()
+    func outcome(_ device: Device, offsets: Tensor, last: Bool) -> [Tensor] {
+      let weight = table.clone().to(device).requiresGrad_()
+      let (indices, offsets) = (indices.to(device), offsets.to(device))
+      func step() -> [Tensor] {
+        weight.grad = nil
+        let y = Tensor.embeddingBag(
+          indices, weight: weight, offsets: offsets, mode: mode, includeLastOffset: last, paddingIndex: 1)
+        (y * (Tensor.arange(Double(y.count), device: device).reshape(y.shape) + 1)).sum().backward()
+        return [y.detach(), weight.grad!]
+      }
+      return device.isCPU ? step() : CUDA.graph(device, step).replay().map { $0.cpu() }
+    }
+    for last in [false, true] {
+      let (here, there) = (outcome(.cpu, offsets: offsets, last: last), outcome(Self.device, offsets: offsets, last: last))
+      for (a, b) in zip(here, there) { #expect(a.allClose(b), "\(a), \(b)") }
+      #expect(here[0].shape == [last ? 5 : 6, 3] && here[0][1].isEqual(to: .zeros([3])) && here[1][1].isEqual(to: .zeros([3])))
+    }
+    for wrong in [[1, 2], [0, 3, 2], [0, 10]] {
+      let error = #expect(throws: TensorError.self) {
+        try withTensorErrors {
+          _ = Tensor.embeddingBag(indices.to(Self.device), weight: table.to(Self.device), offsets: Tensor(wrong).to(Self.device))
+            .cpu()
+        }
+      }
+      #expect(error?.operation == "embedding_bag" && error?.message.hasPrefix("offsets have to begin with 0") == true)
+    }
   }
 
   /// Draws from tensors of probabilities wait for nothing, so that graphs repeat them.

@@ -19,7 +19,7 @@ extension KernelSourceTests {
     let sources = Self.recorder.sources
     // One of each kind, whatever the sample has.
     let kinds = Dictionary(grouping: sources) { $0.name.split(separator: "_").dropLast().joined(separator: "_") }
-    let ofEachKind = kinds.values.compactMap(\.first) + PhiloxTests.sources
+    let ofEachKind = kinds.values.compactMap(\.first) + PhiloxTests.sources + DeviceFaultTests.sources
     let start = Date()
     var counts: [String: Int] = [:]
     for (turn, architecture) in [compiler.architectures[0], 80, 90].enumerated() {

@@ -27,6 +27,16 @@ struct EmbeddingBags: Sendable {
     Sample("F.embedding_bag(\(EmbeddingBags.flat), mode='max')", [.real([5, 3])]) {
       .embeddingBag(Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .max)
     },
+    Sample("F.embedding_bag(\(EmbeddingBags.flat), mode='max', padding_idx=1)", [.real([5, 3])]) {
+      .embeddingBag(
+        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .max, paddingIndex: 1)
+    },
+    Sample(
+      "F.embedding_bag(torch.tensor([0, 1, 2, 0, 4, 1]), a, torch.tensor([0, 3, 6]), include_last_offset=True)", [.real([5, 3])]
+    ) {
+      .embeddingBag(
+        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 6] as [Int64]), includeLastOffset: true)
+    },
     Sample(
       "F.embedding_bag(torch.tensor([0, 1, 2, 0]), a, torch.tensor([0, 1, 4]), mode='sum', per_sample_weights=b, "
         + "include_last_offset=True)", [.real([3, 2]), .real([4])]
@@ -92,91 +102,14 @@ extension Tensor {
         }
         padding = paddingIndex < 0 ? paddingIndex + rows : paddingIndex
       }
-      let starts = try bagStarts(indices, offsets, includeLastOffset)
+      let bags = try Bags(indices, offsets, includesLast: includeLastOffset, padding: padding)
       let flat = indices.reshape([indices.count]).to(.int64)
-      let places = flat.array(of: Int64.self).map(Int.init)
-      // The bag of every place that counts.
-      var (kept, bags): ([Int64], [Int64]) = ([], [])
-      var sizes = Array(repeating: 0, count: starts.count - 1)
-      for bag in sizes.indices {
-        for place in starts[bag]..<starts[bag + 1] where places[place] != padding {
-          kept.append(Int64(place))
-          bags.append(Int64(bag))
-          sizes[bag] += 1
-        }
-      }
-      let chosen = Tensor(kept, device: weight.device)
-      var values = Tensor.embedding(
-        flat.indexSelect(dim: 0, index: chosen), weight: weight, scaleGradByFreq: scaleGradByFreq, file: file, line: line)
-      if let perSampleWeights {
-        let shares = perSampleWeights.reshape([indices.count]).indexSelect(dim: 0, index: chosen)
-        values = values * shares.unsqueeze(1)
-      }
-      if mode == .max { return largest(values, sizes) }
+      var values = Tensor.embedding(flat, weight: weight, scaleGradByFreq: scaleGradByFreq, file: file, line: line)
+      if let perSampleWeights { values = values * perSampleWeights.reshape([indices.count]).unsqueeze(1) }
+      if mode == .max { return bags.maxima(values) }
       let wide = weight.dtype.computeClass.dtype
-      let sums = Tensor.zeros([sizes.count, layout.shape.at(1)], dtype: wide, device: weight.device)
-        .indexAdd(dim: 0, index: Tensor(bags, device: weight.device), source: values.to(wide))
-      if mode == .sum { return sums.to(weight.dtype) }
-      let counts = Tensor(sizes.map { Double(Swift.max($0, 1)) }, shape: [sizes.count, 1], device: weight.device).to(wide)
-      return (sums / counts).to(weight.dtype)
+      let sums = bags.sums(values.to(wide))
+      return (mode == .sum ? sums : sums / bags.sizes(wide).clamp(min: 1.0)).to(weight.dtype)
     }
-  }
-
-  /// Where each bag begins, and where the last one ends.
-  private static func bagStarts(
-    _ indices: Tensor, _ offsets: Tensor?, _ includeLastOffset: Bool
-  ) throws(TensorError) -> [Int] {
-    guard indices.dtype == .int64 || indices.dtype == .int32 else {
-      throw .dtype(
-        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-          + "torch.\(indices.dtype.torchScalarName)Tensor instead (while checking arguments for embedding_bag)")
-    }
-    switch indices.ndim {
-    case 2:
-      guard offsets == nil else {
-        throw .argument(
-          "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences.")
-      }
-      return (0...indices.shape.at(0)).map { $0 * indices.shape.at(1) }
-    case 1:
-      guard let offsets, offsets.ndim == 1 else {
-        throw .argument("offsets has to be a 1D Tensor" + (offsets == nil ? " but got None" : ""))
-      }
-      let given = offsets.to(.int64).array(of: Int64.self).map(Int.init)
-      guard let first = given.first else {
-        if includeLastOffset { throw .argument("include_last_offset: number of offset should be at least 1") }
-        return [0]
-      }
-      guard first == 0 else {
-        throw .argument(
-          "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
-            + "However, got \(first)")
-      }
-      for (i, offset) in given.enumerated() where offset > indices.count || i > 0 && offset < given[i - 1] {
-        throw .argument(
-          "offsets[\(i)] has to be between the one before and the number of indices, \(indices.count). However, got \(offset)")
-      }
-      return includeLastOffset ? given : given + [indices.count]
-    default:
-      throw .shape("input has to be 1D or 2D Tensor, but got Tensor of dimension \(indices.ndim)")
-    }
-  }
-
-  /// The largest elements of consecutive runs of rows; zeros of none.
-  private static func largest(_ rows: Tensor, _ sizes: [Int]) -> Tensor {
-    let width = rows.shape.at(1)
-    guard let longest = sizes.max(), longest > 0 else {
-      return rows.sum(dim: 0) * .zeros([sizes.count, 1], dtype: rows.dtype, device: rows.device)
-    }
-    // Places beyond a bag's end show its first row again, which loses to itself.
-    var (places, start): ([Int64], Int) = ([], 0)
-    for size in sizes {
-      for i in 0..<longest { places.append(Int64(i < size ? start + i : Swift.min(start, rows.shape.at(0) - 1))) }
-      start += size
-    }
-    let table = rows.indexSelect(dim: 0, index: Tensor(places, device: rows.device)).reshape([sizes.count, longest, width])
-    let found = table.max(dim: 1).values
-    return sizes.contains(0)
-      ? .where(Tensor(sizes.map { $0 > 0 }, shape: [sizes.count, 1], device: rows.device), found, 0) : found
   }
 }
