@@ -20,32 +20,6 @@ public struct SequentialSampler: Sampler {
   public func indices() -> [Int] { Array(0..<count) }
 }
 
-/// `0..<count` in random order, each epoch another, with torch's bits.
-///
-/// As torch does, it draws a permutation from `generator` if there is one; else it draws a seed from the current
-/// generator, for a generator that makes the permutation.
-public struct RandomSampler: Sampler {
-  /// How many there are.
-  public let count: Int
-  /// Where the order is drawn from; nil for the default.
-  public let generator: Generator?
-
-  /// Permutations of `count` positions, drawn from `generator` (default: the process's own).
-  public init(count: Int, generator: Generator? = nil) {
-    self.count = count
-    self.generator = generator
-  }
-
-  /// The order of an epoch.
-  public func indices() -> [Int] {
-    guard let generator else { return Generator(seed: Generator.current.nextInt64()).permutation(count) }
-    let order = generator.permutation(count)
-    // By the end of an epoch torch has drawn one more, of which it takes nothing.
-    _ = generator.permutation(count)
-    return order
-  }
-}
-
 /// Which samples the batches of an epoch are made of. Torch's `batch_sampler`.
 public protocol BatchOrder: Sendable {
   /// The number of batches in an epoch.

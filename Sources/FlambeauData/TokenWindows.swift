@@ -3,7 +3,7 @@ import Flambeau
 /// Stretches of a text for a language model: the input is `length` tokens, the target the tokens that follow each of them.
 ///
 ///     let windows = TokenWindows(tokens, length: 128)
-///     DataLoader(windows, batchSize: 8, sampler: ReplacementSampler(population: windows.count, count: 8 * 250))
+///     DataLoader(windows, batchSize: 8, sampler: RandomSampler(count: windows.count, replacement: true, numSamples: 8 * 250))
 public struct TokenWindows: Dataset {
   /// int64, `[tokens]`.
   public let tokens: Tensor

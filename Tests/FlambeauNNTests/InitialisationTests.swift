@@ -104,6 +104,46 @@ extension Tensor {
     }
   }
 
+  /// Draws and zeros to the bit; perpendicular matrices, in float64 but for one, to rounding.
+  @Test(.enabled(if: Torch.python != nil)) func matricesAreTorchs() throws {
+    typealias Case = (call: String, shape: Shape, dtype: DType, bound: Float, run: (Tensor) -> Tensor)
+    let cases: [Case] = [
+      ("eye_(t)", [4, 3], .float32, 0, { Init.eye_($0) }), ("eye_(t)", [2, 5], .float32, 0, { Init.eye_($0) }),
+      ("dirac_(t)", [5, 3, 4], .float32, 0, { Init.dirac_($0) }),
+      ("dirac_(t, 2)", [6, 2, 3, 2], .float32, 0, { Init.dirac_($0, groups: 2) }),
+      ("dirac_(t, 3)", [3, 4, 1, 2, 5], .float32, 0, { Init.dirac_($0, groups: 3) }),
+      ("sparse_(t, 0.3)", [7, 5], .float32, 0, { Init.sparse_($0, sparsity: 0.3) }),
+      ("sparse_(t, 0.5, 2)", [40, 3], .float32, 0, { Init.sparse_($0, sparsity: 0.5, std: 2) }),
+      ("orthogonal_(t)", [50, 7], .float32, 1e-5, { Init.orthogonal_($0) }),
+      ("orthogonal_(t)", [1, 1], .float64, 1e-6, { Init.orthogonal_($0) }),
+      ("orthogonal_(t)", [30, 30], .float64, 1e-6, { Init.orthogonal_($0) }),
+      ("orthogonal_(t, 1.7)", [6, 3, 5], .float64, 1e-6, { Init.orthogonal_($0, gain: 1.7) }),
+      ("orthogonal_(t)", [130, 129], .float64, 1e-6, { Init.orthogonal_($0) }),
+    ]
+    let seed = Int.random(in: 0..<1 << 40)
+    let questions = cases.map { test in
+      let call = "(lambda t: nn.init.\(test.call))(torch.ones(\(test.shape), dtype=torch.\(test.dtype))).float()"
+      return Torch.Question(expression: "\(call) + 0 * a", input: .zeros([]), seed: seed)
+    }
+    for (test, answer) in zip(cases, try Torch.judge(questions)) {
+      let ours = Tensor.ones(test.shape, dtype: test.dtype)
+      #expect(withGenerator(Generator(seed: seed)) { test.run(ours) }.isSame(as: ours))
+      let worst = zip(ours.floats, answer.output.floats).map { abs($0 - $1) }.max()!
+      #expect(worst <= test.bound, "\(test.call) of \(test.shape), seed \(seed)")
+    }
+  }
+
+  @Test func rowsOrColumnsArePerpendicular() {
+    for shape: Shape in [[200, 200], [5, 8, 3], [17, 4]] {
+      let weight = Init.orthogonal_(Tensor.zeros(shape, dtype: .float64), gain: 3)
+      let matrix = weight.reshape([shape[0], -1])
+      let products = shape[0] > matrix.shape[1] ? matrix.T.mm(matrix) : matrix.mm(matrix.T)
+      let wrong = products - Tensor.eye(products.shape[0], dtype: .float64) * 9
+      #expect(wrong.abs().max().item() < 1e-12)
+    }
+    #expect(Init.orthogonal_(.zeros([0, 3])).count == 0)
+  }
+
   @Test func gainsAreTorchs() {
     #expect(Init.gain(.linear) == 1 && Init.gain(.sigmoid) == 1)
     #expect(Init.gain(.tanh) == 5.0 / 3 && Init.gain(.selu) == 0.75)
@@ -147,6 +187,12 @@ extension Tensor {
     #expect(problem { Init.normal_(.zeros([3]), std: -1) }?.contains("std >= 0.0, but found std -1.0") == true)
     #expect(problem { Init.uniform_(.zeros([3]), from: 1, to: 0) }?.contains("from=1.0 > to=0.0") == true)
     #expect(problem { Init.uniform_(.zeros([3], dtype: .int64)) }?.contains("InitialisationTests.swift") == true)
+    #expect(problem { Init.eye_(.zeros([3])) }?.hasPrefix("eye_: Only tensors with 2 dimensions are supported") == true)
+    #expect(problem { Init.dirac_(.zeros([3, 3])) }?.contains("Only tensors with 3, 4, or 5 dimensions") == true)
+    #expect(problem { Init.dirac_(.zeros([3, 3, 1]), groups: 2) }?.contains("dim 0 must be divisible by groups") == true)
+    #expect(problem { Init.sparse_(.zeros([3, 3, 1]), sparsity: 0.1) }?.contains("with 2 dimensions are supported") == true)
+    #expect(problem { Init.sparse_(.zeros([3, 3]), sparsity: 2) }?.contains("between 0 and 1, but got 2.0") == true)
+    #expect(problem { Init.orthogonal_(.zeros([3])) }?.contains("Only tensors with 2 or more dimensions") == true)
     #expect(problem { Init.ones_(Tensor.zeros([1]).expand([3])) }?.contains("single memory location") == true)
   }
 

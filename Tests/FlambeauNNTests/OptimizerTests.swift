@@ -70,6 +70,18 @@ struct OptimizerCase: Encodable, CustomTestStringConvertible {
       return RAdam(
         parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0,
         decoupledWeightDecay: flag("decoupled_weight_decay"), maximize: maximize)
+    case "NAdam":
+      return NAdam(
+        parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0, momentumDecay: number("momentum_decay", 4e-3),
+        decoupledWeightDecay: flag("decoupled_weight_decay"), maximize: maximize)
+    case "ASGD":
+      return ASGD(
+        parameters, lr: lr, lambd: number("lambd", 1e-4), alpha: number("alpha", 0.75), t0: number("t0", 1e6),
+        weightDecay: decay ?? 0, maximize: maximize)
+    case "Rprop":
+      return Rprop(
+        parameters, lr: lr, etas: arguments["etas"]?.pair ?? (0.5, 1.2), stepSizes: arguments["step_sizes"]?.pair ?? (1e-6, 50),
+        maximize: maximize)
     default:
       return AdamW(
         parameters, lr: lr, betas: betas, eps: eps, weightDecay: decay ?? 0.01, amsgrad: flag("amsgrad"),
@@ -149,6 +161,30 @@ struct OptimizerCase: Encodable, CustomTestStringConvertible {
         arguments: [
           "lr": .number(0.02), "weight_decay": .number(0.1), "decoupled_weight_decay": .flag(true), "maximize": .flag(true),
         ], state: adam),
+      OptimizerCase(optimizer: "NAdam", arguments: ["lr": .number(0.01)], state: adam),
+      OptimizerCase(
+        optimizer: "NAdam",
+        arguments: ["lr": .number(0.02), "betas": .pair(0.6, 0.9), "eps": .number(1e-5), "weight_decay": .number(0.1)],
+        state: adam),
+      OptimizerCase(
+        optimizer: "NAdam",
+        arguments: [
+          "lr": .number(0.02), "weight_decay": .number(0.1), "momentum_decay": .number(0.3),
+          "decoupled_weight_decay": .flag(true), "maximize": .flag(true),
+        ], state: adam),
+      OptimizerCase(optimizer: "ASGD", arguments: ["lr": .number(0.01)], state: ["ax"]),
+      OptimizerCase(
+        optimizer: "ASGD",
+        arguments: [
+          "lr": .number(0.1), "lambd": .number(0.03), "alpha": .number(0.6), "t0": .number(5), "weight_decay": .number(0.02),
+          "maximize": .flag(true),
+        ], state: ["ax"]),
+      OptimizerCase(optimizer: "Rprop", arguments: ["lr": .number(0.01)], state: ["prev", "step_size"]),
+      OptimizerCase(
+        optimizer: "Rprop",
+        arguments: [
+          "lr": .number(0.02), "etas": .pair(0.3, 1.7), "step_sizes": .pair(0.005, 0.05), "maximize": .flag(true),
+        ], state: ["prev", "step_size"]),
     ]
     return single
       + single.map { OptimizerCase(optimizer: $0.optimizer, arguments: $0.arguments, state: $0.state, dtype: "float64") }
@@ -292,7 +328,7 @@ struct OptimizerTraining: Encodable {
       reference.step()
       #expect(narrow.tensor.floats == wide.tensor.to(dtype).floats)
       let (state, expected) = (optimizer.stateDict().state, reference.stateDict().state)
-      for (name, tensor) in state where !name.hasSuffix("step") {
+      for (name, tensor) in state where tensor.shape == shape {
         #expect(tensor.dtype == dtype && tensor.floats == expected[name]!.to(dtype).floats)
       }
     }
@@ -392,6 +428,9 @@ struct OptimizerTraining: Encodable {
     #expect(problem { _ = Adagrad([weight], lrDecay: -1) } == "Invalid lr_decay value: -1.0")
     #expect(problem { _ = Adadelta([weight], rho: 1.5) } == "Invalid rho value: 1.5")
     #expect(problem { _ = RAdam([weight], betas: (-0.1, 0.9)) } == "Invalid beta parameter at index 0: -0.1")
+    #expect(problem { _ = NAdam([weight], momentumDecay: -1) } == "Invalid momentum_decay value: -1.0")
+    #expect(problem { _ = ASGD([weight], weightDecay: -1) } == "Invalid weight_decay value: -1.0")
+    #expect(problem { _ = Rprop([weight], etas: (0.5, 1)) } == "Invalid eta values: 0.5, 1.0")
     #expect(
       problem { SGD([weight]).addParamGroup([Parameter(.ones([1])), weight]) }
         == "some parameters appear in more than one parameter group")
@@ -445,6 +484,24 @@ struct OptimizerTraining: Encodable {
       train(second, rest, 2..<4)
       #expect(zip(whole, rest).allSatisfy { $0.tensor.bits == $1.tensor.bits }, "\(test)")
     }
+  }
+
+  @Test func numbersOfAParameterAreSavedAsScalars() throws {
+    let weight = Parameter(.ones([2]))
+    let (nadam, asgd) = (NAdam([weight]), ASGD([weight], lr: 0.5, lambd: 0.1, t0: 0))
+    for optimizer in [nadam, asgd] as [any TestedOptimizer] {
+      for _ in 0..<2 {
+        weight.grad = .ones([2])
+        optimizer.step()
+      }
+    }
+    let (product, state) = (nadam.stateDict().state["0.mu_product"]!, asgd.stateDict().state)
+    #expect(product.shape == [] && abs(product.item() - 0.2027) < 1e-3)
+    #expect(state["0.mu"]!.item() == 0.5 && abs(state["0.eta"]!.item() - 0.5 / pow(1.1, 0.75)) < 1e-7)
+    var wrong = asgd.stateDict()
+    wrong.state["0.eta"] = .ones([2])
+    let error = #expect(throws: OptimizerStateError.self) { try asgd.loadStateDict(wrong) }
+    #expect(error?.description == "'0.eta' has shape [2], but is one number")
   }
 
   @Test func aSavedStateMustFit() throws {

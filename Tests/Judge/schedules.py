@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """torch's half of the schedule tests: schedules.py INPUT OUTPUT. INPUT is a list of expressions that make schedulers of an
-optimizer `o`; OUTPUT gets the learning rate and momentum of each group after each of `steps` steps, as hexadecimal floats."""
+optimizer `o`; OUTPUT gets the learning rate and momentum of each group after each of `steps` steps, as hexadecimal floats. Steps are
+given `arguments` where there are any."""
 import json
 import sys
 import warnings
@@ -25,9 +26,9 @@ def main():
         o = torch.optim.SGD(groups, momentum=0.5) if case["sgd"] else torch.optim.Adam(groups)
         schedules = eval(case["expression"])
         found = [rates(o)]
-        for _ in range(case["steps"]):
+        for step in range(case["steps"]):
             for schedule in schedules:
-                schedule.step()
+                schedule.step(*case["arguments"][step:step + 1])
             found.append(rates(o))
         results.append(found)
     with open(sys.argv[2], "w") as file:

@@ -23,6 +23,12 @@ typedef enum fb_rule {
   fb_rule_adamax,
   /// The mean of gradients, and that of their squares.
   fb_rule_radam,
+  /// The mean of gradients, and that of their squares.
+  fb_rule_nadam,
+  /// The mean of the parameter.
+  fb_rule_asgd,
+  /// The last gradient, 0 where its sign had changed, and the sizes of the steps.
+  fb_rule_rprop,
   fb_rule_count
 } fb_rule;
 

@@ -63,6 +63,15 @@ extension Tensor {
       .shape("tensor.mT is only supported on matrices or batches of matrices. Got \(ndim)-D tensor."), "mT", Few(self), at: nil)
   }
 
+  /// ``mT``. Torch's `mH` of real numbers.
+  public var mH: Tensor { mT }
+  /// ``mT``. Torch's `adjoint` of real numbers.
+  public func adjoint() -> Tensor { mT }
+  /// ``dot(_:file:line:)``. Torch's `vdot` of real numbers.
+  public func vdot(_ other: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    dot(other, file: file, line: line)
+  }
+
   /// ``sign()``. Torch's `sgn` of real numbers.
   public func sgn() -> Tensor { sign() }
   /// ``trunc()``. Torch's `fix`.

@@ -68,7 +68,7 @@ struct TextPlan: Codable {
       optimizer: optimizer, schedule: schedule(optimizer),
       train: DataLoader(
         train, batchSize: batchSize,
-        sampler: ReplacementSampler(population: train.count, count: batchSize * evalEvery)),
+        sampler: RandomSampler(count: train.count, replacement: true, numSamples: batchSize * evalEvery)),
       test: DataLoader(test, batchSize: max(1, 4096 / block)),
       rounds: (steps + evalEvery - 1) / evalEvery, steps: steps,
       prepare: { $0 }, clip: Self.clip, about: [:],

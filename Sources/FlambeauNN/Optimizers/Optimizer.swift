@@ -53,6 +53,15 @@ public protocol UpdateRule: Sendable {
   /// Whether the number of steps is part of the state; true by default.
   static var countsSteps: Bool { get }
 
+  /// The numbers kept for each parameter, by torch's names, which has them as float32 scalars; none by default.
+  static var numberNames: [String] { get }
+
+  /// What these numbers are before a parameter's first step.
+  var firstNumbers: [Float] { get }
+
+  /// What becomes of them in step `step`, counted from 1.
+  func numbers(_ numbers: [Float], after step: Int) -> [Float]
+
   /// The hyperparameters by torch's names, for saving and loading.
   static var hyperparameters: [Hyperparameter<Self>] { get }
 
@@ -66,6 +75,15 @@ public protocol UpdateRule: Sendable {
 extension UpdateRule {
   /// Whether a step count is part of the state.
   public static var countsSteps: Bool { true }
+
+  /// The names of the numbers kept for each parameter.
+  public static var numberNames: [String] { [] }
+
+  /// What these begin with.
+  public var firstNumbers: [Float] { [] }
+
+  /// What becomes of them in a step.
+  public func numbers(_ numbers: [Float], after step: Int) -> [Float] { numbers }
 
   /// What `OneCycleLR` cycles.
   public var cycledMomentum: Double? {
@@ -84,6 +102,8 @@ public struct Update<Rule: UpdateRule>: Sendable {
   public let gradient: Tensor
   /// In the order of the rule's `stateNames`; to be written in place.
   public let state: [Tensor]
+  /// In the order of the rule's `numberNames`; as they are before the step.
+  public let numbers: [Float]
   /// The number of this step, from 1.
   public let step: Int
   /// The state has just been made: zeros.
@@ -92,12 +112,14 @@ public struct Update<Rule: UpdateRule>: Sendable {
   let group: ObjectIdentifier
 
   /// Rule, number and state are those of `other`, and so is what is computed of them.
-  func isAlike(_ other: Update) -> Bool { group == other.group && step == other.step && isFirst == other.isFirst }
+  func isAlike(_ other: Update) -> Bool {
+    group == other.group && step == other.step && isFirst == other.isFirst && numbers == other.numbers
+  }
 }
 
 extension ParameterStep {
-  /// Takes the step that `formula` gives for each update, of its rule, its number and whether it is the first. `state`: what the formula's
-  /// rule keeps, in its order.
+  /// Takes the step that `formula` gives for each update, of its rule, its number, the numbers kept and whether it is the first. `state`:
+  /// what the formula's rule keeps, in its order.
   static func run<Rule>(
     _ updates: [Update<Rule>], operation: String, state: (Update<Rule>) -> [Tensor?] = { $0.state },
     _ formula: (Update<Rule>) -> StepFormula

@@ -42,6 +42,7 @@ extension GroupedOptimizer {
     for group in paramGroups {
       for (i, state) in group.states.enumerated() where state.step > 0 {
         if Rule.countsSteps { result.state["\(first + i).step"] = Tensor(Float(state.step)) }
+        for (name, number) in zip(Rule.numberNames, state.numbers) { result.state["\(first + i).\(name)"] = Tensor(number) }
         for (name, tensor) in zip(state.names, state.tensors) {
           result.state["\(first + i).\(name)"] = noGrad { tensor.clone() }
         }
@@ -116,11 +117,17 @@ extension GroupedOptimizer {
           return there.isSame(as: tensor) ? tensor.clone() : there
         })
     }
-    if Rule.countsSteps, let step = saved["\(number).step"] {
-      guard step.count == 1 else {
-        throw OptimizerStateError(description: "'\(number).step' has shape \(step.shape), but is one number")
+    func scalar(_ name: String) throws(OptimizerStateError) -> Double? {
+      guard let scalar = saved["\(number).\(name)"] else { return nil }
+      guard scalar.count == 1 else {
+        throw OptimizerStateError(description: "'\(number).\(name)' has shape \(scalar.shape), but is one number")
       }
-      state.step = Int(step.item())
+      return scalar.item()
+    }
+    for name in Rule.numberNames { if let number = try scalar(name) { state.numbers.append(Float(number)) } }
+    if state.numbers.count != Rule.numberNames.count { state.numbers = [] }
+    if Rule.countsSteps, let step = try scalar("step") {
+      state.step = Int(step)
     } else if !state.tensors.isEmpty {
       // A step was taken; how many do not matter to the rule.
       state.step = 1

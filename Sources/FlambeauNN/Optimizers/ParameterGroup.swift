@@ -29,13 +29,15 @@ public final class ParameterGroup<Rule: UpdateRule> {
     var step = 0
     var names: [String] = []
     var tensors: [Tensor] = []
+    /// Those of the rule's `numberNames`; none before the first step.
+    var numbers: [Float] = []
 
     subscript(name: String) -> Tensor? { names.firstIndex(of: name).map { tensors[$0] } }
 
     /// The tensors of these names, as `parameter` needs them; what is not there yet is zeros.
     func adapted(to parameter: Tensor, _ names: [String]) -> State {
       let tensors = names.map { self[$0]?.to(parameter.device, dtype: parameter.dtype) ?? parameter.zerosLike() }
-      return State(step: step, names: names, tensors: tensors)
+      return State(step: step, names: names, tensors: tensors, numbers: numbers)
     }
   }
 
@@ -59,10 +61,10 @@ public final class ParameterGroup<Rule: UpdateRule> {
       if isFirst || state.tensors.contains(where: { $0.dtype != tensor.dtype }) {
         state = state.adapted(to: tensor, names)
       }
-      state.step += 1
+      let numbers = takeStep(&state)
       let update = Update(
-        rule: rule, parameter: tensor, gradient: gradient, state: state.tensors, step: state.step, isFirst: isFirst,
-        group: ObjectIdentifier(self))
+        rule: rule, parameter: tensor, gradient: gradient, state: state.tensors, numbers: numbers, step: state.step,
+        isFirst: isFirst, group: ObjectIdentifier(self))
       planned.append(Planned(index: i, state: state, update: update))
     }
     return planned
@@ -71,10 +73,19 @@ public final class ParameterGroup<Rule: UpdateRule> {
   /// The step after `planned`, of the same memory.
   func next(_ planned: Planned) -> Planned {
     var state = planned.state
-    state.step = states[planned.index].step + 1
+    (state.step, state.numbers) = (states[planned.index].step, states[planned.index].numbers)
+    let numbers = takeStep(&state)
     let update = Update(
       rule: rule, parameter: planned.update.parameter, gradient: planned.update.gradient, state: planned.update.state,
-      step: state.step, isFirst: false, group: ObjectIdentifier(self))
+      numbers: numbers, step: state.step, isFirst: false, group: ObjectIdentifier(self))
     return Planned(index: planned.index, state: state, update: update)
+  }
+
+  /// Counts a step, and returns what the state's numbers were before it.
+  private func takeStep(_ state: inout State) -> [Float] {
+    let numbers = state.numbers.isEmpty ? rule.firstNumbers : state.numbers
+    state.step += 1
+    state.numbers = rule.numbers(numbers, after: state.step)
+    return numbers
   }
 }

@@ -12,7 +12,7 @@ open class LRScheduler {
   /// The learning rates of each group as this schedule last set them.
   public internal(set) var lastLr: [Double] = []
   /// The learning rates that the schedule counts from.
-  public let baseLrs: [Double]
+  public internal(set) var baseLrs: [Double]
 
   /// As torch's constructor.
   public init(_ optimizer: any Optimizer) {
@@ -21,6 +21,14 @@ open class LRScheduler {
     for (i, rates) in optimizer.rates.enumerated() where rates.initialLr == nil { optimizer.rates[i].initialLr = rates.lr }
     baseLrs = optimizer.rates.map { $0.initialLr ?? $0.lr }
     begin()
+  }
+
+  /// Attached to an optimizer whose rates stay what they are.
+  init(watching optimizer: any Optimizer) {
+    self.optimizer = optimizer
+    lastEpoch = 0
+    baseLrs = optimizer.rates.map(\.lr)
+    lastLr = baseLrs
   }
 
   /// The rates of the epoch `lastEpoch` for a group that now has `rates`. Torch's `get_lr`.
@@ -34,6 +42,12 @@ open class LRScheduler {
     rates.lr = baseLr
     return nextRates(rates, baseLr: baseLr)
   }
+
+  /// ``nextRates(_:baseLr:)`` where groups have numbers of their own.
+  func nextRates(_ rates: Rates, ofGroup group: Int) -> Rates { nextRates(rates, baseLr: baseLrs[group]) }
+
+  /// ``restartRates(_:baseLr:)`` where groups have numbers of their own.
+  func restartRates(_ rates: Rates, ofGroup group: Int) -> Rates { restartRates(rates, baseLr: baseLrs[group]) }
 
   /// How many steps may be taken; nil, the default, for any number.
   open var totalSteps: Int? { nil }
@@ -50,24 +64,24 @@ open class LRScheduler {
       return Door.fail(TensorError(.argument, problem), in: "\(type(of: self)).step", file: file, line: line)
     }
     lastEpoch += 1
-    setRates { nextRates($0, baseLr: $1) }
+    setRates { nextRates($1, ofGroup: $0) }
   }
 
   /// Sets the rates of epoch 0 from what they are.
   func begin() {
     lastEpoch = 0
-    setRates { nextRates($0, baseLr: $1) }
+    setRates { nextRates($1, ofGroup: $0) }
   }
 
   /// Sets the rates of epoch 0 whatever they are.
   func restart() {
     lastEpoch = 0
-    setRates { restartRates($0, baseLr: $1) }
+    setRates { restartRates($1, ofGroup: $0) }
   }
 
-  private func setRates(_ change: (Rates, Double) -> Rates) {
+  func setRates(_ change: (Int, Rates) -> Rates) {
     if Context.current.isFailed { return }
-    optimizer.rates = zip(optimizer.rates, baseLrs).map(change)
+    optimizer.rates = zip(baseLrs.indices, optimizer.rates).map(change)
     lastLr = optimizer.rates.map(\.lr)
   }
 

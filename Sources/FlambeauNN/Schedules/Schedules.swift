@@ -28,6 +28,63 @@ public final class StepLR: LRScheduler {
   }
 }
 
+/// Multiplies the learning rate by `gamma` at each milestone; at one that is given twice, twice. Torch's `MultiStepLR`.
+public final class MultiStepLR: LRScheduler {
+  private let milestones: [Int]
+  private let gamma: Double
+
+  /// As torch's constructor.
+  public init(_ optimizer: any Optimizer, milestones: [Int], gamma: Double = 0.1) {
+    self.milestones = milestones
+    self.gamma = gamma
+    super.init(optimizer)
+  }
+
+  private func factor(_ isDue: (Int) -> Bool) -> Double { pow(gamma, Double(milestones.count(where: isDue))) }
+
+  public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates {
+    rates.with(lr: rates.lr * factor { $0 == lastEpoch })
+  }
+
+  public override func restartRates(_ rates: Rates, baseLr: Double) -> Rates {
+    rates.with(lr: baseLr * factor { $0 <= 0 })
+  }
+}
+
+/// Multiplies the learning rate by `gamma` every epoch. Torch's `ExponentialLR`.
+public final class ExponentialLR: LRScheduler {
+  private let gamma: Double
+
+  /// As torch's constructor.
+  public init(_ optimizer: any Optimizer, gamma: Double) {
+    self.gamma = gamma
+    super.init(optimizer)
+  }
+
+  public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates {
+    lastEpoch == 0 ? rates : rates.with(lr: rates.lr * gamma)
+  }
+}
+
+/// Leads the learning rate to 0 in `totalIters` epochs, by a power of the epochs that are left. Torch's `PolynomialLR`.
+public final class PolynomialLR: LRScheduler {
+  private let totalIters: Int
+  private let power: Double
+
+  /// As torch's constructor.
+  public init(_ optimizer: any Optimizer, totalIters: Int = 5, power: Double = 1) {
+    self.totalIters = totalIters
+    self.power = power
+    super.init(optimizer)
+  }
+
+  public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates {
+    if lastEpoch == 0 || lastEpoch > totalIters { return rates }
+    let (epoch, total) = (Double(lastEpoch), Double(totalIters))
+    return rates.with(lr: rates.lr * pow((1 - epoch / total) / (1 - (epoch - 1) / total), power))
+  }
+}
+
 /// Multiplies the learning rate by `factor` for the first `totalIters` epochs. Torch's `ConstantLR`.
 public final class ConstantLR: LRScheduler {
   private let factor: Double
@@ -115,19 +172,6 @@ public final class CosineAnnealingLR: LRScheduler {
   public override func restartRates(_ rates: Rates, baseLr: Double) -> Rates {
     rates.with(lr: etaMin + (baseLr - etaMin) * 2 / 2)
   }
-}
-
-/// The base learning rate times a function of the epoch. Torch's `LambdaLR`.
-public final class LambdaLR: LRScheduler {
-  private let factor: (Int) -> Double
-
-  /// As torch's constructor.
-  public init(_ optimizer: any Optimizer, _ factor: @escaping (Int) -> Double) {
-    self.factor = factor
-    super.init(optimizer)
-  }
-
-  public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates { rates.with(lr: baseLr * factor(lastEpoch)) }
 }
 
 enum Schedule {

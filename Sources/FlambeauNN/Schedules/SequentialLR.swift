@@ -13,10 +13,10 @@ public final class SequentialLR: LRScheduler {
     line: UInt = #line
   ) {
     let name = "SequentialLR"
-    Schedule.require(!schedulers.isEmpty, "expects at least one scheduler, but got no scheduler.", name, file, line)
+    Schedule.requireParts(schedulers, of: optimizer, name, file, line)
     Schedule.require(
-      schedulers.allSatisfy { $0.optimizer === optimizer }, "expects all schedulers to belong to the same optimizer", name,
-      file, line)
+      !schedulers.contains { $0 is ChainedScheduler },
+      "does not support `ChainedScheduler`, which cannot begin anew: chain the SequentialLR instead", name, file, line)
     Schedule.require(
       milestones.count == schedulers.count - 1,
       "expects number of schedulers provided to be one more than the number of milestone points, but got number of "
@@ -56,20 +56,10 @@ public final class SequentialLR: LRScheduler {
     lastLr = current?.lastLr ?? baseLrs
   }
 
-  public override func stateDict() -> [String: [Double]] {
-    var state = super.stateDict()
-    for (i, scheduler) in schedulers.enumerated() {
-      for (key, value) in scheduler.stateDict() { state["_schedulers.\(i).\(key)"] = value }
-    }
-    return state
-  }
+  public override func stateDict() -> [String: [Double]] { super.stateDict().merging(schedulers.stateDict()) { $1 } }
 
   public override func loadStateDict(_ state: [String: [Double]]) {
     super.loadStateDict(state)
-    for (i, scheduler) in schedulers.enumerated() {
-      let prefix = "_schedulers.\(i)."
-      let own = state.filter { $0.key.hasPrefix(prefix) }.map { (String($0.key.dropFirst(prefix.count)), $0.value) }
-      scheduler.loadStateDict(Dictionary(uniqueKeysWithValues: own))
-    }
+    schedulers.loadStateDict(state)
   }
 }

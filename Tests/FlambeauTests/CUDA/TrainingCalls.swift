@@ -36,6 +36,11 @@ enum TrainingCalls {
       (formula(.adamax) { _ in }, [true, true]),
       (formula(.radam) { _ in }, [true, true]),
       (formula(.radam) { $0.rectification = 0.7 }, [true, true]),
+      (formula(.nadam) { ($0.kept, $0.meanRate) = (0.99, 0.03) }, [true, true]),
+      (formula(.asgd) { ($0.kept, $0.weightDecay) = (0.99, 0.1) }, [true]),
+      (formula(.asgd) { $0.fresh1 = 1 }, [true]),
+      (formula(.rprop) { ($0.shrink, $0.grow, $0.smallest, $0.largest) = (0.5, 1.2, 0.1, 0.8) }, [true, true]),
+      (formula(.rprop) { ($0.isFirst, $0.initial, $0.largest, $0.maximize) = (true, 0.3, 1, true) }, [true, true]),
     ]
   }()
 

@@ -47,8 +47,8 @@ extension OpTable {
     unary("isinf") { $0.isInf() }
     unary("isfinite") { $0.isFinite() }
     unary("logical_not") { $0.logicalNot() }
-    unary("deg2rad") { $0.degToRad() }
-    unary("rad2deg") { $0.radToDeg() }
+    unary("deg2rad") { $0.deg2rad() }
+    unary("rad2deg") { $0.rad2deg() }
     unary("digamma") { $0.digamma() }
     unary("lgamma") { $0.lgamma() }
     unary("erfinv") { $0.erfinv() }

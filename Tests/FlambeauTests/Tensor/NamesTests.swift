@@ -18,6 +18,7 @@ import Testing
     #expect(same(x.ravel(), x.reshape([24])) && same(x.T.ravel(), x.T.contiguous().view([24])))
     #expect(same(x.moveAxis(0, 2), x.moveDim(0, 2)) && same(x.swapAxes(0, 2), x.transpose(0, 2)))
     #expect(same(x.mT, x.transpose(1, 2)) && same(x.sgn(), x.sign()) && same(x.fix(), x.trunc()))
+    #expect(same(x.mH, x.mT) && same(x.adjoint(), x.mT) && same(x[0, 0].vdot(x[1, 2]), x[0, 0].dot(x[1, 2])))
     #expect(same(x.positive(), x) && same(x.trapz(dx: 2), x.trapezoid(dx: 2)))
     #expect(x.typeAs(Tensor([1])).dtype == .int64)
     #expect(Tensor.broadcastShapes([2, 1], [3], []) == [2, 3] && Tensor.broadcastShapes() == [])
@@ -25,6 +26,7 @@ import Testing
 
   @Test func misuseIsRefused() {
     #expect(throws: TensorError.self) { try withTensorErrors { x[0, 0].mT } }
+    #expect(throws: TensorError.self) { try withTensorErrors { x[0, 0].adjoint() } }
     #expect(throws: TensorError.self) { try withTensorErrors { (x .> 0).positive() } }
     #expect(throws: TensorError.self) { try withTensorErrors { Tensor.broadcastShapes([2], [3]) } }
   }

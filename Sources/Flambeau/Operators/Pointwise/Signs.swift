@@ -29,12 +29,12 @@ struct Signs: Sendable {
       .unary("(a * 3).round().log().nan_to_num_()") { ($0 * 3).round().log().nanToNum_() },
     ])
 
-  let degToRad: Operator<PointwiseArguments> = .map(
+  let deg2rad: Operator<PointwiseArguments> = .map(
     "deg2rad", .floating, Program { x in x * Scalar(Double.pi / 180) },
-    samples: [.unary("torch.deg2rad(a)") { $0.degToRad() }, .unary("a.clone().deg2rad_()") { $0.clone().degToRad_() }])
-  let radToDeg: Operator<PointwiseArguments> = .map(
+    samples: [.unary("torch.deg2rad(a)") { $0.deg2rad() }, .unary("a.clone().deg2rad_()") { $0.clone().deg2rad_() }])
+  let rad2deg: Operator<PointwiseArguments> = .map(
     "rad2deg", .floating, Program { x in x * Scalar(180 / Double.pi) },
-    samples: [.unary("torch.rad2deg(a)") { $0.radToDeg() }, .unary("a.clone().rad2deg_()") { $0.clone().radToDeg_() }])
+    samples: [.unary("torch.rad2deg(a)") { $0.rad2deg() }, .unary("a.clone().rad2deg_()") { $0.clone().rad2deg_() }])
 
   /// The scalars are a power of ten, and 1 where it multiplies first.
   let roundDecimals: Operator<PointwiseArguments> = .map(
@@ -60,9 +60,9 @@ extension Tensor {
   /// Where x is −∞. Torch's `isneginf`.
   public consuming func isNegInf() -> Tensor { ops.signs.isNegInf(consume self) }
   /// Degrees as radians. Torch's `deg2rad`.
-  public consuming func degToRad() -> Tensor { ops.signs.degToRad(consume self) }
+  public consuming func deg2rad() -> Tensor { ops.signs.deg2rad(consume self) }
   /// Radians as degrees. Torch's `rad2deg`.
-  public consuming func radToDeg() -> Tensor { ops.signs.radToDeg(consume self) }
+  public consuming func rad2deg() -> Tensor { ops.signs.rad2deg(consume self) }
 
   /// With numbers in the place of NaN and the infinities: 0, and the dtype's largest and smallest, by default. Torch's
   /// `nan_to_num`.
@@ -80,13 +80,13 @@ extension Tensor {
 
   /// Torch's `deg2rad_`.
   @discardableResult
-  public func degToRad_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.signs.degToRad.write(self, at: CallSite(file, line))
+  public func deg2rad_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.signs.deg2rad.write(self, at: CallSite(file, line))
   }
   /// Torch's `rad2deg_`.
   @discardableResult
-  public func radToDeg_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
-    ops.signs.radToDeg.write(self, at: CallSite(file, line))
+  public func rad2deg_(file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    ops.signs.rad2deg.write(self, at: CallSite(file, line))
   }
   /// Torch's `nan_to_num_`.
   @discardableResult

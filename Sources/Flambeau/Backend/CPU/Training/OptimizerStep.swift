@@ -62,7 +62,7 @@ package struct ParameterStep: Sendable {
 package struct StepFormula: Sendable, Hashable {
   /// What each keeps for a parameter, and in what order, stands in `optimizers.h`; nil is what a rule does without.
   package enum Rule: Sendable {
-    case sgd, adam, rmsprop, adagrad, adadelta, adamax, radam
+    case sgd, adam, rmsprop, adagrad, adadelta, adamax, radam, nadam, asgd, rprop
 
     fileprivate var row: fb_rule {
       switch self {
@@ -73,6 +73,9 @@ package struct StepFormula: Sendable, Hashable {
       case .adadelta: fb_rule_adadelta
       case .adamax: fb_rule_adamax
       case .radam: fb_rule_radam
+      case .nadam: fb_rule_nadam
+      case .asgd: fb_rule_asgd
+      case .rprop: fb_rule_rprop
       }
     }
   }
@@ -86,7 +89,7 @@ package struct StepFormula: Sendable, Hashable {
   package var kept = 1.0
   /// What a momentum buffer keeps.
   package var momentum = 0.0
-  /// What a gradient counts in a mean of gradients, or in a momentum buffer.
+  /// What a gradient counts in a mean of gradients, or in a momentum buffer, or a parameter in its mean.
   package var fresh1 = 0.0
   /// What a mean of squares keeps.
   package var beta2 = 0.0
@@ -95,9 +98,13 @@ package struct StepFormula: Sendable, Hashable {
   package var correction2 = 1.0
   /// RAdam's; 0 while variances are not to be trusted.
   package var rectification = 0.0
-  /// What the sum of squares begins with.
+  /// NAdam's: what the mean of gradients is multiplied with before it is taken off.
+  package var meanRate = 0.0
+  /// What the sum of squares begins with, or Rprop's steps.
   package var initial = 0.0
   package var eps = 0.0
+  /// What Rprop multiplies a step with where the slope's sign has changed, and where it has not, and how small and large steps may be.
+  package var (shrink, grow, smallest, largest) = (0.0, 0.0, 0.0, 0.0)
   /// The state holds nothing yet.
   package var isFirst = false
   package var nesterov = false
@@ -108,8 +115,8 @@ package struct StepFormula: Sendable, Hashable {
   var numbers: fb_step_numbers {
     fb_step_numbers(
       rate: rate, weight_decay: weightDecay, kept: kept, momentum: momentum, fresh1: fresh1, beta2: beta2, fresh2: 1 - beta2,
-      correction1: correction1, correction2: correction2, rectification: rectification, initial: initial, eps: eps,
-      first: isFirst,
+      correction1: correction1, correction2: correction2, rectification: rectification, mean_rate: meanRate,
+      initial: initial, eps: eps, shrink: shrink, grow: grow, smallest: smallest, largest: largest, first: isFirst,
       nesterov: nesterov, maximize: maximize)
   }
 }

@@ -171,8 +171,9 @@ struct OptimizerTask: KernelTask {
   private static let doubles: [(name: String, of: @Sendable (fb_step_numbers) -> Double)] = [
     ("rate", { $0.rate }), ("weight_decay", { $0.weight_decay }), ("kept", { $0.kept }), ("momentum", { $0.momentum }),
     ("fresh1", { $0.fresh1 }), ("beta2", { $0.beta2 }), ("fresh2", { $0.fresh2 }), ("correction1", { $0.correction1 }),
-    ("correction2", { $0.correction2 }), ("rectification", { $0.rectification }), ("initial", { $0.initial }),
-    ("eps", { $0.eps }),
+    ("correction2", { $0.correction2 }), ("rectification", { $0.rectification }),
+    ("mean_rate", { $0.mean_rate }), ("initial", { $0.initial }), ("eps", { $0.eps }), ("shrink", { $0.shrink }),
+    ("grow", { $0.grow }), ("smallest", { $0.smallest }), ("largest", { $0.largest }),
   ]
   private static let flags: [(name: String, of: @Sendable (fb_step_numbers) -> Bool)] = [
     ("first", { $0.first }), ("nesterov", { $0.nesterov }), ("maximize", { $0.maximize }),
