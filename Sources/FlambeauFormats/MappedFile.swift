@@ -6,7 +6,7 @@
 
 /// A regular file in memory. What is written there stays there: the file does not change.
 ///
-/// Like every mapping's, the file must not be cut short while in use.
+/// Like every mapping's, the file must not be cut short while in use. Unchecked: its fields never change.
 package final class MappedFile: @unchecked Sendable {
   private let start: UnsafeMutableRawPointer?
   private let count: Int

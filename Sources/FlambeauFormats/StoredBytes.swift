@@ -6,7 +6,7 @@
 
 /// A stretch of memory that belongs to a mapped file, a decoded buffer or somebody else's storage, and keeps its owner alive.
 ///
-/// The address has no alignment to rely on.
+/// The address has no alignment to rely on. Unchecked: only a tensor made of the bytes may write to them.
 package struct StoredBytes: @unchecked Sendable {
   private let start: UnsafeRawPointer?
   private let owner: any AnyObject & Sendable
@@ -64,7 +64,8 @@ extension StoredBytes {
   }
 }
 
-/// Memory of our own. Untouched pages of a large one cost nothing, so a lying size claim does not either.
+/// Memory of our own. Untouched pages of a large one cost nothing, so a lying size claim does not either. Unchecked: its
+/// fields never change.
 private final class Block: @unchecked Sendable {
   let start: UnsafeMutableRawPointer
   let count: Int

@@ -12,6 +12,7 @@ final class Pipeline: Sendable {
   let definition: [UInt8]?
 
   private let lock = Lock()
+  /// Guarded by the lock; each is one thread's while it is lent.
   nonisolated(unsafe) private var idle: [Scratch] = []
 
   init(

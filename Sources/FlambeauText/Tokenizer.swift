@@ -68,6 +68,7 @@ public struct Tokenizer: Sendable {
     let pieces = (count + pieceSize - 1) / pieceSize
     var results = [Result<[Encoding], TokenizerError>](repeating: .success([]), count: pieces)
     results.withUnsafeMutableBufferPointer { results in
+      // Each piece writes its own element.
       nonisolated(unsafe) let results = results
       ThreadPool.run(pieces) { piece in
         var made: [Encoding] = []

@@ -37,6 +37,24 @@ import Testing
     #expect(notes.all.count == 4)
   }
 
+  @Test func hooksAddedByManyTasksAreAllCalled() async {
+    for _ in 0..<300 {
+      let (layer, notes) = (Doubling(), Notes())
+      await withTaskGroup(of: Void.self) { group in
+        for _ in 0..<4 {
+          group.addTask {
+            layer.registerForwardHook { _, _, _ in
+              notes.add(nil)
+              return nil
+            }
+          }
+        }
+      }
+      _ = layer(.ones([1]))
+      #expect(notes.all.count == 4)
+    }
+  }
+
   @Test(.enabled(if: Torch.python != nil)) func gradientsAreTorchs() throws {
     let hook = "lambda m, i, o: (i[0] * 3 + o[0].sum(),)"
     let expression =

@@ -70,6 +70,7 @@ final class AutogradMeta: @unchecked Sendable {
 /// Unchecked: its one mutable field is guarded by the lock.
 final class GradientAccumulator: Node, @unchecked Sendable {
   private let lock = Lock()
+  private let adding = Lock()
   private var sum: Tensor?
   let shape: Shape
   let dtype: DType
@@ -81,6 +82,9 @@ final class GradientAccumulator: Node, @unchecked Sendable {
   }
 
   override var name: String { "AccumulateGrad" }
+
+  /// Runs `body`, which adds to the gradient: passes on several threads add one after another. A sum runs no code of the user's.
+  func whileAdding(_ body: () -> Void) { adding.withLock(body) }
 
   var gradient: Tensor? {
     get { lock.withLock { sum } }

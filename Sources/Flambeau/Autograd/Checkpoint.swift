@@ -53,9 +53,15 @@ private final class CheckpointedRun: Sendable {
 
   private func value(_ index: Int) throws(TensorError) -> Tensor {
     if let known = take(index) { return known }
-    let values = try recomputed()
-    lock.withLock { state.values = values }
-    return take(index)!
+    var values = try recomputed()
+    let value = values[index].take()!
+    // Another pass may have done the same meanwhile.
+    let old = lock.withLock {
+      defer { state.values = values }
+      return state.values
+    }
+    withExtendedLifetime(old) {}
+    return value
   }
 
   private func take(_ index: Int) -> Tensor? {

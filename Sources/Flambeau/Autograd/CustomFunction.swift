@@ -58,7 +58,7 @@ public struct CustomFunction: Sendable {
 
 /// One call of a ``CustomFunction``: what its forward half hands to its backward half.
 ///
-/// Unchecked: the forward half writes it, then the one backward pass that walks the graph reads it.
+/// Unchecked: the forward half writes it, then whoever visits the node reads it.
 public final class FunctionCall: @unchecked Sendable {
   /// Whether a gradient will be asked for, input by input.
   public let needsInputGradient: [Bool]
@@ -117,7 +117,7 @@ public final class FunctionCall: @unchecked Sendable {
 
 /// The node of a custom function's call.
 ///
-/// Unchecked as every node is: its fields are written while the call is recorded and by the one pass that walks it.
+/// Unchecked as every node is: its fields are written while the call is recorded and by whoever visits it.
 private final class CustomNode: Node, @unchecked Sendable {
   private let function: CustomFunction
   private let call: FunctionCall

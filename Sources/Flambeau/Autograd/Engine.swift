@@ -100,12 +100,16 @@ struct Engine {
       }
     }
     if addInPlace(gradients[0], through: node) { return }
-    node.isInLastPass = !retainGraph
-    if onTheWay != nil { node.asked = operandsOnTheWay(of: node) }
-    defer { node.asked = .all }
-    if node.asked.isEmpty { return }
-    let passed = try derivative(of: node, gradients)
-    if !retainGraph { node.releaseSaved() }
+    let asked = onTheWay == nil ? OperandSet.all : operandsOnTheWay(of: node)
+    if asked.isEmpty { return }
+    let passed = try node.whileVisited { () throws(TensorError) in
+      let outer = (node.isInLastPass, node.asked)
+      (node.isInLastPass, node.asked) = (!retainGraph, asked)
+      defer { (node.isInLastPass, node.asked) = outer }
+      let passed = try derivative(of: node, gradients)
+      if !retainGraph { node.releaseSaved() }
+      return passed
+    }
     for i in 0..<passed.count {
       if let gradient = passed[i], let edge = node.edges[i] { arrive(gradient, at: edge) }
     }
@@ -163,21 +167,23 @@ struct Engine {
   private mutating func store(createGraph: Bool) {
     if leaves.isEmpty || Context.current.isFailed { return }
     Context.run(Context.current.with(gradEnabled: createGraph)) {
-      for i in leaves.indices {
-        let accumulator = leaves[i].accumulator
-        if createGraph {
-          let gradient = leaves[i].gradient!
-          accumulator.gradient = accumulator.gradient.map { $0 + gradient } ?? gradient
-        } else if let sum = accumulator.gradient {
-          if sum.requiresGrad {
-            accumulator.gradient = (sum + leaves[i].gradient!).detach()
-          } else {
-            sum.add_(leaves[i].gradient!)
-          }
-        } else {
-          accumulator.gradient = leaves[i].gradient.take()!.owned()
-        }
+      for i in leaves.indices { leaves[i].accumulator.whileAdding { add(i, createGraph: createGraph) } }
+    }
+  }
+
+  private mutating func add(_ place: Int, createGraph: Bool) {
+    let accumulator = leaves[place].accumulator
+    if createGraph {
+      let gradient = leaves[place].gradient!
+      accumulator.gradient = accumulator.gradient.map { $0 + gradient } ?? gradient
+    } else if let sum = accumulator.gradient {
+      if sum.requiresGrad {
+        accumulator.gradient = (sum + leaves[place].gradient!).detach()
+      } else {
+        sum.add_(leaves[place].gradient!)
       }
+    } else {
+      accumulator.gradient = leaves[place].gradient.take()!.owned()
     }
   }
 }

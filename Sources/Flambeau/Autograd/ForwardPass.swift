@@ -83,7 +83,7 @@ extension Node {
   fileprivate func forward(
     _ tangents: Few<Tensor>, _ moves: OperandSet, _ results: [OperandShape], createGraph: Bool
   ) throws(TensorError) -> Few<Tensor> {
-    if results.count == 1, let known = try knownTangent(tangents) {
+    if results.count == 1, let known = try whileVisited({ () throws(TensorError) in try knownTangent(tangents) }) {
       return Few(known.to(results[0].dtype).expand(results[0].shape))
     }
     var weights = Few<Tensor>(count: results.count)
@@ -93,9 +93,11 @@ extension Node {
         // Any weights will do. A view, not the leaf: it is younger than all that the call has saved, where the second gradient shall not go.
         weights[i] = Tensor.ones(result.shape, dtype: result.dtype, device: result.device).requiresGrad_().view(result.shape)
       }
-      asked = moves
-      defer { asked = .all }
-      passed = try backward(weights)
+      passed = try whileVisited { () throws(TensorError) in
+        asked = moves
+        defer { asked = .all }
+        return try backward(weights)
+      }
     }
     var roots: [(Edge, Tensor)] = []
     for i in 0..<passed.count {

@@ -28,7 +28,7 @@ struct GraphWatch: Sendable {
 
 /// What a watched call left behind.
 ///
-/// Unchecked: written while the call is recorded, and then by the one backward pass that walks it.
+/// Unchecked: written while the call is recorded, and then by whoever visits its node.
 final class CallRecord: @unchecked Sendable {
   /// By slot of the node's saved values; nil where nothing was saved.
   private(set) var packed: [PackedTensor?]?

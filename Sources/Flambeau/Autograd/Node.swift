@@ -2,7 +2,7 @@ import Synchronization
 
 /// One recorded call: where its operands came from and what its derivative needs.
 ///
-/// Unchecked: written while the call is recorded, and then by the one backward pass that walks it.
+/// Unchecked: written while the call is recorded, and then by whoever visits it, one thread at a time (``whileVisited(_:)``).
 class Node: @unchecked Sendable {
   /// Counts nodes in order of creation, so consumers follow what they consume.
   let sequence: UInt64
@@ -16,7 +16,13 @@ class Node: @unchecked Sendable {
   final var isInLastPass = false
   /// The operands whose gradients the pass that visits the node asks for.
   final var asked: OperandSet = .all
-  final private(set) var hooks: [GradientHook] = []
+  /// The thread that visits the node; 0 for none.
+  final let visitor = Atomic<UInt>(0)
+  /// There was a hook once: where there was none, nobody takes the lock.
+  private let hasHooks = Atomic<Bool>(false)
+  /// Guarded by the lock, which all nodes share: hooks are few.
+  private var hookList: [GradientHook] = []
+  private static let hookLock = Lock()
 
   private static let counter = Atomic<UInt64>(1)
 
@@ -68,8 +74,21 @@ class Node: @unchecked Sendable {
     return try saved[slot]!.unpack(for: self)
   }
 
-  final func addHook(_ hook: GradientHook) { hooks.append(hook) }
-  final func removeHook(_ id: UInt64) { hooks.removeAll { $0.id == id } }
+  /// In the order they were added.
+  @inline(__always)
+  final var hooks: [GradientHook] { hasHooks.load(ordering: .acquiring) ? Node.hookLock.withLock { hookList } : [] }
+
+  final func addHook(_ hook: GradientHook) {
+    Node.hookLock.withLock { hookList.append(hook) }
+    hasHooks.store(true, ordering: .releasing)
+  }
+
+  final func removeHook(_ id: UInt64) {
+    let all = hooks
+    Node.hookLock.withLock { hookList.removeAll { $0.id == id } }
+    // What the hook holds is released when the lock is free again.
+    withExtendedLifetime(all) {}
+  }
 
   deinit { Dismantling.release(&edges, &saved) }
 }

@@ -41,8 +41,11 @@ final class Recomputation: Sendable {
 extension OperatorNode {
   /// What the row computes from the operands it saved.
   func computedAgain() -> Recomputation.Again? {
-    guard row.isCheap, !isReleased, record == nil else { return nil }
-    guard (0..<edges.count).allSatisfy({ saved[$0] != nil || operandShapes[$0].isMissing }) else { return nil }
+    guard row.isCheap else { return nil }
+    let kept = try? whileVisited { () throws(TensorError) in isReleased || record != nil ? nil : saved }
+    guard let saved = kept ?? nil, (0..<edges.count).allSatisfy({ saved[$0] != nil || operandShapes[$0].isMissing }) else {
+      return nil
+    }
     let operands = (0..<edges.count).map { saved[$0] }
     return { () throws(TensorError) in
       var values = Few<Tensor>(count: operands.count)

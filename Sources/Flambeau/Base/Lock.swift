@@ -6,7 +6,7 @@
 
 /// Mutual exclusion that ThreadSanitizer understands, which it does not do for `Synchronization.Mutex`.
 ///
-/// Nothing that runs user code, an operator or a deinit happens while it is held.
+/// Nothing that runs user code, an operator or a deinit happens while it is held, but for the sums of `GradientAccumulator`.
 package final class Lock: Sendable {
   // Unsafe by type only: the pointer never changes, and what it points at is made for many threads.
   nonisolated(unsafe) private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

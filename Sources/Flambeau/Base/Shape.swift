@@ -8,7 +8,7 @@ public struct Shape: Sendable, Hashable {
   private var inline: (Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0)
   /// How many dimensions there are.
   public private(set) var count: Int = 0
-  /// All sizes, when there are more than fit inline.
+  /// All sizes, when there are more than fit inline; what it points at never changes.
   nonisolated(unsafe) private var spill: UnsafePointer<Int>?
 
   /// No dimensions: one element.

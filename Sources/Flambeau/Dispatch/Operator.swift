@@ -22,6 +22,8 @@ class AnyOperator: @unchecked Sendable {
 }
 
 /// One row: what the call computes and how its gradient flows. `Attributes` are the arguments that are not tensors.
+///
+/// Unchecked as its base class is: what is not a `let` is set as the row is made.
 final class Operator<Attributes: Sendable>: AnyOperator, @unchecked Sendable {
   typealias Forward = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> Value
   typealias Plan = @Sendable (Few<Tensor>, Attributes) throws(TensorError) -> ResultPlan
@@ -171,7 +173,7 @@ extension TensorError {
       + "retainGraph: true if you need to backward through the graph a second time.")
 }
 
-/// The node of a row.
+/// The node of a row. Unchecked as every node is; its own fields never change.
 final class OperatorNode<Attributes: Sendable>: Node, @unchecked Sendable {
   let row: Operator<Attributes>
   let attributes: Attributes

@@ -44,7 +44,7 @@ final class Profiler: Sendable {
 
   let start = Profiler.now()
   private let lock = Lock()
-  /// Guarded by the lock.
+  // Guarded by the lock.
   nonisolated(unsafe) private var records: [Record] = []
   nonisolated(unsafe) private var marks: [GPUMark] = []
 

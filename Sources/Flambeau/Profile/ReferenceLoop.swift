@@ -49,6 +49,7 @@ package struct ReferenceLoop: Sendable {
   private static let largestCached = 8 << 20
 
   private func move(_ read: Int, _ written: Int) {
+    // Each piece writes its own part of the target.
     nonisolated(unsafe) let (source, target) = (from.pointer, to.pointer)
     let stream = written > ReferenceLoop.largestCached
     forEachPiece(from.byteCount) { start, end in

@@ -14,6 +14,7 @@ public final class Generator: Sendable {
   /// The generator random operations use outside ``withGenerator(_:_:)``, `torch.default_generator`.
   public static let `default` = Generator()
 
+  /// What it points at is guarded by the lock.
   nonisolated(unsafe) private let random: OpaquePointer
   private let lock = Lock()
 

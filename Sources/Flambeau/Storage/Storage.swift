@@ -2,7 +2,8 @@ import Synchronization
 
 /// A block of bytes on a device, shared by the tensors that view it.
 final class Storage: Sendable {
-  /// The first byte, on the device: only for the processor to read where that is the processor.
+  /// The first byte, on the device: only for the processor to read where that is the processor. Unsafe by type only: what may write there
+  /// is for operators to say.
   nonisolated(unsafe) let address: UnsafeMutableRawPointer
   /// The bytes that were asked for.
   let byteCount: Int

@@ -24,7 +24,7 @@ extension GPUCheck {
   }
 }
 
-/// Parts of a comparison, from several threads.
+/// Parts of a comparison, from several threads. Unchecked: `parts` is touched on the queue alone.
 private final class Gathered: @unchecked Sendable {
   private let queue = DispatchQueue(label: "gathered")
   private var parts = DeviceComparison()

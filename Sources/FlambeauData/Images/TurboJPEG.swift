@@ -5,7 +5,7 @@
 #endif
 
 /// libturbojpeg, opened when first needed.
-struct TurboJPEG: @unchecked Sendable {
+struct TurboJPEG: Sendable {
   /// What a pixel of the result is, with the library's number for it.
   enum Format: Int32 {
     case rgb = 0
@@ -38,14 +38,14 @@ struct TurboJPEG: @unchecked Sendable {
   }
 
   private typealias Handle = UnsafeMutableRawPointer
-  private typealias Start = @convention(c) () -> Handle?
-  private typealias End = @convention(c) (Handle) -> Int32
+  private typealias Start = @convention(c) @Sendable () -> Handle?
+  private typealias End = @convention(c) @Sendable (Handle) -> Int32
   private typealias Decompress =
-    @convention(c) (
+    @convention(c) @Sendable (
       Handle, UnsafeRawPointer, UInt, UnsafeMutableRawPointer, Int32, Int32, Int32, Int32, Int32
     ) -> Int32
-  private typealias Code = @convention(c) (Handle) -> Int32
-  private typealias Sentence = @convention(c) (Handle) -> UnsafePointer<CChar>?
+  private typealias Code = @convention(c) @Sendable (Handle) -> Int32
+  private typealias Sentence = @convention(c) @Sendable (Handle) -> UnsafePointer<CChar>?
 
   private let start: Start
   private let end: End

@@ -148,6 +148,7 @@ final class PyTorchStorages: Sendable {
   private let isBigEndian: Bool
   private let bytes: @Sendable (String) throws(FormatError) -> StoredBytes
   private let lock = Lock()
+  /// Guarded by the lock.
   nonisolated(unsafe) private var known: [Key: Tensor] = [:]
 
   private struct Key: Hashable {

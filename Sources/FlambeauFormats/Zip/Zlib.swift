@@ -5,7 +5,7 @@
 #endif
 
 /// The system's zlib, opened when first needed.
-struct Zlib: @unchecked Sendable {
+struct Zlib: Sendable {
   /// Why the bytes could not be inflated.
   struct Failure: Error {
     let what: String
@@ -29,11 +29,11 @@ struct Zlib: @unchecked Sendable {
     var reserved: UInt = 0
   }
 
-  private typealias Step = @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
-  private typealias End = @convention(c) (UnsafeMutableRawPointer) -> Int32
-  private typealias InflateInit = @convention(c) (UnsafeMutableRawPointer, Int32, UnsafePointer<CChar>, Int32) -> Int32
+  private typealias Step = @convention(c) @Sendable (UnsafeMutableRawPointer, Int32) -> Int32
+  private typealias End = @convention(c) @Sendable (UnsafeMutableRawPointer) -> Int32
+  private typealias InflateInit = @convention(c) @Sendable (UnsafeMutableRawPointer, Int32, UnsafePointer<CChar>, Int32) -> Int32
   private typealias DeflateInit =
-    @convention(c) (UnsafeMutableRawPointer, Int32, Int32, Int32, Int32, Int32, UnsafePointer<CChar>, Int32) -> Int32
+    @convention(c) @Sendable (UnsafeMutableRawPointer, Int32, Int32, Int32, Int32, Int32, UnsafePointer<CChar>, Int32) -> Int32
 
   private let inflateInit: InflateInit
   private let inflateStep: Step

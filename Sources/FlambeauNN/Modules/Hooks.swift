@@ -134,9 +134,11 @@ final class LayerHooks: Sendable {
       }
     }
 
-    /// Forgets dead layers too; what is released is released without the lock.
+    /// Those of `layer`, made now if there are none. Forgets dead layers too; what is released is released without the lock.
     func adding(_ layer: any HookableLayer) -> LayerHooks {
       let (hooks, released) = lock.withLock { () -> (LayerHooks, [any Sendable]) in
+        // Another task may have been quicker.
+        if let entry = entries[ObjectIdentifier(layer)], entry.layer === layer { return (entry.hooks, []) }
         let new = Entry(layer: layer, hooks: LayerHooks())
         var released: [any Sendable] = []
         for (id, entry) in entries {

@@ -33,6 +33,7 @@ enum CharacterClasses {
   private static let numberOf: [Unicode.GeneralCategory: UInt8] = Dictionary(
     uniqueKeysWithValues: categories.enumerated().map { ($1.category, UInt8($0)) })
 
+  /// Written once, before anybody can read it.
   nonisolated(unsafe) private static let table: UnsafePointer<UInt8> = {
     let table = UnsafeMutablePointer<UInt8>.allocate(capacity: tabled)
     for code in 0..<tabled { table[code] = entry(UInt32(code)) }

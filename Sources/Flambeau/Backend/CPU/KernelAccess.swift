@@ -40,6 +40,7 @@ extension fb_rule {
   func step(_ dtype: DType) -> fb_step { KernelAccess.steps[Int(dtype.rawValue) * Int(fb_rule_count.rawValue) + Int(rawValue)]! }
 }
 
+/// Parts of the table in use, which nobody writes to.
 enum KernelAccess {
   nonisolated(unsafe) fileprivate static let map: UnsafePointer<fb_map?> = column(\.map)
   nonisolated(unsafe) fileprivate static let load: UnsafePointer<fb_load?> = column(\.load)

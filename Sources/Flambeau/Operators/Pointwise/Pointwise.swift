@@ -139,7 +139,7 @@ final class PointwiseGradients: Sendable {
   private let program: Program
   private let numbers: NumberRule
   private let lock = Lock()
-  /// Of each operand, once it is asked for; ``made`` holds them.
+  /// Of each operand, once it is asked for: an unretained ``Slope``, which ``made`` holds.
   private nonisolated(unsafe) let slopes: UnsafeMutablePointer<Atomic<UInt>>
   /// Guarded by the lock.
   private nonisolated(unsafe) var made: [Slope] = []

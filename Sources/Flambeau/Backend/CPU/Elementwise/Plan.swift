@@ -32,7 +32,7 @@ final class Plan: Sendable {
   let readsInput: [Bool]
   /// About the cost of one element, counted in additions.
   let cost: Int
-  /// The constants in the class's own type, 8 bytes apart.
+  /// The constants in the class's own type, 8 bytes apart; written before anybody has the plan.
   nonisolated(unsafe) let constants: UnsafeMutableRawPointer
   let constantCount: Int
 

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The contraction kernels of one instruction set.
+/// The contraction kernels of one instruction set. Unchecked: nobody writes to the tables.
 struct GemmTable: @unchecked Sendable {
   let pointer: UnsafePointer<fb_gemm_table>
   /// How bfloat16 is packed and multiplied where the processor multiplies pairs of it.

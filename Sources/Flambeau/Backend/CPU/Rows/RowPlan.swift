@@ -55,7 +55,8 @@ final class RowPlan: Sendable {
     let patchIndex: Int
   }
 
-  /// Computes whole rows instead of the segments; `inputs` and `outputs` are its own operands' places, -1 where there is none.
+  /// Computes whole rows instead of the segments; `inputs` and `outputs` are its own operands' places, -1 where there is none. Written
+  /// before anybody has the plan.
   struct Kernel: Sendable {
     let function: fb_row_function
     nonisolated(unsafe) let inputs: UnsafeBufferPointer<Int>
@@ -64,7 +65,7 @@ final class RowPlan: Sendable {
 
   let computeClass: ComputeClass
   let kernel: Kernel?
-  // By address, so that no row touches a reference count.
+  // By address, so that no row touches a reference count; written before anybody has the plan.
   nonisolated(unsafe) let inputs: UnsafeBufferPointer<RowProgram.Input>
   nonisolated(unsafe) let segments: UnsafeBufferPointer<Segment>
   nonisolated(unsafe) let loads: UnsafeBufferPointer<Int>

@@ -35,6 +35,7 @@ package enum GradientScaling {
     let parts = [Double](unsafeUninitializedCapacity: pieces.pieces.count) { parts, count in
       count = pieces.pieces.count
       let start = parts.baseAddress!
+      // Each piece writes its own element.
       nonisolated(unsafe) let out = start
       pieces.run { i, piece in
         out[i] = 0

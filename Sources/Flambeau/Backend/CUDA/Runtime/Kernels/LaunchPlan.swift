@@ -9,7 +9,7 @@ final class LaunchPlan: Sendable {
     let kernel: LoadedKernel
     let shape: LaunchShape
     let fault: KernelFault?
-    /// The arguments, and how they are written.
+    /// The arguments, and how they are written; each launch writes into a copy.
     nonisolated(unsafe) let bytes: UnsafeMutableRawBufferPointer
     nonisolated(unsafe) let addresses: UnsafeMutableBufferPointer<AddressPlace>
     nonisolated(unsafe) let numbers: UnsafeMutableBufferPointer<KernelArguments.NumberPlace>

@@ -44,7 +44,7 @@ final class GPUBlock: @unchecked Sendable {
   }
 }
 
-/// Memory that the driver gave at once, cut into blocks for one stream.
+/// Memory that the driver gave at once, cut into blocks for one stream. Guarded as blocks are.
 final class GPUSegment: @unchecked Sendable {
   let address: Driver.Address
   let byteCount: Int
@@ -60,7 +60,7 @@ final class GPUSegment: @unchecked Sendable {
   var blocks: [GPUBlock] { Array(sequence(first: head!) { $0.next }) }
 }
 
-/// The free blocks of a stream, those for small requests or those for large ones.
+/// The free blocks of a stream, those for small requests or those for large ones. Guarded as blocks are.
 final class GPUPool: @unchecked Sendable {
   let stream: GPUStream
   let isSmall: Bool

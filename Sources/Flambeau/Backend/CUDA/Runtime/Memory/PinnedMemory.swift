@@ -3,6 +3,7 @@ import Synchronization
 /// Memory of the CPU that the GPU reads and writes by itself, so that copies run beside everything else. Given back to its cache with
 /// the last reference, and handed out again once the streams that used it have come so far.
 final class PinnedMemory: Sendable {
+  /// Unsafe by type only: it never changes, and is given back by nobody but the deinit.
   nonisolated(unsafe) let pointer: UnsafeMutableRawPointer
   /// What was asked for.
   let byteCount: Int
