@@ -42,6 +42,7 @@ extension Tensor: Collatable {
       }
       try sample.checkIsData()
     }
+    if first.device != .cpu { return .stack(samples) }
     return Tensor(shape: Shape([samples.count] + first.shape), dtype: first.dtype) { target in
       let size = target.count / samples.count
       if size == 0 { return }
@@ -65,6 +66,7 @@ extension Tensor {
     if let wrong = indices.first(where: { $0 < 0 || $0 >= available }) {
       throw TensorError(.index, "index \(wrong) is out of range for a data set of \(available) samples")
     }
+    if device != .cpu { return indexSelect(dim: 0, index: Tensor(indices, device: device)) }
     return Tensor(shape: Shape([indices.count] + shape.dropFirst()), dtype: dtype) { target in
       withUnsafeBytes { source in
         guard let to = target.baseAddress, let from = source.baseAddress, !indices.isEmpty else { return }
@@ -79,7 +81,7 @@ extension Tensor {
 
 extension Collatable where Self: TensorElement, Batch == Tensor {
   /// A vector.
-  public static func collate(_ samples: [Self]) -> Tensor { Tensor(samples) }
+  public static func collate(_ samples: [Self]) -> Tensor { Tensor(samples, device: .cpu) }
 }
 
 extension Bool: Collatable {}

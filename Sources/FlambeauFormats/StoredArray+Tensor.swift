@@ -12,7 +12,7 @@ extension StoredArray {
     if isAligned && !(dtype == .bool && memory.contains { $0 > 1 }) {
       return Tensor(sharing: memory, dtype: dtype, shape: Shape(shape), strides: strides, owner: owner)
     }
-    return rowMajor().bytes.withUnsafeBytes { Tensor(copying: $0, dtype: dtype, shape: Shape(shape)) }
+    return rowMajor().bytes.withUnsafeBytes { Tensor(copying: $0, dtype: dtype, shape: Shape(shape), device: .cpu) }
   }
 
   /// The elements of `tensor`: where they lie if row-major, or with `keepsFortranOrder` column-major; else a row-major copy.
@@ -56,7 +56,9 @@ extension StoredArray {
 extension StoredBytes {
   /// The elements of a contiguous tensor, where they lie.
   init(of dense: Tensor) {
-    self = dense.withUnsafeBytes { StoredBytes(start: $0.baseAddress, count: $0.count, owner: Keeper(dense)) }
+    // Of what a GPU holds, the copy is what has to be kept.
+    let here = dense.cpu()
+    self = here.withUnsafeBytes { StoredBytes(start: $0.baseAddress, count: $0.count, owner: Keeper(here)) }
   }
 }
 

@@ -200,7 +200,8 @@ extension T5 {
       let exact = count / 2
       if steps >= exact {
         let ratio =
-          Tensor(Float(steps) / Float(exact)).log() / Tensor(Float(config.relativeAttentionMaxDistance) / Float(exact)).log()
+          Tensor(Float(steps) / Float(exact), device: .cpu).log()
+          / Tensor(Float(config.relativeAttentionMaxDistance) / Float(exact), device: .cpu).log()
         steps = Swift.min(exact + Int((ratio * Double(count - exact)).item()), count - 1)
       }
       return first + steps
@@ -255,7 +256,7 @@ extension Tensor {
   /// Numbers added to scores, −∞ where `visible` is false.
   fileprivate func hiding(_ visible: Tensor?) -> Tensor {
     guard let visible else { return self }
-    return self + Tensor.where(visible, Tensor.zeros([], dtype: dtype), -.infinity)
+    return self + Tensor.where(visible, Tensor.zeros([], dtype: dtype, device: device), -.infinity)
   }
 }
 

@@ -85,7 +85,7 @@ public enum Init {
     func share(below x: Double) -> Double { (1 + erf((x - mean) / std / 2.0.squareRoot())) / 2 }
     // A poor share of normal numbers would be kept: uniform ones are taken as often as the density says.
     let isRich = share(below: b) - share(below: a) > 0.3
-    func inDtype(_ number: Double) -> Double { Tensor(number).to(tensor.dtype).item() }
+    func inDtype(_ number: Double) -> Double { Tensor(number, device: .cpu).to(tensor.dtype).item() }
     let (low, high) = (inDtype(a), inDtype(b))
     let mode = Swift.max(a, Swift.min(mean, b))
     let peak = -0.5 * ((mode - mean) / std) * ((mode - mean) / std)

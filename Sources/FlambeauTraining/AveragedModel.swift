@@ -98,7 +98,7 @@ public final class AveragedModel<Model: Module> {
   /// The averages under the model's names with `module.` in front, as torch has them, and `n_averaged`. Torch's `state_dict`.
   public func stateDict() -> StateDict {
     var state = StateDict(averages.map { ("module." + $0.name, $0.tensor.clone()) })
-    state[Self.countName] = Tensor([Int64(averagedCount)], shape: [])
+    state[Self.countName] = Tensor(Int64(averagedCount), device: .cpu)
     return state
   }
 

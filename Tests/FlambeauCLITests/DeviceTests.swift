@@ -55,9 +55,11 @@ import Testing
       let rows = try rows(folder: folder)
       #expect(rows.map(\.device) == ["cpu", "cuda:0"])
       #expect(rows[1].name == "Emulated GPU" && rows[1].memory == 1 << 30)
-      let (text, code) = try run(["check-gpu", "--brief", "--only", "memory,graphs,pinned"], folder: folder)
+      let (text, code) = try run(["check-gpu", "--brief", "--only", "memory,graphs,pinned,files"], folder: folder)
       #expect(code == 0, "\(text)")
-      for name in ["memory      ", "graphs      ", "pinned      "] { #expect(text.contains(name + "holds"), "\(text)") }
+      for name in ["memory      ", "graphs      ", "pinned      ", "files       "] {
+        #expect(text.contains(name + "holds"), "\(text)")
+      }
       let (wrong, failure) = try run(["check-gpu", "--only", "speed"], folder: folder)
       #expect(failure != 0 && wrong.isEmpty)
     }

@@ -151,7 +151,7 @@ private final class CustomNode: Node, @unchecked Sendable {
     let arrived = outputs.enumerated().map { i, output in
       gradients[i] ?? .zeros(output.shape, dtype: output.dtype, device: output.device)
     }
-    let passed = function.backward(call, arrived)
+    var passed = function.backward(call, arrived)
     if let failure = failure.take() { throw failure }
     guard passed.count == inputs.count else {
       throw .autograd(
@@ -159,11 +159,12 @@ private final class CustomNode: Node, @unchecked Sendable {
     }
     for (i, (gradient, input)) in zip(passed, inputs).enumerated() {
       guard let gradient, gradient.body.poison == nil, needs(i) else { continue }
-      guard gradient.shape == input.shape, gradient.dtype == input.dtype else {
+      guard gradient.shape == input.shape, gradient.dtype.isFloatingPoint else {
         throw .autograd(
           "Function \(name)Backward returned an invalid gradient at index \(i) - got \(gradient.summary) but expected "
             + "\(input.dtype) \(input.shape)")
       }
+      passed[i] = try gradient.passed(to: input, as: "Function \(name)Backward returned an invalid gradient at index \(i)")
     }
     return Few(passed)
   }

@@ -82,7 +82,7 @@ struct Engine {
         try visit(node, gradients, retainGraph: retainGraph)
         visited?.end()
       }
-      for i in leaves.indices where !context.isFailed { visitLeaf(i) }
+      for i in leaves.indices where !context.isFailed { try visitLeaf(i) }
     }
     span?.end()
   }
@@ -90,9 +90,7 @@ struct Engine {
   private mutating func visit(_ node: Node, _ arrived: consuming Few<Tensor>, retainGraph: Bool) throws(TensorError) {
     var gradients = arrived
     for hook in node.hooks {
-      if let gradient = gradients[hook.resultIndex], let changed = hook.body(gradient) {
-        gradients[hook.resultIndex] = changed
-      }
+      if let gradient = gradients[hook.resultIndex] { gradients[hook.resultIndex] = try hook.changed(gradient) }
     }
     if let wanted {
       for i in 0..<gradients.count {
@@ -141,10 +139,10 @@ struct Engine {
     return queue.addInPlace(gradient, through: node, to: edge)
   }
 
-  private mutating func visitLeaf(_ place: Int) {
+  private mutating func visitLeaf(_ place: Int) throws(TensorError) {
     let accumulator = leaves[place].accumulator
     for hook in accumulator.hooks {
-      if let changed = hook.body(leaves[place].gradient!) { leaves[place].gradient = changed }
+      leaves[place].gradient = try hook.changed(leaves[place].gradient!)
     }
     if let slot = wanted?[WantedKey(node: ObjectIdentifier(accumulator), index: 0)] { found[slot] = leaves[place].gradient }
   }
@@ -177,10 +175,12 @@ struct Engine {
       let gradient = leaves[place].gradient!
       accumulator.gradient = accumulator.gradient.map { $0 + gradient } ?? gradient
     } else if let sum = accumulator.gradient {
+      // A parameter may have been moved since the graph was recorded.
+      let gradient = leaves[place].gradient!.to(sum.device)
       if sum.requiresGrad {
-        accumulator.gradient = (sum + leaves[place].gradient!).detach()
+        accumulator.gradient = (sum + gradient).detach()
       } else {
-        sum.add_(leaves[place].gradient!)
+        sum.add_(gradient)
       }
     } else {
       accumulator.gradient = leaves[place].gradient.take()!.owned()

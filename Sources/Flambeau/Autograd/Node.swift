@@ -98,4 +98,19 @@ struct GradientHook: Sendable {
   let id: UInt64
   let resultIndex: Int
   let body: @Sendable (Tensor) -> Tensor?
+
+  /// What is passed on in place of `gradient`.
+  func changed(_ gradient: Tensor) throws(TensorError) -> Tensor {
+    guard let changed = body(gradient) else { return gradient }
+    if changed.body.isPoisoned { return changed }
+    guard changed.dtype == gradient.dtype, changed.device == gradient.device else {
+      throw .autograd(
+        "a hook has changed the type of value (was \(gradient.dtype) on \(gradient.device), got \(changed.dtype) on \(changed.device))"
+      )
+    }
+    guard changed.shape == gradient.shape else {
+      throw .autograd("a hook has changed the size of value (was \(gradient.shape), got \(changed.shape))")
+    }
+    return changed
+  }
 }

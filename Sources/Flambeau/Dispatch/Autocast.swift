@@ -65,6 +65,8 @@ final class Autocast: Sendable {
     guard remembersCasts, target == dtype, body.dtype == .float32, body.isLeaf, body.requiresGrad, body.base == nil else {
       return operand.to(target)
     }
+    // What a graph casts is there once it is replayed, and is cast again by each replay.
+    guard casts.capture === GPUGraph.capture else { return operand.to(target) }
     let use = CastCache.Use(body, target, isRecorded: Context.current.records)
     if let known = casts[use, of: body] { return known }
     let result = operand.to(target)
@@ -101,6 +103,9 @@ private final class CastCache: Sendable {
     let version: UInt32
     let cast: Tensor
   }
+
+  /// The graph whose making the scope is part of.
+  let capture = GPUGraph.capture
 
   private let lock = Lock()
   /// Guarded by the lock; nil when the scope has ended.

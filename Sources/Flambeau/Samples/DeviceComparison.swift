@@ -27,9 +27,10 @@ package struct DeviceComparison: Sendable {
   package mutating func run(sample index: Int, on device: Device, variants: Set<String>? = nil) {
     let entry = Table.entries[index]
     for sample in SampleCase.all(entry, seed: UInt64(index + 1)) where variants?.contains(sample.variant) ?? true {
+      let current = Self.makesTensors(sample: index) ? device : .cpu
       guard let expected = try? Self.outcome(sample, on: .cpu) else { continue }
       do {
-        let mine = try Self.outcome(sample, on: device)
+        let mine = try Self.outcome(sample, on: device, current: current)
         if let difference = sample.entry.sample.draws ? Self.shapeDifference(mine, expected) : Self.difference(mine, expected) {
           differences.append("\(entry), \(sample.variant): \(difference)")
         } else {
@@ -44,10 +45,10 @@ package struct DeviceComparison: Sendable {
   }
 
   /// Results and gradients, brought to the processor.
-  private static func outcome(_ sample: SampleCase, on device: Device) throws -> [Tensor] {
+  private static func outcome(_ sample: SampleCase, on device: Device, current: Device = .cpu) throws -> [Tensor] {
     try withTensorErrors {
       let leaves = zip(sample.operands, sample.requiresGrad).map { $0.detach().to(device).requiresGrad_($1) }
-      let outputs = Device.with(makesTensors(sample) ? device : .cpu) { sample.entry.sample.call(leaves) }
+      let outputs = Device.with(current) { sample.entry.sample.call(leaves) }
       var all = outputs
       let (tracked, roots) = (leaves.filter(\.requiresGrad), outputs.filter(\.requiresGrad))
       if !tracked.isEmpty && !roots.isEmpty {
@@ -62,9 +63,10 @@ package struct DeviceComparison: Sendable {
   }
 
   /// The sample has tensors of its own, or none.
-  private static func makesTensors(_ sample: SampleCase) -> Bool {
-    let text = sample.entry.sample.torch
-    return sample.operands.isEmpty || ["torch.tensor(", "torch.arange(", "torch.empty(", "[["].contains { text.contains($0) }
+  static func makesTensors(sample index: Int) -> Bool {
+    let sample = Table.entries[index].sample
+    return sample.operands.isEmpty
+      || ["torch.tensor(", "torch.arange(", "torch.empty(", "[["].contains { sample.torch.contains($0) }
   }
 
   /// What a result's gradient is weighted with.

@@ -43,6 +43,13 @@ extension Tensor {
               .autograd, "assigned grad has \(newValue.summary), but the tensor is \(summary)", operation: "grad"))
           return
         }
+        guard newValue.device == device else {
+          Door.fail(
+            TensorError(
+              .device, "assigned grad has data located on a different device: \(newValue.device), but the tensor is on \(device)",
+              operation: "grad"))
+          return
+        }
         body.attachedMeta.accumulator(for: body).gradient = newValue
       } else {
         body.meta?.knownAccumulator?.gradient = nil
@@ -102,6 +109,14 @@ extension Tensor {
     }
   }
 
+  /// The gradient where what it belongs to lives, and of its dtype: a number may come from elsewhere.
+  func passed(to operand: OperandShape, as name: @autoclosure () -> String) throws(TensorError) -> Tensor {
+    guard device == operand.device || ndim == 0 else {
+      throw TensorError(.device, "\(name()) - expected device \(operand.device) but got \(device)")
+    }
+    return to(operand.device, dtype: operand.dtype)
+  }
+
   private func backwardRoot(_ gradient: Tensor?) throws(TensorError) -> (Edge, Tensor) {
     guard let edge = body.edge else {
       throw .autograd("element 0 of tensors does not require grad and does not have a grad_fn")
@@ -111,7 +126,7 @@ extension Tensor {
         throw .shape(
           "Mismatch in shape: grad_output[0] has a shape of \(gradient.shape) and output[0] has a shape of \(shape).")
       }
-      return (edge, gradient)
+      return (edge, try gradient.passed(to: OperandShape(body), as: "invalid gradient at index 0"))
     }
     guard count == 1 else { throw .autograd("grad can be implicitly created only for scalar outputs") }
     let one = Tensor.ones(shape, dtype: dtype, device: device)

@@ -38,7 +38,7 @@ extension Tensor {
 
   /// A number as a scalar tensor of this dtype.
   private func element<Element: TensorElement>(_ value: Element, _ site: CallSite) -> Tensor {
-    let tensor = Tensor(value)
+    let tensor = Tensor(value, device: .cpu)
     let number =
       tensor.dtype.isFloatingPoint ? Number(tensor.item(as: Double.self)) : Number(tensor.item(as: Int64.self))
     return scalar(number, tensor.dtype.category, "index_put_", at: site)
@@ -96,7 +96,8 @@ extension Tensor {
     _ = checked("index_put_", at: site) { _ throws(TensorError) in
       let selection = try select(terms.map(\.indexTerm.content))
       let view = selection.view
-      let value = value.withoutLeadingOnes(beyond: view.ndim)
+      // A view is copied to, from wherever; positions take numbers from everywhere.
+      let value = value.withoutLeadingOnes(beyond: view.ndim).near(view, orFar: selection.dims.isEmpty && !accumulate)
       if selection.dims.isEmpty {
         if accumulate { return ops.arithmetic.add.write(view, value, at: site) }
         _ = try value.body.layout.expanded(to: view.shape, value.dtype)
@@ -174,6 +175,12 @@ extension Tensor {
     return ops.views.slice(self, SliceArguments(dim: dim, start: start, count: count, step: count > 1 ? step : 1))
   }
 
+  /// On the device of `target`; numbers of the processor's stay, which every kernel takes, and others where they are not meant.
+  private func near(_ target: Tensor, orFar isMeant: Bool) -> Tensor {
+    let stays = device == target.device || (ndim == 0 ? device.isCPU : !isMeant)
+    return stays ? self : to(target.device)
+  }
+
   /// Torch ignores dimensions of size 1 in front of a value that has more dimensions than what it is written to.
   private func withoutLeadingOnes(beyond rank: Int) -> Tensor {
     var extra = 0
@@ -200,7 +207,7 @@ extension Selection {
     if tensor.ndim == 0 {
       view = ops.views.unsqueeze(view, dim)
       dims.append(dim)
-      indices.append(tensor.item(as: Bool.self) ? Tensor([0]) : Tensor([] as [Int]))
+      indices.append(tensor.item(as: Bool.self) ? Tensor([0], device: view.device) : Tensor([] as [Int], device: view.device))
       dim += 1
       return
     }

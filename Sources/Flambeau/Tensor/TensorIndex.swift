@@ -82,7 +82,7 @@ extension PartialRangeThrough: TensorIndex where Bound == Int {
 
 extension Array: TensorIndex where Element == Int {
   /// What it selects.
-  public var indexTerm: IndexTerm { IndexTerm(.tensor(Tensor(self))) }
+  public var indexTerm: IndexTerm { IndexTerm(.tensor(Tensor(self, device: .cpu))) }
 }
 
 extension Tensor: TensorIndex {

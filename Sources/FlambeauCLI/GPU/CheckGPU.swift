@@ -87,7 +87,7 @@ struct GPUCheck: Sendable {
   let name: String
   let run: @Sendable (Request) -> Report
 
-  static let all = [operators, models, training, memory, graphs, pinned]
+  static let all = [operators, models, training, memory, graphs, pinned, files]
 }
 
 extension GPUCheck.Part: ExpressibleByArgument {

@@ -82,7 +82,7 @@ struct CIFARArchive: Sendable {
         }
       }
     }
-    return TensorDataset(images, Tensor(targets))
+    return TensorDataset(images, Tensor(targets, device: .cpu))
   }
 
   private func records(_ path: String, label: Int) throws(FormatError) -> [UInt8] {

@@ -106,11 +106,11 @@ public struct CSVTable: Sendable {
       let numbers = tensor.array(of: Int.self)
       let present = Set(numbers).sorted()
       let places = Dictionary(uniqueKeysWithValues: present.enumerated().map { ($1, $0) })
-      return (Tensor(numbers.map { places[$0]! }), present.map { "\($0)" })
+      return (Tensor(numbers.map { places[$0]! }, device: .cpu), present.map { "\($0)" })
     }
     let present = Set(fields).sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
     let places = Dictionary(uniqueKeysWithValues: present.enumerated().map { ($1, $0) })
-    return (Tensor(fields.map { places[$0]! }), present)
+    return (Tensor(fields.map { places[$0]! }, device: .cpu), present)
   }
 
   private func column(_ name: String) throws(FormatError) -> Column {
@@ -125,11 +125,11 @@ extension CSVTable.Column {
   fileprivate init(_ fields: [String]) {
     let values = fields.map { $0.trimmingSpaces() }
     if let truths = values.allMapped({ ["true": true, "false": false][$0.lowercased()] }), !truths.isEmpty {
-      self = .numbers(Tensor(truths))
+      self = .numbers(Tensor(truths, device: .cpu))
     } else if let wholes = values.allMapped({ Int64($0) }) {
-      self = .numbers(Tensor(wholes))
+      self = .numbers(Tensor(wholes, device: .cpu))
     } else if let reals = values.allMapped({ $0.isEmpty ? Float.nan : Float($0) }) {
-      self = .numbers(Tensor(reals))
+      self = .numbers(Tensor(reals, device: .cpu))
     } else {
       self = .text(fields)
     }

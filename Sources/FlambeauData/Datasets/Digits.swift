@@ -26,7 +26,7 @@ public enum Digits {
           (images.baseAddress! + i * pixels).copyMemory(from: records + member * size, byteCount: pixels)
         }
       }
-      return TensorDataset(images, Tensor(members.map { Int(records[$0 * size + pixels]) }))
+      return TensorDataset(images, Tensor(members.map { Int(records[$0 * size + pixels]) }, device: .cpu))
     }
   }
 }

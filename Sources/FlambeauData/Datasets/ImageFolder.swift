@@ -72,7 +72,7 @@ public struct ImageFolder: Dataset {
   /// The sample at `index`.
   public func sample(at index: Int) throws -> Example {
     try check(index)
-    return Example(try Image.load(entries[index].path, as: mode), Tensor(entries[index].label))
+    return Example(try Image.load(entries[index].path, as: mode), Tensor(entries[index].label, device: .cpu))
   }
 
   /// - Parameter above: The folders that this one is in: a link back to one of them is not followed.

@@ -84,7 +84,7 @@ struct PublishedImages: Sendable {
     }
     // A copy of its own: what the file holds may be mapped.
     let inputs = pixels.reshape([pixels.shape[0], 1, pixels.shape[1], pixels.shape[2]]).clone()
-    return TensorDataset(inputs, Tensor(targets))
+    return TensorDataset(inputs, Tensor(targets, device: .cpu))
   }
 
   private func bytes(_ path: String, rank: Int) throws(FormatError) -> Tensor {

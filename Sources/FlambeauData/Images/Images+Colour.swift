@@ -83,7 +83,7 @@ extension Images {
     let half = kernelSize / 2
     let reach = Double(half) / (sigma * 2.0.squareRoot())
     let steps = (0..<kernelSize).map { half == 0 ? 0 : reach * Double($0 - half) / Double(half) }
-    let bell = (-Tensor(steps).square()).softmax(dim: 0).to(pixels.dtype)
+    let bell = (-Tensor(steps, device: pixels.device).square()).softmax(dim: 0).to(pixels.dtype)
     // Every plane is an image of one channel.
     let planes = pixels.reshape([-1, 1, height, width]).pad([half, half, half, half], mode: .reflect, file: file, line: line)
     let blurred = planes.conv2d(bell.reshape([1, 1, 1, kernelSize])).conv2d(bell.reshape([1, 1, kernelSize, 1]))

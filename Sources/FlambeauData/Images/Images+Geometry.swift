@@ -128,7 +128,7 @@ extension Images {
       }
     }
     let pixels = image.dtype.isFloatingPoint ? image : image.to(.float32)
-    let grid = Tensor(places, shape: [1, height, width, 2]).to(pixels.dtype)
+    let grid = Tensor(places, shape: [1, height, width, 2], device: image.device).to(pixels.dtype)
     let turned = pixels.reshape([1, -1, height, width]).gridSample(grid, mode: interpolation, file: file, line: line)
       .reshape(image.shape)
     return image.dtype.isFloatingPoint ? turned : turned.round().to(image.dtype)

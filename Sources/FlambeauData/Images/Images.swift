@@ -37,7 +37,9 @@ public enum Images {
     guard !std.contains(0) else {
       return refuse(TensorError(.argument, "std evaluated to zero, leading to division by zero."))
     }
-    func perChannel(_ values: [Float]) -> Tensor { Tensor(values, shape: [values.count, 1, 1]).to(image.dtype) }
+    func perChannel(_ values: [Float]) -> Tensor {
+      Tensor(values, shape: [values.count, 1, 1], device: image.device).to(image.dtype)
+    }
     return (image - perChannel(mean)) / perChannel(std)
   }
 

@@ -37,7 +37,7 @@ enum Draw {
     let d = shape - 1.0 / 3
     let c = 1 / (9 * d).squareRoot()
     while true {
-      let x = Tensor.randn([1]).item()
+      let x = Tensor.randn([1], device: .cpu).item()
       let v = (1 + c * x) * (1 + c * x) * (1 + c * x)
       if v > 0 && log(Swift.max(uniform(0, 1), 1e-30)) < x * x / 2 + d - d * v + d * log(v) { return d * v }
       if Context.current.isFailed { return 1 }

@@ -193,9 +193,9 @@ public struct RandomErasing: ImageTransform {
       guard height < rows, width < columns else { continue }
       let value: Tensor
       switch filling {
-      case .zeros: value = Tensor.zeros([1, 1, 1])
-      case .value(let number): value = Tensor.full([1, 1, 1], number)
-      case .noise: value = Tensor.randn([channels, height, width])
+      case .zeros: value = Tensor.zeros([1, 1, 1], device: image.device)
+      case .value(let number): value = Tensor.full([1, 1, 1], number, device: image.device)
+      case .noise: value = Tensor.randn([channels, height, width], device: image.device)
       }
       let top = Draw.below(rows - height + 1)
       return Images.erase(

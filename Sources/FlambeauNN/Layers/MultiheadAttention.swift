@@ -155,7 +155,7 @@ public final class MultiheadAttention: Module {
     _ device: Device
   ) throws(TensorError) -> Tensor? {
     func added(_ mask: Tensor) -> Tensor {
-      mask.dtype == .bool ? .where(mask, -.infinity, .zeros([], dtype: dtype)) : mask
+      mask.dtype == .bool ? .where(mask, -.infinity, .zeros([], dtype: dtype, device: mask.device)) : mask
     }
     var result: Tensor?
     if let attention {

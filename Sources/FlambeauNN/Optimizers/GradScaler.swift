@@ -77,7 +77,7 @@ public final class GradScaler {
     if !isEnabled || Context.current.isFailed { return outputs }
     let scale = current ?? Float(initialScale)
     current = scale
-    let factor = Tensor(scale)
+    let factor = Tensor(scale, device: .cpu)
     return outputs.map { $0 * factor }
   }
 

@@ -41,8 +41,10 @@ extension GroupedOptimizer {
     var first = 0
     for group in paramGroups {
       for (i, state) in group.states.enumerated() where state.step > 0 {
-        if Rule.countsSteps { result.state["\(first + i).step"] = Tensor(Float(state.step)) }
-        for (name, number) in zip(Rule.numberNames, state.numbers) { result.state["\(first + i).\(name)"] = Tensor(number) }
+        if Rule.countsSteps { result.state["\(first + i).step"] = Tensor(Float(state.step), device: .cpu) }
+        for (name, number) in zip(Rule.numberNames, state.numbers) {
+          result.state["\(first + i).\(name)"] = Tensor(number, device: .cpu)
+        }
         for (name, tensor) in zip(state.names, state.tensors) {
           result.state["\(first + i).\(name)"] = noGrad { tensor.clone() }
         }

@@ -105,7 +105,7 @@ extension CheckpointPart {
   /// A generator to its last cached number, as the tensor that `torch.set_rng_state` takes.
   public static func generator(_ generator: Generator) -> CheckpointPart {
     CheckpointPart {
-      .tensor(Tensor(generator.state, shape: [Generator.stateByteCount]))
+      .tensor(Tensor(generator.state, device: .cpu))
     } restore: { value in
       guard let state = value.tensor, state.dtype == .uint8 else { throw Misfit(description: "holds no state of a generator") }
       try withTensorErrors { generator.state = state.array(of: UInt8.self) }

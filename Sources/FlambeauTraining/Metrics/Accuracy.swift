@@ -29,7 +29,7 @@ public struct Accuracy: Sendable, Hashable, Codable {
         ? logits.argmax(dim: -1, keepDim: true, file: file, line: line)
         : logits.topK(topK, sorted: false, file: file, line: line).indices
       let expected = labels.to(.int64).unsqueeze(-1)
-      let counted = expected.ne(Tensor(ignoreIndex))
+      let counted = expected.ne(Tensor(ignoreIndex, device: .cpu))
       let hits = best.eq(expected).logicalAnd(counted)
       if Context.current.isFailed { return }
       correct += Int(hits.sum().item())

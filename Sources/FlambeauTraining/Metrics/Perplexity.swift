@@ -23,7 +23,7 @@ public struct Perplexity: Sendable, Hashable, Codable {
     noGrad {
       let sum = logits.reshape([-1, logits.shape[-1]]).crossEntropy(
         labels.reshape([-1]), ignoreIndex: ignoreIndex, reduction: .sum, file: file, line: line)
-      let counted = labels.to(.int64).ne(Tensor(ignoreIndex)).sum()
+      let counted = labels.to(.int64).ne(Tensor(ignoreIndex, device: .cpu)).sum()
       if Context.current.isFailed { return }
       let tokens = counted.item()
       if tokens > 0 { update(crossEntropy: sum.item() / tokens, tokens: Int(tokens)) }

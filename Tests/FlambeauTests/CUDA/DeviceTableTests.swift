@@ -21,6 +21,34 @@ import Testing
     #expect(misuses.isEmpty, "\(misuses.prefix(5))")
   }
 
+  /// Inside of `Device.with` operators make nothing elsewhere than where their operands are.
+  @Test func samplesOfTheProcessorComputeThereWhateverIsCurrent() {
+    var (agreed, failures): (Int, [String]) = (0, [])
+    for index in 0..<DeviceComparison.sampleCount where !DeviceComparison.makesTensors(sample: index) {
+      let entry = Table.entries[index]
+      for sample in SampleCase.all(entry, seed: UInt64(index + 1)) where ["float32", "int64"].contains(sample.variant) {
+        func outcome(_ current: Device) throws {
+          try withTensorErrors {
+            Device.with(current) {
+              let leaves = zip(sample.operands, sample.requiresGrad).map { $0.detach().requiresGrad_($1) }
+              let roots = sample.entry.sample.call(leaves).filter(\.requiresGrad)
+              let wanted = leaves.filter(\.requiresGrad)
+              if wanted.isEmpty || roots.isEmpty { return }
+              _ = Tensor.grad(of: roots, withRespectTo: wanted, gradients: roots.map { $0.onesLike() }, allowUnused: true)
+            }
+          }
+        }
+        guard (try? outcome(.cpu)) != nil else { continue }
+        do {
+          try outcome("cuda:1")
+          agreed += 1
+        } catch { failures.append("\(entry), \(sample.variant): \(error)") }
+      }
+    }
+    #expect(failures.isEmpty, "\(failures.prefix(20).joined(separator: "\n"))")
+    #expect(agreed > 1500)
+  }
+
   /// docs/operators.md has the list of what does not run on a GPU.
   @Test func rowsWithoutKernelsAreListed() throws {
     var names: Set<String> = []

@@ -102,6 +102,42 @@ import Testing
     #expect(leaf.grad!.device == .cpu && leaf.grad!.isEqual(to: Tensor.full([2, 3], 3.0)))
   }
 
+  @Test func gradientsFromOtherDevicesAreRefused() {
+    let x = Tensor.ones([2], device: "cuda").requiresGrad_()
+    func refusal(_ body: () -> Void) -> String {
+      let error = #expect(throws: TensorError.self) { try withTensorErrors(body) }
+      #expect(x.grad == nil)
+      return error?.message ?? ""
+    }
+    #expect(refusal { x.grad = .ones([2]) }.contains("assigned grad has data located on a different device"))
+    #expect(
+      refusal { (x * 2).backward(gradient: .ones([2])) } == "invalid gradient at index 0 - expected device cuda:0 but got cpu")
+    let hooked = x * 2
+    hooked.registerHook { $0.cpu() }
+    #expect(
+      refusal { hooked.sum().backward() }
+        == "a hook has changed the type of value (was float32 on cuda:0, got float32 on cpu)")
+    let function = CustomFunction("Home") { _, inputs in
+      [inputs[0] * 2.0]
+    } backward: { _, gradients in
+      [gradients[0].cpu()]
+    }
+    #expect(
+      refusal { function(x).sum().backward() }
+        == "Function HomeBackward returned an invalid gradient at index 0 - expected device cuda:0 but got cpu")
+  }
+
+  /// A graph that was recorded before its leaf was moved.
+  @Test func gradientsFollowALeafThatHasMoved() {
+    let x = Tensor.ones([2]).requiresGrad_()
+    let (y, z) = (x * 2, x * 3)
+    let moved = x.replaced(by: noGrad { x.cuda() })
+    moved.grad = .ones([2], device: "cuda")
+    y.sum().backward()
+    z.sum().backward()
+    #expect(moved.grad!.device == .cuda(0) && moved.grad!.array(of: Float.self) == [6, 6])
+  }
+
   @Test func writesInPlaceStayOnTheDevice() {
     let x = Tensor.zeros([3, 2], device: "cuda")
     x.add_(1.5)
@@ -133,6 +169,36 @@ import Testing
     #expect(refusal { there.add_(here) }.contains("cuda:0 and cpu"))
     #expect((there + Tensor(2.0)).array(of: Double.self) == [3, 3])
     #expect(refusal { _ = Tensor.zeros([2], device: "cuda:7") }.contains("there is no cuda:7"))
+  }
+
+  /// Writing to a view is a copy, which takes elements from everywhere; positions take numbers from everywhere.
+  @Test func valuesAreWrittenFromOtherDevices() throws {
+    let (x, y) = (Tensor.zeros([3, 2]), Tensor.zeros([3, 2], device: "cuda"))
+    let row = Tensor([1, 2] as [Float])
+    y[0] = row
+    y[1..<3] = Tensor([7, 8] as [Float], device: "cuda:1")
+    x[0] = y[0]
+    #expect(y.array(of: Float.self) == [1, 2, 7, 8, 7, 8] && x.array(of: Float.self) == [1, 2, 0, 0, 0, 0])
+    x[[1, 2]] = Tensor(5 as Float, device: "cuda")
+    #expect(x.array(of: Float.self) == [1, 2, 5, 5, 5, 5])
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { y[[0, 1]] = row } }
+    #expect(error?.message.contains("at least two devices, cuda:0 and cpu") == true)
+  }
+
+  /// Inside of `Device.with` too, what an operator makes for itself is where its operands are.
+  @Test(arguments: [Device.cpu, .cuda(0)]) func callsRunWhereTheirOperandsLive(_ device: Device) {
+    let x = Tensor((1...6).map(Float.init), shape: [2, 3], device: device)
+    Device.with("cuda:1") {
+      let results = [
+        x[[1]], Tensor.where(x .> 2, x, 0.5), Tensor.where(x .> 2, 0, x), x.histc(bins: 3), x.cov(),
+        x.quantile(0.25, dim: 1),
+        x.flatten().searchSorted(2.5), x[Tensor(true, device: .cpu)], Tensor.repeatInterleave(x.to(.int64).flatten()),
+      ]
+      for (i, result) in results.enumerated() { #expect(result.device == device, "result \(i)") }
+      x[[0]] = Tensor(9 as Float)
+      x[1] = 3.5
+    }
+    #expect(x.array(of: Float.self) == [9, 9, 9, 3.5, 3.5, 3.5])
   }
 
   /// Torch takes positions and masks of the processor's for a GPU's tensor.

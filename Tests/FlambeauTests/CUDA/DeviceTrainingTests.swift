@@ -60,6 +60,28 @@ import Testing
     #expect(here.isEqual(to: .zeros([3])) && there.cpu().isEqual(to: .zeros([3])))
   }
 
+  /// A model whose parts live on several devices.
+  @Test func gradientsOfSeveralDevicesAreClippedAndUnscaledTogether() {
+    let numbers = [[3, -4], [12], [0.5, 2, -1]].map { $0.map { Float($0) } }
+    func outcome(_ devices: [Device], _ bad: Float?) -> [Tensor] {
+      let gradients = zip(numbers, devices).map { Tensor($0, device: $1) }
+      if let bad { gradients[1].fill_(Double(bad)) }
+      let found = GradientScaling.unscale(gradients, by: 0.5, operation: "unscale")!
+      let norms = [1, 2, .infinity].map { GradientScaling.norm(of: gradients, order: $0, operation: "clip")! }
+      GradientScaling.clip(gradients, to: 2, norm: norms[1], operation: "clip")
+      GradientScaling.clamp(gradients, to: 0.75, operation: "clamp")
+      for result in norms + [found] { #expect(result.device == devices[0]) }
+      for (gradient, device) in zip(gradients, devices) { #expect(gradient.device == device) }
+      return ([found] + norms + gradients).map { $0.cpu() }
+    }
+    for bad in [nil, Float.infinity, .nan] {
+      let expected = outcome([.cpu, .cpu, .cpu], bad)
+      for devices in [[.cpu, .cuda(0), .cuda(1)], [.cuda(1), .cpu, .cuda(1)]] as [[Device]] {
+        for (a, b) in zip(outcome(devices, bad), expected) { #expect(a.allClose(b, rtol: 1e-6, equalNan: true)) }
+      }
+    }
+  }
+
   @Test func attentionAndNegativeLikelihoodFollowTheProcessor() {
     func outcome(_ device: Device) -> [Tensor] {
       let generator = Generator(seed: 3)
@@ -113,7 +135,8 @@ extension StreamTests {
     for (bound, bad) in [(1.0, nil), (1e4, nil), (2, .nan), (2, .infinity)] as [(Double, Double?)] {
       func clipped(_ device: Device) -> (norm: Tensor, gradients: [Tensor], found: Tensor) {
         let gradients = numbers.map { $0.clone().to(device) }
-        if let bad { gradients[3][0].fill_(bad) }
+        // Found by many threads.
+        if let bad { gradients[3][0..<100].fill_(bad) }
         let event = device.isCPU ? nil : CUDA.Event(device)
         event?.record(on: .current(device))
         let found = GradientScaling.unscale(gradients, by: 0.5, operation: "unscale")!

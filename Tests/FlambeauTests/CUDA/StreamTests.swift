@@ -65,6 +65,46 @@ import Testing
     withExtendedLifetime(x) {}
   }
 
+  @Test func eventsSayWhatTheyWant() throws {
+    func refusal(_ body: () -> Void) -> String {
+      #expect(throws: TensorError.self) { try withTensorErrors(body) }?.message ?? ""
+    }
+    let event = CUDA.Event(device)
+    event.record()
+    #expect(
+      refusal { event.record(on: .current("cuda:1")) } == "Event device cuda:2 does not match recording stream's device cuda:1.")
+    #expect(
+      refusal { _ = event.elapsedTime(to: CUDA.Event(device, enableTiming: true)) }
+        == "Both events must be created with argument 'enableTiming: true'.")
+    let x = Tensor.ones([4], device: device)
+    // What is queued on another GPU reads none of it.
+    x.recordStream(.current("cuda:1"))
+    #expect((x + 1).sum().item() == 8)
+    #expect(EmulatedDevice.driver.misuses.isEmpty)
+  }
+
+  /// Casts of weights made before a graph would be old in its replays, and those that it makes hold nothing before the first.
+  @Test func graphsCastWeightsThemselves() {
+    let weight = Tensor.eye(4, device: device).requiresGrad_()
+    let x = Tensor.full([2, 4], 3.0, device: device)
+    let expected = [Float](repeating: 6, count: 8)
+    autocast {
+      let before = x.matmul(weight).array(of: Float.self)
+      #expect(before == [Float](repeating: 3, count: 8))
+      let graph = CUDA.graph(device) { x.matmul(weight) }
+      #expect(x.matmul(weight).array(of: Float.self) == before)
+      noGrad { _ = weight.mul_(2) }
+      #expect(graph.replay().array(of: Float.self) == expected)
+      #expect(x.matmul(weight).array(of: Float.self) == expected)
+    }
+    let fresh = Tensor.eye(4, device: device).requiresGrad_()
+    autocast {
+      let graph = CUDA.graph(device) { x.matmul(fresh) }
+      #expect(x.matmul(fresh).array(of: Float.self) == [Float](repeating: 3, count: 8))
+      withExtendedLifetime(graph) {}
+    }
+  }
+
   @Test func aGraphDoesItsWorkAtEachReplay() {
     let x = Tensor.zeros([4], device: device)
     let sum = Tensor.zeros([4], device: device)
@@ -86,6 +126,10 @@ import Testing
     let x = Tensor.ones([4], device: device)
     let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = CUDA.graph(device) { x.sum().item() } } }
     #expect(error?.message.contains("cannot be part of a CUDA graph") == true)
+    for body in [{ CUDA.synchronize(device) }, { _ = CUDA.graph(device) { x + 1 } }] {
+      let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = CUDA.graph(device) { body() } } }
+      #expect(error?.message.hasPrefix("waiting for the GPU cannot be part of a CUDA graph") == true)
+    }
     struct Stopped: Error {}
     #expect(throws: Stopped.self) { try CUDA.graph(device) { () throws(Stopped) -> Tensor in throw Stopped() } }
     // Both are left behind.

@@ -167,7 +167,7 @@ extension Tensor {
     _ value: Double, right: Bool = false, outInt32: Bool = false, sorter: Tensor? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
-    searchSorted(Tensor(value), right: right, outInt32: outInt32, sorter: sorter, file: file, line: line)
+    searchSorted(Tensor(value, device: .cpu), right: right, outInt32: outInt32, sorter: sorter, file: file, line: line)
   }
 
   /// Which of the intervals between sorted `boundaries` each element lies in: the number of boundaries below it, or with

@@ -177,11 +177,13 @@ extension Tensor {
   ) -> Tensor { .where(condition, b.beside(a, CallSite(file, line)), b, file: file, line: line) }
 
   /// A number that the choice is between, as a scalar tensor that raises this dtype only if its category is higher.
-  private func beside(_ number: Double) -> Tensor { Tensor(number).to(dtype.isFloatingPoint ? dtype : .float32) }
+  private func beside(_ number: Double) -> Tensor {
+    Tensor(number, device: .cpu).to(dtype.isFloatingPoint ? dtype : .float32)
+  }
 
   private func beside(_ number: Int, _ site: CallSite) -> Tensor {
-    if dtype.isFloatingPoint { return Tensor(Double(number)).to(dtype) }
-    return dtype == .bool ? Tensor(number) : scalar(Number(number), .integer, "where", at: site)
+    if dtype.isFloatingPoint { return Tensor(Double(number), device: .cpu).to(dtype) }
+    return dtype == .bool ? Tensor(number, device: .cpu) : scalar(Number(number), .integer, "where", at: site)
   }
 
   /// x held between `min` and `max`, of which one may be missing. Torch's `clamp`.

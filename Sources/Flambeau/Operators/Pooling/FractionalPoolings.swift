@@ -111,7 +111,7 @@ extension Tensor {
         }
       }
       let (n, c) = (shape.count == rank + 2 ? shape.at(0) : 1, shape.at(shape.count - rank - 1))
-      let draws = samples ?? .rand([n, c, rank], dtype: dtype)
+      let draws = samples ?? .rand([n, c, rank], dtype: dtype, device: device)
       guard draws.shape == [n, c, rank] else {
         throw .shape("Expect _random_samples of shape \([n, c, rank] as Shape), got \(draws.shape)")
       }
@@ -143,7 +143,9 @@ extension Tensor {
     noGrad {
       let last = input - kernel
       guard output > 1 else { return Array(repeating: Array(repeating: last, count: output), count: count) }
-      let alpha = Tensor.full([], Double(last), dtype: dtype) / Tensor.full([], Double(output - 1), dtype: dtype)
+      let alpha =
+        Tensor.full([], Double(last), dtype: dtype, device: .cpu)
+        / Tensor.full([], Double(output - 1), dtype: dtype, device: .cpu)
       let steps = Tensor.arange(output - 1, device: device).to(dtype)
       let samples = detach().reshape([count, 1])
       let starts = ((samples + steps) * alpha).to(.int64) - (samples * alpha).to(.int64)

@@ -189,7 +189,7 @@ extension Tensor {
     }
     let sum = pad(amounts).windows(windows).sum(dim: [first, first + 2, first + 4])
     if let divisor { return sum.abs().floorDivide(Swift.abs(divisor)) * sum.sign() * divisor.signum() }
-    var sizes = Tensor(Int64(1))
+    var sizes = Tensor(Int64(1), device: device)
     for i in 0..<3 {
       let each = Tensor(spans[i].spans.map { Int64($0.size) }, device: device)
       sizes = sizes * each.reshape(Shape(repeating: 1, count: 3).replacing(i, with: each.count))

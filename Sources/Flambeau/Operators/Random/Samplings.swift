@@ -36,8 +36,8 @@ struct Samplings: Sendable {
         }
       }
     },
-    backward: { (call, _) throws(TensorError) in
-      Few(nil, call.needs(1) ? .zeros(call.shape(1), dtype: call.dtype(1)) : nil)
+    backward: { (call, gradient) throws(TensorError) in
+      Few(nil, call.needs(1) ? .zeros(call.shape(1), dtype: call.dtype(1), device: gradient.device) : nil)
     },
     samples: [
       Sample("(torch.manual_seed(7), a.bernoulli())[1]", [.real([3, 4], 0...1)]) { operands in

@@ -132,7 +132,7 @@ extension Tensor {
       (first, last) = (edges[0], edges[-1])
       place = edges.searchSorted(self, right: true) - 1
     } else {
-      (first, last) = (Tensor(low).to(dtype), Tensor(high).to(dtype))
+      (first, last) = (Tensor(low, device: .cpu).to(dtype), Tensor(high, device: .cpu).to(dtype))
       place = ((self - first) * Double(bins) / (last - first)).nanToNum().clamp(min: -1, max: Double(bins)).to(.int64)
     }
     let isInside = (self .>= first).logicalAnd(self .<= last)

@@ -257,7 +257,7 @@ extension Tensor {
       let rows = layout.rank < 2 ? reshape([1, layout.elementCount]) : self
       let count = rows.shape.at(1)
       let factor = try Tensor.observations(frequencies, weights, count)
-      let total = factor.map { $0.sum() } ?? Tensor(count)
+      let total = factor.map { $0.sum() } ?? Tensor(count, device: .cpu)
       let average = factor.map { (rows * $0).sum(dim: 1) / total } ?? rows.sum(dim: 1) / total
       var norm: Tensor
       if let frequencies, let weights, correction != 0 {

@@ -268,7 +268,7 @@ extension Attentions {
 extension Tensor {
   /// A mask as numbers to add to scores: 0 where a boolean one is true, −∞ where it is false.
   fileprivate func asAttentionBias(_ dtype: DType) -> Tensor {
-    self.dtype == .bool ? .where(self, .zeros([], dtype: dtype), -Double.infinity) : to(dtype)
+    self.dtype == .bool ? .where(self, .zeros([], dtype: dtype, device: device), -Double.infinity) : to(dtype)
   }
 
   /// softmax(self · keyᵀ · scale + attnMask) · value over the last two dimensions. Torch's `scaled_dot_product_attention`.

@@ -82,7 +82,7 @@ extension Tensor {
   /// `repeat_interleave` of counts alone.
   public static func repeatInterleave(
     _ counts: Tensor, file: StaticString = #fileID, line: UInt = #line
-  ) -> Tensor { Tensor.arange(counts.count).repeatInterleave(counts, file: file, line: line) }
+  ) -> Tensor { Tensor.arange(counts.count, device: counts.device).repeatInterleave(counts, file: file, line: line) }
 
   /// The tensors, vectors at least, side by side: along dimension 1, vectors along 0. Torch's `hstack`.
   public static func hstack(

@@ -8,9 +8,17 @@ import CKernels
 
 /// What clipping does to many tensors at once: one pass that reads, one that writes.
 package enum GradientScaling {
-  /// The norm of all elements of `tensors` together, a float64 where they live, of `order` > 0, which may be infinite; nil, reported, if
+  /// The norm of all elements of `tensors` together, a float64 where the first lives, of `order` > 0, which may be infinite; nil, reported, if
   /// it cannot be had. Nobody waits for it.
   package static func norm(of tensors: [Tensor], order: Double, operation: String) -> Tensor? {
+    if let parts = parts(of: tensors) {
+      var norms: [Tensor] = []
+      for part in parts {
+        guard let norm = norm(of: part, order: order, operation: operation) else { return nil }
+        norms.append(norm.to(tensors[0].device))
+      }
+      return noGrad { Tensor.stack(norms).vectorNorm(ord: order) }
+    }
     guard let arrays = dense(tensors, operation, written: false) else { return nil }
     let span = Context.current.profiler?.begin(.function(operation))
     defer { span?.end(byteCount: arrays.reduce(0) { $0 + $1.byteCount }) }
@@ -58,13 +66,21 @@ package enum GradientScaling {
     }
   }
 
-  /// The same, with a float32 where they live that becomes 1 if an element was not finite before, and is 0 otherwise; nil, reported, if it
+  /// The same, with a float32 where the first lives that becomes 1 if an element was not finite before, and is 0 otherwise; nil, reported, if it
   /// cannot be done. Nobody waits for it.
   package static func unscale(_ tensors: [Tensor], by factor: Double, operation: String) -> Tensor? {
+    if let parts = parts(of: tensors) {
+      var found: [Tensor] = []
+      for part in parts {
+        guard let one = unscale(part, by: factor, operation: operation) else { return nil }
+        found.append(one.to(tensors[0].device))
+      }
+      return noGrad { Tensor.stack(found).amax() }
+    }
     if tensors.allSatisfy(\.device.isCPU) {
       guard let largest = norm(of: tensors, order: .infinity, operation: operation) else { return nil }
       scale(tensors, by: factor, operation: operation)
-      return Tensor(Float(largest.item(as: Double.self).isFinite ? 0 : 1))
+      return Tensor(Float(largest.item(as: Double.self).isFinite ? 0 : 1), device: .cpu)
     }
     let found = Tensor.zeros([], device: tensors[0].device)
     if found.body.isPoisoned { return nil }
@@ -74,6 +90,10 @@ package enum GradientScaling {
 
   /// Multiplies every element by `bound` / (`norm` + 10⁻⁶), in place, where that is less than 1 or NaN. `norm` is ``norm(of:order:operation:)``'s.
   package static func clip(_ tensors: [Tensor], to bound: Double, norm: Tensor, operation: String) {
+    if let parts = parts(of: tensors) {
+      for part in parts { clip(part, to: bound, norm: norm.to(part[0].device), operation: operation) }
+      return
+    }
     if norm.device.isCPU {
       let factor = bound / (norm.item(as: Double.self) + 1e-6)
       if !(factor >= 1) { scale(tensors, by: factor, operation: operation) }
@@ -84,10 +104,22 @@ package enum GradientScaling {
 
   /// Brings every element between -bound and bound, in place; NaN stays.
   package static func clamp(_ tensors: [Tensor], to bound: Double, operation: String) {
+    if let parts = parts(of: tensors) {
+      for part in parts { clamp(part, to: bound, operation: operation) }
+      return
+    }
     write(tensors, operation, .clamp(to: bound)) { block, n, computeClass in
       apply(fb_max, block, -bound, n, computeClass)
       apply(fb_min, block, bound, n, computeClass)
     }
+  }
+
+  /// Those of each device, in the order of the first of each; nil where they live on one.
+  private static func parts(of tensors: [Tensor]) -> [[Tensor]]? {
+    guard let first = tensors.first?.device, tensors.contains(where: { $0.device != first }) else { return nil }
+    var devices: [Device] = []
+    for tensor in tensors where !devices.contains(tensor.device) { devices.append(tensor.device) }
+    return devices.map { device in tensors.filter { $0.device == device } }
   }
 
   private typealias Body = (_ block: UnsafeMutableRawPointer, _ count: Int, _ computeClass: fb_class) -> Void

@@ -133,6 +133,7 @@ final class GPU: Sendable {
 
   /// Waits until all that was queued on any stream is done.
   func synchronize() throws(TensorError) {
+    if let stream = GPUGraph.capture?.stream, stream.gpu === self { try stream.refuseCapture("waiting for the GPU") }
     try run(driver.synchronizeContext) { $0() }
     recent.clear()
     try faults.check(on: self)

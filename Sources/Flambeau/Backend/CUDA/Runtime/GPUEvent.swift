@@ -2,10 +2,11 @@
 final class GPUEvent: Sendable {
   let gpu: GPU
   let handle: Driver.Handle
+  private let isTimed: Bool
 
   /// - Parameter isTimed: Whether it notes the time, which costs a little.
   init(on gpu: GPU, isTimed: Bool = false) throws(TensorError) {
-    self.gpu = gpu
+    (self.gpu, self.isTimed) = (gpu, isTimed)
     let disableTiming: UInt32 = 2
     var handle: Driver.Handle = 0
     try gpu.run(gpu.driver.createEvent) { $0(&handle, isTimed ? 0 : disableTiming) }
@@ -16,6 +17,10 @@ final class GPUEvent: Sendable {
 
   /// Puts the mark where the stream's queue ends now.
   func record(on stream: GPUStream) throws(TensorError) {
+    guard stream.gpu === gpu else {
+      throw TensorError(
+        .device, "Event device cuda:\(gpu.index) does not match recording stream's device cuda:\(stream.gpu.index).")
+    }
     try gpu.run(gpu.driver.recordEvent) { $0(handle, stream.handle) }
   }
 
@@ -35,6 +40,9 @@ final class GPUEvent: Sendable {
 
   /// Milliseconds from `start` to here; both are timed and done.
   func milliseconds(since start: GPUEvent) throws(TensorError) -> Double {
+    guard isTimed && start.isTimed else {
+      throw .argument("Both events must be created with argument 'enableTiming: true'.")
+    }
     var milliseconds: Float = 0
     try gpu.run(gpu.driver.elapsedTime) { $0(&milliseconds, start.handle, handle) }
     return Double(milliseconds)

@@ -115,7 +115,8 @@ struct GradientTask: KernelTask {
     func put(_ value: String) -> String { "      put<C, \(dtype.deviceName)>(a.array[row], i, \(value));\n    }\n" }
     switch action {
     case .scale(_, let found):
-      let check = "      if (!(absolute(x).v < INFINITY)) put_plain<float>(a.found, 0, 1.0f);\n"
+      // Many threads may find one.
+      let check = "      if (!(absolute(x).v < INFINITY)) atomicCAS((unsigned *)a.found, 0u, \(Float(1).bitPattern)u);\n"
       return each + (found == nil ? "" : check) + put("x * V((C)a.number)")
     case .clip:
       let factor = "    const double factor = a.number / (plain<double>(a.norm, 0) + 1e-6);\n    if (factor >= 1) continue;\n"

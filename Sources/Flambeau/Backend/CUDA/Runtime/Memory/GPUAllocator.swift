@@ -120,7 +120,9 @@ final class GPUAllocator: Sendable {
     if !waits.add(block, for: users) { release(block) }
   }
 
+  /// Work of another GPU's cannot use the memory.
   func record(_ block: GPUBlock, on stream: GPUStream) {
+    if stream.gpu !== gpu { return }
     lock.withLock {
       if stream !== block.segment.pool.stream && !block.users.contains(where: { $0 === stream }) { block.users.append(stream) }
     }
