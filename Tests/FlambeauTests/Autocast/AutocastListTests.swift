@@ -22,9 +22,11 @@ import Testing
   }
 
   private static let answered: [Answered] = variants.enumerated().map { number, variant in
-    var draw = Draw(state: UInt64(77 + number))
     let cases = Table.entries.map { entry in
-      entry.sample.operands.map { draw.tensor($0, $0.shape, variant.operands, layout: 0) }
+      // A sample's operands are the same whatever other samples there are.
+      let seed = entry.sample.plainTorch.utf8.reduce(UInt64(77 + number)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+      var draw = Draw(state: seed)
+      return entry.sample.operands.map { draw.tensor($0, $0.shape, variant.operands, layout: 0) }
     }
     let questions = zip(Table.entries, cases).map { entry, operands in
       Torch.Question(
@@ -102,6 +104,8 @@ enum AutocastExceptions {
   private static let reasons = [
     "igamma": "torch's gradient is a product of half numbers, each rounded",
     "logit_(0.2)": "a bfloat16 drawn is 0.2 itself, where the gradient jumps",
+    "index_reduce(1, c, b, 'amax', include_self=False)":
+      "an element that does not count, but is as large as the result, takes half of torch's gradient with it",
   ]
 
   static func reason(_ expression: String) -> String? { reasons.first { expression.contains($0.key) }?.value }

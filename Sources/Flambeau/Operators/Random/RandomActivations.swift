@@ -65,7 +65,8 @@ extension Tensor {
     noGrad {
       let leaks = detach().contiguous() .<= 0
       if !device.isCPU {
-        return Tensor.where(leaks, .empty(shape, dtype: dtype, device: device).uniform_(from: lower, to: upper), 1.0)
+        let slopes = Tensor.empty(shape, dtype: .float64, device: device).uniform_(from: lower, to: upper)
+        return Tensor.where(leaks, slopes.to(dtype), Tensor.ones([], dtype: dtype, device: device))
       }
       let count = leaks.countNonzero().item(as: Int.self)
       let slopes = Tensor.empty([count], dtype: .float64, device: device).uniform_(from: lower, to: upper)
