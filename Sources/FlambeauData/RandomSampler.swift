@@ -100,7 +100,7 @@ public struct WeightedRandomSampler: Sampler {
     _ weights: [Double], numSamples: Int, replacement: Bool = true, generator: Generator? = nil,
     file: StaticString = #fileID, line: UInt = #line
   ) {
-    self.weights = Tensor(weights)
+    self.weights = Tensor(weights, device: .cpu)
     count = max(numSamples, 0)
     self.replacement = replacement
     self.generator = generator

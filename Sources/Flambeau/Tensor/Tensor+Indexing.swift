@@ -96,12 +96,11 @@ extension Tensor {
     _ = checked("index_put_", at: site) { _ throws(TensorError) in
       let selection = try select(terms.map(\.indexTerm.content))
       let view = selection.view
-      // A view is copied to, from wherever; positions take numbers from everywhere.
-      let value = value.withoutLeadingOnes(beyond: view.ndim).near(view, orFar: selection.dims.isEmpty && !accumulate)
+      let value = value.withoutLeadingOnes(beyond: view.ndim).near(view)
       if selection.dims.isEmpty {
         if accumulate { return ops.arithmetic.add.write(view, value, at: site) }
         _ = try value.body.layout.expanded(to: view.shape, value.dtype)
-        return ops.writes.copy.write(Few(view, value), false, at: site)
+        return view.overwrite(with: value, at: site)
       }
       if let mask = selection.mask, value.count == 1, !accumulate {
         let aligned = Shape(mask.shape + Array(repeating: 1, count: view.ndim - selection.dims.last! - 1))
@@ -175,11 +174,8 @@ extension Tensor {
     return ops.views.slice(self, SliceArguments(dim: dim, start: start, count: count, step: count > 1 ? step : 1))
   }
 
-  /// On the device of `target`; numbers of the processor's stay, which every kernel takes, and others where they are not meant.
-  private func near(_ target: Tensor, orFar isMeant: Bool) -> Tensor {
-    let stays = device == target.device || (ndim == 0 ? device.isCPU : !isMeant)
-    return stays ? self : to(target.device)
-  }
+  /// A GPU's number goes to the device of `target`, as one of the processor's may stay; anything else stays.
+  private func near(_ target: Tensor) -> Tensor { ndim == 0 && !device.isCPU ? to(target.device) : self }
 
   /// Torch ignores dimensions of size 1 in front of a value that has more dimensions than what it is written to.
   private func withoutLeadingOnes(beyond rank: Int) -> Tensor {

@@ -107,7 +107,7 @@ public final class LBFGS: Optimizer {
     var (loss, gradient, evaluations) = (firstLoss, flatGradient(), 1)
     state.evaluations += 1
     if gradient.abs().max().item() <= toleranceGrad { return }
-    for iteration in 1...Swift.max(maxIter, 1) where maxIter > 0 && !Context.current.isFailed {
+    for iteration in stride(from: 1, through: maxIter, by: 1) where !Context.current.isFailed {
       state.iterations += 1
       let direction = direction(for: gradient)
       let previousLoss = loss
@@ -199,11 +199,11 @@ extension LBFGS {
         ("t", state.rate), ("H_diag", state.scale), ("prev_loss", state.loss), ("n_iter", Double(state.iterations)),
         ("func_evals", Double(state.evaluations)),
       ]
-      for (name, number) in numbers { saved["0.\(name)"] = Tensor(number) }
+      for (name, number) in numbers { saved["0.\(name)"] = Tensor(number, device: .cpu) }
       for (i, change) in state.changes.enumerated() {
         saved["0.old_dirs.\(i)"] = noGrad { change.gradient.clone() }
         saved["0.old_stps.\(i)"] = noGrad { change.step.clone() }
-        saved["0.ro.\(i)"] = Tensor(change.inverse)
+        saved["0.ro.\(i)"] = Tensor(change.inverse, device: .cpu)
       }
     }
     var numbers = ["lr": [rates[0].lr]]

@@ -58,9 +58,15 @@ extension Tensor {
   public func copy_(
     _ source: Tensor, nonBlocking: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
+    overwrite(with: source, nonBlocking: nonBlocking, at: CallSite(file, line))
+  }
+
+  /// ``copy_(_:nonBlocking:file:line:)`` for a caller of another operation.
+  @discardableResult
+  func overwrite(with source: Tensor, nonBlocking: Bool = false, at site: CallSite) -> Tensor {
     // What is to be stretched goes to its device first.
     let near = source.count == count ? source : source.to(device, nonBlocking: nonBlocking && !device.isCPU)
-    return ops.writes.copy.write(Few(self, near), nonBlocking, at: CallSite(file, line))
+    return ops.writes.copy.write(Few(self, near), nonBlocking, at: site)
   }
 
   /// `value` written over every element. Torch's `fill_`.

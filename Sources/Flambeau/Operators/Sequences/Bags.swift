@@ -56,7 +56,7 @@ struct Bags {
       let steps = starts.narrow(0, start: 1, length: starts.count - 1) - starts.narrow(0, start: 0, length: starts.count - 1)
       let areRight = (starts[0] .== 0).logicalAnd((steps .>= 0).all()).logicalAnd((starts .<= places).all())
       return try areRight.orThrow(
-        .argument("offsets have to begin with 0, and each has to be between the one before and the number of indices, \(places)"),
+        .argument("offsets have to begin with 0, and each has to be between the one before and the number of indices"),
         in: "embedding_bag")
     }
     let starts = starts.array(of: Int.self)
