@@ -17,6 +17,7 @@ struct Predict: ParsableCommand {
   var start = 0
   @Option(help: ArgumentHelp("Where the data set is, if it has moved since training.", valueName: "DIR"))
   var data: String?
+  @OptionGroup var place: DeviceOption
 
   func run() throws {
     let path = "\(folder)/model.safetensors"
@@ -29,11 +30,11 @@ struct Predict: ParsableCommand {
     }
     let model = task.network()
     try model.loadStateDict(try Checkpoint.load(path))
-    model.eval()
+    model.to(place.chosen).eval()
     for i in start..<min(start + count, task.test.count) {
       let example = try task.test.sample(at: i)
       let probabilities = noGrad {
-        model(task.prepare(example.input.unsqueeze(0))).softmax(dim: 1).array(of: Double.self)
+        model(task.prepare(example.input.unsqueeze(0).to(place.chosen))).softmax(dim: 1).array(of: Double.self)
       }
       print(Picture.text(example.input, beside: lines(probabilities, truth: Int(example.target.item()), image: i)))
     }

@@ -12,7 +12,7 @@ struct Bench: ParsableCommand {
   @Option(help: "Threads; all cores by default.")
   var threads: Int?
   @Option(help: ArgumentHelp("Measure what is for GPUs, on this one (Benchmarks/gpu).", valueName: "cuda:N"))
-  var device: String?
+  var device: Device?
   @Flag(help: "With --device: a single call of a small size, to try the workloads themselves.")
   var small = false
   @Flag(help: "With --device: what one call of each is made of, instead of how long it takes.")
@@ -69,11 +69,8 @@ struct Bench: ParsableCommand {
   }
 
   /// A JSON object a workload: milliseconds, and what its floors are.
-  private func runOnGPU(_ name: String) throws {
-    guard let device = Device(name: name), device.kind == .cuda else {
-      throw ValidationError("\(name) names no GPU: write cuda or cuda:1")
-    }
-    if let reason = CUDA.unavailabilityReason { throw ValidationError("there is no GPU: \(reason)") }
+  private func runOnGPU(_ device: Device) throws {
+    try device.checkIsGPU()
     let parts = only?.split(separator: ",").map(String.init)
     for workload in GPUWorkload.all where parts?.contains(where: { workload.name.contains($0) }) ?? true {
       CUDA.emptyCache(device)

@@ -13,7 +13,7 @@ struct CheckGPU: ParsableCommand {
       """)
 
   @Option(help: "The GPU, such as cuda:1.")
-  var device = "cuda"
+  var device = Device.cuda()
   @Option(
     help: ArgumentHelp(
       "Which checks, separated by commas: \(GPUCheck.all.map(\.name).joined(separator: ", ")).", valueName: "NAME,…"))
@@ -28,10 +28,7 @@ struct CheckGPU: ParsableCommand {
   var trace = false
 
   func run() throws {
-    guard let device = Device(name: device), device.kind == .cuda else {
-      throw ValidationError("\(self.device) names no GPU: write cuda or cuda:1")
-    }
-    if let reason = CUDA.unavailabilityReason { throw ValidationError("there is no GPU: \(reason)") }
+    try device.checkIsGPU()
     let wanted = only?.split(separator: ",").map(String.init)
     if let stray = wanted?.first(where: { name in !GPUCheck.all.contains { $0.name == name } }) {
       throw ValidationError("there is no check \(stray): there are \(GPUCheck.all.map(\.name).joined(separator: ", "))")

@@ -40,6 +40,7 @@ struct Classify: ParsableCommand {
   var size: Int?
   @Option(help: "How many classes are shown of each photo, likeliest first.")
   var top = 3
+  @OptionGroup var place: DeviceOption
   @Flag(help: "Print one JSON object a photo and nothing else.")
   var json = false
   @Argument(help: ArgumentHelp("PNG or JPEG files.", valueName: "IMAGE"))
@@ -61,12 +62,12 @@ struct Classify: ParsableCommand {
     let about = try about(path, state, said: checkpoint.metadata[PhotoModel.key])
     let network = about.network()
     try network.loadStateDict(state)
-    network.eval()
+    network.to(place.chosen).eval()
     var isComplete = true
     for image in images {
       do {
         let pixels = about.look(try Image.load(image, as: .rgb))
-        let probabilities = noGrad { network(pixels.unsqueeze(0)).softmax(dim: 1).array(of: Double.self) }
+        let probabilities = noGrad { network(pixels.unsqueeze(0).to(place.chosen)).softmax(dim: 1).array(of: Double.self) }
         try show(image, probabilities, about.classes)
       } catch let error as FormatError {
         isComplete = false

@@ -77,11 +77,12 @@ struct PhotoSettings: RunSettings {
     case learningRate = "learning_rate"
   }
 
-  func lesson() throws -> Lesson<Photos> {
+  func lesson(on device: Device) throws -> Lesson<Photos> {
     let (learned, judged) = try split()
-    let network = model.network()
+    let network = model.network().to(device)
     let train = DataLoader(
-      learned.transformed(by: augment ? model.augmentedLook : model.look), batchSize: batchSize, shuffle: true, workers: workers)
+      learned.transformed(by: augment ? model.augmentedLook : model.look), batchSize: batchSize, shuffle: true, workers: workers,
+      pinMemory: device.kind == .cuda)
     let optimizer = AdamW(network.parameters(), lr: learningRate)
     let steps = epochs * train.count
     return Lesson(

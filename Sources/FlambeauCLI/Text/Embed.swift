@@ -38,6 +38,7 @@ struct Embed: ParsableCommand {
   @Option(
     help: "The tokens of a line that count; the tokenizer's limit, or the model's, by default.")
   var maxLength: Int?
+  @OptionGroup var place: DeviceOption
 
   private struct Line: Encodable {
     let text: String
@@ -57,7 +58,7 @@ struct Embed: ParsableCommand {
   }
 
   func run() throws {
-    let encoder = try SentenceEncoderFolder(folder, maxLength: maxLength)
+    let encoder = try SentenceEncoderFolder(folder, maxLength: maxLength, on: place.chosen)
     let lines = try readLines()
     guard !lines.isEmpty else {
       throw ValidationError(
@@ -89,8 +90,9 @@ struct Embed: ParsableCommand {
 struct SentenceEncoderFolder {
   private let model: SentenceEncoder
   private let tokenizer: Tokenizer
+  private let device: Device
 
-  init(_ folder: String, maxLength: Int?) throws {
+  init(_ folder: String, maxLength: Int?, on device: Device) throws {
     let file = "\(folder)/\(LanguageModel.config)"
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: file)) else {
       throw LanguageModel.Unusable(
@@ -106,7 +108,8 @@ struct SentenceEncoderFolder {
     }
     model = SentenceEncoder(config)
     try model.loadStateDict(try Checkpoint.load(LanguageModel.weights(in: folder)).forBERT(model))
-    model.eval()
+    model.to(device).eval()
+    self.device = device
     var tokenizer = try Tokenizer(contentsOf: "\(folder)/\(LanguageModel.tokenizer)")
     let limit = min(
       maxLength ?? tokenizer.truncation?.maxLength ?? config.maxPositionEmbeddings,
@@ -129,7 +132,7 @@ struct SentenceEncoderFolder {
           batch.flatMap {
             value(encodings[$0]) + Array(repeating: 0, count: longest - encodings[$0].count)
           },
-          shape: [batch.count, longest])
+          shape: [batch.count, longest], device: device)
       }
       let vectors = noGrad {
         model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds))

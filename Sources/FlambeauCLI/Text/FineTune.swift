@@ -92,8 +92,8 @@ struct FineTuneSettings: RunSettings {
     model is GPT2 ? ["c_attn", "attn.c_proj"] : ["q_proj", "k_proj", "v_proj", "o_proj"]
   }
 
-  func lesson() throws -> Lesson<TokenWindows> {
-    let language = try LanguageModel(model)
+  func lesson(on device: Device) throws -> Lesson<TokenWindows> {
+    let language = try LanguageModel(model, on: device)
     let network = language.model
     guard plan.block <= network.contextLength else {
       throw RememberedText.Unusable(

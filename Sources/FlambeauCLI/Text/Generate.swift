@@ -51,6 +51,7 @@ struct Generate: AsyncParsableCommand {
       "Take the parameters from this checkpoint of a training run, instead of those in DIR.",
       valueName: "FILE"))
   var checkpoint: String?
+  @OptionGroup var place: DeviceOption
   @Flag(help: "Print one JSON object instead of the text: prompt, text, tokens, seed.")
   var json = false
 
@@ -80,7 +81,7 @@ struct Generate: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let language = try LanguageModel(folder, checkpoint: checkpoint)
+    let language = try LanguageModel(folder, checkpoint: checkpoint, on: place.chosen)
     let tokens = try prompt.map { try language.tokenizer.tokens(of: $0) } ?? []
     let options = GenerationOptions(
       maxNewTokens: count, temperature: temperature, topK: topK, topP: topP, minP: minP,

@@ -55,7 +55,7 @@ struct LanguageModel {
   /// Reads the model in `folder`: a GPT-2, LLaMA or Qwen.
   ///
   /// - Parameter checkpoint: A checkpoint of a training run, whose parameters are taken instead of those in the folder.
-  init(_ folder: String, checkpoint: String? = nil) throws {
+  init(_ folder: String, checkpoint: String? = nil, on device: Device) throws {
     let file = "\(folder)/\(Self.config)"
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: file)) else {
       throw Unusable(
@@ -88,6 +88,7 @@ struct LanguageModel {
           "\(file): model_type is \(other ?? "missing"); those that can be run are gpt2, llama, qwen2 and qwen3"
       )
     }
+    model.to(device)
     if case .these(let tokens)? = head.eos_token_id { ends = Set(tokens) } else { ends = [] }
     start = [head.bos_token_id ?? ends.min() ?? 0]
   }

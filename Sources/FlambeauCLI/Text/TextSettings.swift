@@ -43,14 +43,14 @@ struct TextSettings: RunSettings {
     )
   }
 
-  func lesson() throws -> Lesson<TokenWindows> {
+  func lesson(on device: Device) throws -> Lesson<TokenWindows> {
     let text = try file.text()
     let json = try tokenizer?.text() ?? CharacterTokenizer.json(of: text)
     let coder = try Tokenizer(json: Array(json.utf8), file: tokenizer?.path ?? file.path)
     let config = GPT2.Config(
       vocabSize: coder.vocabularySize, nPositions: plan.block, nEmbd: width, nLayer: layers,
       nHead: heads, dropout: dropout)
-    let model = GPT2(config)
+    let model = GPT2(config).to(device)
     return try plan.lesson(
       task, try coder.tokens(of: text), of: file.path, model, trained: model.parameters(),
       describe: { folder in

@@ -56,7 +56,7 @@ struct TextWriter {
   private func next(_ model: some CausalLanguageModel) -> (
     context: [Int], options: GenerationOptions
   )? {
-    if isOver || tokens.count >= options.maxNewTokens { return nil }
+    if isOver || tokens.count >= options.maxNewTokens || Context.current.isFailed { return nil }
     var options = options
     options.maxNewTokens -= tokens.count
     let length = tokens.isEmpty ? model.contextLength : max(model.contextLength / 2, 1)

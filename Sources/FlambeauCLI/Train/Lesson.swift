@@ -47,8 +47,8 @@ protocol RunSettings: Codable {
   associatedtype Source: Dataset<Example>
   /// The command that makes such runs, as in `flambeau train digits`.
   var task: String { get }
-  /// Makes the network, whose parameters come from the current generator.
-  func lesson() throws -> Lesson<Source>
+  /// Makes the network, whose parameters come from the current generator and are the same on any device.
+  func lesson(on device: Device) throws -> Lesson<Source>
 }
 
 /// run.json: how the run in a folder is set up.
@@ -57,12 +57,15 @@ struct RunRecord<Settings: RunSettings>: Codable {
   let seed: UInt64
   /// Nil for float32 throughout.
   let amp: MixedPrecision?
+  /// Where the run computes; nil for the processor.
+  let device: String?
   let settings: Settings
 
-  init(seed: UInt64, amp: MixedPrecision?, settings: Settings) {
+  init(seed: UInt64, amp: MixedPrecision?, device: Device, settings: Settings) {
     self.task = settings.task
     self.seed = seed
     self.amp = amp
+    self.device = device == .cpu ? nil : "\(device)"
     self.settings = settings
   }
 }

@@ -28,6 +28,7 @@ struct TrainOptions: ParsableArguments {
   var seed: UInt64?
   @Option(help: "Threads; all cores by default. The results are the same for any number.")
   var threads: Int?
+  @OptionGroup var place: DeviceOption
   @Option(help: ArgumentHelp("The run folder; runs/NAME by default.", valueName: "DIR"))
   var out: String?
   @Option(help: ArgumentHelp("Go on with the run in this folder, set up as it was.", valueName: "DIR"))

@@ -78,10 +78,10 @@ struct ImageSettings: RunSettings {
     learningRate = options.learningRate ?? task.learningRate
   }
 
-  func lesson() throws -> Lesson<TensorDataset> {
+  func lesson(on device: Device) throws -> Lesson<TensorDataset> {
     let task = try ImageTask.named(task, data: data)!
-    let model = task.network()
-    let train = DataLoader(task.train, batchSize: batchSize, shuffle: true)
+    let model = task.network().to(device)
+    let train = DataLoader(task.train, batchSize: batchSize, shuffle: true, pinMemory: device.kind == .cuda)
     let optimizer = AdamW(model.parameters(), lr: learningRate)
     let steps = epochs * train.count
     return Lesson(

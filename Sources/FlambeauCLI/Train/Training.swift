@@ -16,6 +16,7 @@ final class Training<Settings: RunSettings> {
   private let board: SummaryWriter?
   private let clock = ContinuousClock()
   private let resumedFrom: Int?
+  private let device: Device
   private var position: RunPosition
   private var progress: Progress
   private var losses: [Double] = []
@@ -27,10 +28,13 @@ final class Training<Settings: RunSettings> {
     progress = Progress(isQuiet: options.json)
     record =
       if let run = options.resume { try RunFolder.record(of: run, task: task) } else {
-        RunRecord(seed: options.seed ?? 0, amp: options.amp, settings: try settings())
+        RunRecord(
+          seed: options.seed ?? 0, amp: options.amp, device: options.place.chosen, settings: try settings())
       }
+    device = options.place.device ?? record.device.flatMap(Device.init(name:)) ?? .cpu
+    try device.checkIsThere()
     manualSeed(record.seed)
-    lesson = try record.settings.lesson()
+    lesson = try record.settings.lesson(on: device)
     folder =
       if let run = options.resume { try RunFolder(resuming: run) } else {
         try RunFolder(options.out ?? "runs/\(task)", of: record)
@@ -56,7 +60,8 @@ final class Training<Settings: RunSettings> {
   func run() throws {
     Interrupt.listen()
     progress.say(
-      "\(lesson.name): \(lesson.summary); \(lesson.parameterCount) parameters, \(threadCount) threads")
+      "\(lesson.name): \(lesson.summary); \(lesson.parameterCount) parameters, "
+        + (device == .cpu ? "\(threadCount) threads" : "\(device)"))
     let (start, before) = (clock.now, position.seconds)
     try learnProfiled()
     let seconds = before + (clock.now - start).seconds
@@ -78,7 +83,7 @@ final class Training<Settings: RunSettings> {
     try RunFolder.write("", to: file)
     let seen = try profile { try learn() }
     try RunFolder.write(seen.chromeTrace, to: file)
-    progress.say(seen.table(byOperands: false, limits: try MachineLimits.measure()))
+    progress.say(seen.table(byOperands: false, limits: device == .cpu ? try MachineLimits.measure() : nil))
   }
 
   private func learn() throws {
@@ -98,8 +103,8 @@ final class Training<Settings: RunSettings> {
   private func learnBatches(from start: ContinuousClock.Instant) throws {
     let before = position.roundSeconds
     var batches = lesson.train.makeIterator()
-    while position.step < lesson.steps, let (inputs, targets) = batches.next() {
-      try step(inputs, targets)
+    while position.step < lesson.steps, let batch = try withTensorErrors({ batches.next() }) {
+      try withTensorErrors { try step(batch) }
       position.roundSeconds = before + (clock.now - start).seconds
       show()
       if Interrupt.isAsked { break }
@@ -107,7 +112,13 @@ final class Training<Settings: RunSettings> {
     }
   }
 
-  private func step(_ inputs: Tensor, _ targets: Tensor) throws {
+  /// A batch where the model is.
+  private func moved(_ batch: (Tensor, Tensor)) -> (inputs: Tensor, targets: Tensor) {
+    (batch.0.to(device, nonBlocking: true), batch.1.to(device, nonBlocking: true))
+  }
+
+  private func step(_ batch: (Tensor, Tensor)) throws {
+    let (inputs, targets) = moved(batch)
     let rate = lesson.optimizer.rates[0].lr
     let (logits, loss) = autocast(record.amp?.dtype ?? .bfloat16, enabled: record.amp != nil) {
       let logits = lesson.model(lesson.prepare(inputs))
@@ -145,12 +156,15 @@ final class Training<Settings: RunSettings> {
   private func judge() throws {
     lesson.model.eval()
     var (loss, accuracy) = (Mean(), Accuracy())
-    noGrad {
-      for (inputs, targets) in lesson.test {
-        let logits = lesson.model(lesson.prepare(inputs))
-        let value = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1])).item()
-        loss.update(value, weight: Double(targets.count))
-        accuracy.update(logits, targets)
+    try withTensorErrors {
+      noGrad {
+        for batch in lesson.test {
+          let (inputs, targets) = moved(batch)
+          let logits = lesson.model(lesson.prepare(inputs))
+          let value = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1])).item()
+          loss.update(value, weight: Double(targets.count))
+          accuracy.update(logits, targets)
+        }
       }
     }
     let metrics = EpochMetrics(

@@ -50,12 +50,13 @@ public final class LowRankMap: Layer {
   let scale: Double
 
   /// A starts as ``Linear``'s weight does, B as zeros, so that nothing is added at first.
-  init(_ inputs: Int, _ outputs: Int, rank: Int, scale: Double, dropout: Double, dtype: DType) {
-    a = Factor([rank, inputs], dtype)
-    b = Factor([outputs, rank], dtype)
+  init(_ inputs: Int, _ outputs: Int, rank: Int, scale: Double, dropout: Double, like weight: Parameter) {
+    a = Factor([rank, inputs], weight.dtype)
+    b = Factor([outputs, rank], weight.dtype)
     drop = Dropout(dropout)
     self.scale = scale
     Init.kaimingUniform_(a.weight.tensor, nonlinearity: .leakyReLU(slope: 5.0.squareRoot()))
+    to(weight.device)
   }
 
   /// What the adapter adds: [..., in] → [..., out].

@@ -8,6 +8,7 @@ import Flambeau
 ///     … train the model as usual …
 ///     try Checkpoint.save(lora.stateDict(), to: "adapter_model.safetensors")
 ///
+/// Maps live where their layers do; of a model that moves later they are moved by `lora.to(device)`.
 /// One model has one `LoRA` at a time. ``merge()`` and ``unmerge()`` are for when no other task uses the model.
 public final class LoRA: Module {
   public static let stateNames = ["maps": "base_model.model"]
@@ -56,7 +57,7 @@ public final class LoRA: Module {
       let sizes = layer.weight.shape
       let (inputs, outputs) = type(of: layer).startsWithInputs ? (sizes[0], sizes[1]) : (sizes[1], sizes[0])
       let map = LowRankMap(
-        inputs, outputs, rank: rank, scale: alpha / Double(rank), dropout: dropout, dtype: layer.weight.dtype)
+        inputs, outputs, rank: rank, scale: alpha / Double(rank), dropout: dropout, like: layer.weight)
       maps[name] = map
       places.append(Place(layer: layer, map: map))
     }
