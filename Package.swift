@@ -57,7 +57,7 @@ let package = Package(
       name: "Tour", dependencies: ["Flambeau", "FlambeauNN", "FlambeauData", "FlambeauFormats"], path: "Examples/Tour"),
     .executableTarget(name: "PhotoLoading", dependencies: ["Flambeau", "FlambeauData"], path: "Examples/PhotoLoading"),
     .testTarget(name: "FlambeauTests", dependencies: ["Flambeau"]),
-    .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauData"]),
+    .testTarget(name: "FlambeauNNTests", dependencies: ["FlambeauNN", "FlambeauModels", "FlambeauData"]),
     .testTarget(name: "FlambeauModelsTests", dependencies: ["FlambeauModels", "FlambeauFormats"]),
     .testTarget(name: "FlambeauFormatsTests", dependencies: ["FlambeauFormats", "FlambeauText"]),
     .testTarget(name: "FlambeauDataTests", dependencies: ["FlambeauData"]),

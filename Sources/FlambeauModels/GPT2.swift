@@ -136,8 +136,9 @@ public final class GPT2: Layer {
     func callAsFunction(_ x: Tensor, _ layer: Int, _ context: CausalContext) -> Tensor {
       let (batch, length, width) = (x.shape[0], x.shape[1], x.shape[2])
       // Slices of the product as it lies, so that its gradient is written as it lies too.
-      let parts = cAttn(x).view([batch, length, 3, heads, width / heads]).unbind(dim: 2).map { $0.transpose(1, 2) }
-      let y = context.attend(parts[0], parts[1], parts[2], layer: layer, dropout: mode.isTraining ? dropout : 0)
+      let parts = cAttn(x).view([batch, length, 3, heads, width / heads]).unbind(dim: 2)
+      let (query, key, value) = (parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2))
+      let y = context.attend(query, key, value, layer: layer, dropout: mode.isTraining ? dropout : 0)
       return residDropout(cProj(y.joinHeads()))
     }
   }

@@ -181,7 +181,7 @@ extension T5 {
     /// [1, heads, queries, queries].
     func bias(queries count: Int, isCausal: Bool) -> Tensor {
       // Of the distances from −(count − 1) to count − 1.
-      let buckets = (0..<2 * count - 1).map { bucket(distance: $0 - (count - 1), isCausal: isCausal) }
+      let buckets = (0..<Swift.max(2 * count - 1, 0)).map { bucket(distance: $0 - (count - 1), isCausal: isCausal) }
       let places = (0..<count).flatMap { query in buckets[(count - 1 - query)..<(2 * count - 1 - query)] }
       return relativeAttentionBias!(
         Tensor(places, shape: [count, count], device: relativeAttentionBias!.weight.tensor.device)
@@ -202,7 +202,9 @@ extension T5 {
         let ratio =
           Tensor(Float(steps) / Float(exact), device: .cpu).log()
           / Tensor(Float(config.relativeAttentionMaxDistance) / Float(exact), device: .cpu).log()
-        steps = Swift.min(exact + Int((ratio * Double(count - exact)).item()), count - 1)
+        let further = (ratio * Double(count - exact)).item()
+        // In an error scope that has failed it is no number.
+        steps = further.isNaN ? 0 : Swift.min(exact + Int(further), count - 1)
       }
       return first + steps
     }

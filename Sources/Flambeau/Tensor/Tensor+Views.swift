@@ -284,6 +284,12 @@ extension Tensor {
     }
   }
 
+  /// Itself, or what poisoned it: for a call that looks at what it has made.
+  func sound() throws(TensorError) -> Tensor {
+    if let poison = body.poison { throw poison }
+    return self
+  }
+
   /// `checked` for a call with other operands.
   func checked(
     _ name: String, with other: Tensor, _ others: Tensor..., at site: CallSite,

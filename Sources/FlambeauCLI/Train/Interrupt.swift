@@ -19,5 +19,10 @@ enum Interrupt {
       Interrupt.asked.store(true, ordering: .relaxed)
       signal(SIGINT, SIG_DFL)
     }
+    // Whoever started the program may have blocked it for its own threads.
+    var interrupt = sigset_t()
+    sigemptyset(&interrupt)
+    sigaddset(&interrupt, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &interrupt, nil)
   }
 }

@@ -104,9 +104,11 @@ public final class LoRA: Module {
   public func merge() {
     if isMerged || Context.current.isFailed { return }
     noGrad {
-      originals.value = places.map { $0.layer.weight.tensor.clone() }
-      for place in places {
-        let product = place.map.product
+      let weights = places.map { $0.layer.weight.tensor.clone() }
+      let products = places.map(\.map.product)
+      if Context.current.isFailed { return }
+      originals.value = weights
+      for (place, product) in zip(places, products) {
         _ = place.layer.weight.tensor.add_(type(of: place.layer).startsWithInputs ? product.T : product)
         place.layer.adapter.map = nil
       }

@@ -123,7 +123,7 @@ extension Tensor {
       }
       // Images take their samples innermost dimension first, volumes outermost first.
       let starts = (0..<rank).map { i in
-        draws.select(dim: 2, index: rank == 2 ? 1 - i : i).reshape([n * c]).windowStarts(input[i], output[i], kernel[i])
+        draws.select(dim: 2, index: rank == 2 ? 1 - i : i).windowStarts(planes: n * c, input[i], output[i], kernel[i])
       }
       let single = PoolingSpans(input: 1, starts: [0], kernel: 1)
       let spans = (0..<n * c).map { plane in
@@ -139,7 +139,7 @@ extension Tensor {
   }
 
   /// Where `output` windows begin, for each of these samples; rounded as torch does in this dtype.
-  private func windowStarts(_ input: Int, _ output: Int, _ kernel: Int) -> [[Int]] {
+  private func windowStarts(planes count: Int, _ input: Int, _ output: Int, _ kernel: Int) -> [[Int]] {
     noGrad {
       let last = input - kernel
       guard output > 1 else { return Array(repeating: Array(repeating: last, count: output), count: count) }

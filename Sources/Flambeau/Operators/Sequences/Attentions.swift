@@ -84,7 +84,7 @@ private struct AttentionHeads {
     guard try Shape.broadcast(scores, mask.layout.shape) == scores else {
       throw .shape("attn_mask of shape \(mask.layout.shape) does not broadcast to the scores' shape \(scores)")
     }
-    return noGrad { Tensor(mask).asAttentionBias(dtype.computeClass.dtype).body }
+    return try noGrad { Tensor(mask).asAttentionBias(dtype.computeClass.dtype) }.sound().body
   }
 
   private static func group(_ x: Shape, _ y: Shape, _ z: Shape, _ isGrouped: Bool) throws(TensorError) -> Int {
@@ -229,7 +229,7 @@ extension Attentions {
 
   /// Keys or values, one for each head of queries.
   static func repeated(_ x: Tensor, _ queries: Shape, _ isGrouped: Bool) -> Tensor {
-    guard isGrouped, x.shape[-3] != queries[-3] else { return x }
+    guard isGrouped, !x.body.isPoisoned, x.shape[-3] != queries[-3] else { return x }
     let (each, group) = (x.ndim - 2, queries[-3] / x.shape[-3])
     var shape = Array(x.shape)
     shape.insert(group, at: each)
@@ -251,7 +251,7 @@ extension Attentions {
     let scores = weights * (slopes - (weights * slopes).sum(dim: -1, keepDim: true)) * at.scale
     func shared(_ d: Tensor, _ operand: Int) -> Tensor {
       let shape = call.shape(operand)
-      guard at.isGrouped, shape[-3] != q.shape[-3] else { return d.fitted(to: shape, call.dtype(operand)) }
+      guard at.isGrouped, !d.body.isPoisoned, shape[-3] != q.shape[-3] else { return d.fitted(to: shape, call.dtype(operand)) }
       var grouped = Array(d.shape)
       grouped[d.ndim - 3] = shape[-3]
       grouped.insert(q.shape[-3] / shape[-3], at: d.ndim - 2)

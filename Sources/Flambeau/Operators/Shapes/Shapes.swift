@@ -41,7 +41,7 @@ extension Tensor {
   ) -> Tensor {
     checked("repeat_interleave", at: CallSite(file, line)) { layout throws(TensorError) in
       guard count >= 0 else { throw .argument("Repeats must be non-negative") }
-      let whole = dim == nil || layout.rank == 0 ? flatten() : self
+      let whole = try (dim == nil || layout.rank == 0 ? flatten() : self).sound()
       let dim = try whole.body.layout.dimension(dim ?? 0)
       let (apart, shape) = (whole.unsqueeze(dim + 1), whole.shape)
       let (size, overflow) = shape.at(dim).multipliedReportingOverflow(by: count)
@@ -62,7 +62,7 @@ extension Tensor {
       guard counts.dtype == .int64 || counts.dtype == .int32 else {
         throw .dtype("\"repeat_interleave_cpu\" not implemented for '\(counts.dtype.torchScalarName)'")
       }
-      let whole = dim == nil || layout.rank == 0 ? flatten() : self
+      let whole = try (dim == nil || layout.rank == 0 ? flatten() : self).sound()
       let dim = try whole.body.layout.dimension(dim ?? 0)
       let size = whole.shape.at(dim)
       var each = counts.array(of: Int.self)
