@@ -6,7 +6,8 @@ struct Devices: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the processor and the GPUs of this machine.",
     discussion: """
-      Tensors live on the CPU; GPUs are listed as NVIDIA's driver describes them. Where there is none, the reason is said. \
+      --device of the other commands takes their names. GPUs are listed as NVIDIA's driver describes them. Where there is none, \
+      the reason is said. \
       FLAMBEAU_CUDA_PATH names the folder of a driver that is not where the loader looks.
 
       Example: flambeau devices --json
