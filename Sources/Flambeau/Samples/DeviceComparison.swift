@@ -31,7 +31,7 @@ package struct DeviceComparison: Sendable {
       guard let expected = try? Self.outcome(sample, on: .cpu) else { continue }
       do {
         let mine = try Self.outcome(sample, on: device, current: current)
-        if let difference = sample.entry.sample.draws ? Self.shapeDifference(mine, expected) : Self.difference(mine, expected) {
+        if let difference = Self.difference(mine, expected, of: sample) {
           differences.append("\(entry), \(sample.variant): \(difference)")
         } else {
           agreed += 1
@@ -45,7 +45,7 @@ package struct DeviceComparison: Sendable {
   }
 
   /// Results and gradients, brought to the processor.
-  private static func outcome(_ sample: SampleCase, on device: Device, current: Device = .cpu) throws -> [Tensor] {
+  static func outcome(_ sample: SampleCase, on device: Device, current: Device = .cpu) throws -> [Tensor] {
     try withTensorErrors {
       let leaves = zip(sample.operands, sample.requiresGrad).map { $0.detach().to(device).requiresGrad_($1) }
       let outputs = Device.with(current) { sample.entry.sample.call(leaves) }
@@ -72,6 +72,10 @@ package struct DeviceComparison: Sendable {
   /// What a result's gradient is weighted with.
   private static func weight(_ x: Tensor) -> Tensor {
     Tensor((0..<x.count).map { Double((7 * $0 + 3) % 11 - 5) / 8 }, shape: x.shape).to(x.dtype)
+  }
+
+  static func difference(_ mine: [Tensor], _ expected: [Tensor], of sample: SampleCase) -> String? {
+    sample.entry.sample.draws ? shapeDifference(mine, expected) : difference(mine, expected)
   }
 
   private static func shapeDifference(_ mine: [Tensor], _ expected: [Tensor]) -> String? {

@@ -16,6 +16,7 @@ public enum Memory {
   private static let most = Atomic<Int>(0)
   private static let ceiling = Atomic<Int>(Int.max)
   static let held = Atomic<Int>(0)
+  static let refusal = MemoryRefusal()
   static let cacheCeiling = Atomic<Int>(Pages.physicalByteCount / 4)
 
   /// The bytes that live storages asked for.
@@ -71,7 +72,7 @@ public enum Memory {
 
   /// A block of at least `byteCount` bytes, aligned to 64 bytes (from 2 MiB on to 2 MiB), contents undefined.
   static func allocate(_ byteCount: Int) throws(TensorError) -> UnsafeMutableRawPointer {
-    guard byteCount >= 0, byteCount <= LargeBlocks.largest, let total = charge(byteCount) else {
+    guard byteCount >= 0, byteCount <= LargeBlocks.largest, !refusal.isDue(), let total = charge(byteCount) else {
       emptyCache()
       throw exhausted(byteCount)
     }

@@ -290,6 +290,12 @@ extension Tensor {
     return self
   }
 
+  /// The elements on the processor, or why they are not to be had.
+  func soundArray<Element: TensorElement>(of type: Element.Type) throws(TensorError) -> [Element] {
+    let x = try sound()
+    return try withExtendedLifetime(x) { () throws(TensorError) in try x.body.elements.array() }
+  }
+
   /// `checked` for a call with other operands.
   func checked(
     _ name: String, with other: Tensor, _ others: Tensor..., at site: CallSite,

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Flambeau
 
-/// Emulated GPUs as `cuda:0` … `cuda:3` of this process, for tensors to live on. Tests run side by side: one that looks at what is queued
-/// or reported has a GPU of its own, `cuda:2` (``StreamTests``) and `cuda:3` (faults).
+/// Emulated GPUs as `cuda:0` … `cuda:4` of this process, for tensors to live on. Tests run side by side: one that looks at what is queued,
+/// reported or live has a GPU of its own, `cuda:2` (``StreamTests``), `cuda:3` (faults) and `cuda:4` (memory that runs out).
 enum EmulatedDevice {
   private struct Machine: Sendable {
     let driver: FakeDriver
@@ -16,10 +16,10 @@ enum EmulatedDevice {
   private static let machine: Machine? = {
     guard FakeDriver.isPossible else { return nil }
     do {
-      let driver = try FakeDriver(gpus: 4)
+      let driver = try FakeDriver(gpus: 5)
       let compiler = KernelCompiler.clang { ready.withLock { $0 } }
       let products = try FakeCUBLASLt(driver)
-      let backends = try (0..<4).map { index in
+      let backends = try (0..<5).map { index in
         let gpu = try GPU(index, of: driver.driver, isSynchronous: false)
         let library = index == 1 ? try ProductLibrary(of: gpu, products.library) : nil
         return GPUBackend(gpu, compiler: .success(compiler), files: KernelFiles(folder: nil), products: library)

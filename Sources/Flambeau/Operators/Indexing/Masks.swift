@@ -220,7 +220,12 @@ extension Tensor {
   public func oneHot(_ classCount: Int = -1, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
     checked("one_hot", at: CallSite(file, line)) { layout throws(TensorError) in
       guard dtype == .int64 else { throw .dtype("one_hot is only applicable to index tensor of type LongTensor.") }
-      let classes = array(of: Int.self)
+      func hot(_ count: Int) -> Tensor {
+        Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64, device: device).scatter(dim: -1, index: unsqueeze(-1), 1)
+      }
+      // A class that is not among so many is reported by the next call that waits.
+      if classCount > 0 && !device.isCPU { return hot(classCount) }
+      let classes = try soundArray(of: Int.self)
       guard classCount > 0 || !classes.isEmpty else {
         throw .argument(
           classCount == -1
@@ -231,8 +236,7 @@ extension Tensor {
       guard classCount == -1 || needed <= classCount else {
         throw .argument("Class values must be smaller than num_classes.")
       }
-      let count = classCount == -1 ? needed : classCount
-      return Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64, device: device).scatter(dim: -1, index: unsqueeze(-1), 1)
+      return hot(classCount == -1 ? needed : classCount)
     }
   }
 }

@@ -131,7 +131,7 @@ extension Tensor {
     if !isFlat, let longest = targetLengths.max(), longest > width {
       throw .shape("Expected tensor to have size at least \(longest) at dimension 1, but got size \(width)")
     }
-    let all = targets.to(.int64).array(of: Int64.self)
+    let all = try targets.to(.int64).soundArray(of: Int64.self)
     var start = 0
     var result: [[Int64]] = []
     for (i, length) in targetLengths.enumerated() {

@@ -142,7 +142,7 @@ extension BatchNorms {
         var rectifier: ChannelNorm.Rectifier?
         if rectified {
           if Context.current.records || x.device.isCPU {
-            gradient = BatchNorms.passing.call(Few(try call.result(), gradient), PointwiseArguments())
+            gradient = try BatchNorms.passing.call(Few(try call.result(), gradient), PointwiseArguments()).sound()
           } else {
             rectifier = ChannelNorm.Rectifier(scale: try call.auxiliary(3).body, shift: try call.optionalOperand(2)?.body)
           }

@@ -122,8 +122,8 @@ extension Tensor {
         }
       }
       // Images take their samples innermost dimension first, volumes outermost first.
-      let starts = (0..<rank).map { i in
-        draws.select(dim: 2, index: rank == 2 ? 1 - i : i).windowStarts(planes: n * c, input[i], output[i], kernel[i])
+      let starts = try (0..<rank).map { (i) throws(TensorError) in
+        try draws.select(dim: 2, index: rank == 2 ? 1 - i : i).windowStarts(planes: n * c, input[i], output[i], kernel[i])
       }
       let single = PoolingSpans(input: 1, starts: [0], kernel: 1)
       let spans = (0..<n * c).map { plane in
@@ -139,21 +139,18 @@ extension Tensor {
   }
 
   /// Where `output` windows begin, for each of these samples; rounded as torch does in this dtype.
-  private func windowStarts(planes count: Int, _ input: Int, _ output: Int, _ kernel: Int) -> [[Int]] {
-    noGrad {
-      let last = input - kernel
-      guard output > 1 else { return Array(repeating: Array(repeating: last, count: output), count: count) }
-      let alpha =
-        Tensor.full([], Double(last), dtype: dtype, device: .cpu)
-        / Tensor.full([], Double(output - 1), dtype: dtype, device: .cpu)
-      let steps = Tensor.arange(output - 1, device: device).to(dtype)
+  private func windowStarts(planes count: Int, _ input: Int, _ output: Int, _ kernel: Int) throws(TensorError) -> [[Int]] {
+    let last = input - kernel
+    guard output > 1 else { return Array(repeating: Array(repeating: last, count: output), count: count) }
+    let alpha =
+      Tensor.full([], Double(last), dtype: dtype, device: .cpu) / Tensor.full([], Double(output - 1), dtype: dtype, device: .cpu)
+    let starts = noGrad {
       let samples = detach().reshape([count, 1])
-      let starts = ((samples + steps) * alpha).to(.int64) - (samples * alpha).to(.int64)
-      var flat = starts.array(of: Int64.self).map { Int($0) }
-      // In an error scope that has failed there are none.
-      if flat.count < count * (output - 1) { flat = Array(repeating: 0, count: count * (output - 1)) }
-      return (0..<count).map { Array(flat[$0 * (output - 1)..<($0 + 1) * (output - 1)]) + [last] }
+      let steps = Tensor.arange(output - 1, device: device).to(dtype)
+      return ((samples + steps) * alpha).to(.int64) - (samples * alpha).to(.int64)
     }
+    let flat = try starts.soundArray(of: Int.self)
+    return (0..<count).map { Array(flat[$0 * (output - 1)..<($0 + 1) * (output - 1)]) + [last] }
   }
 
   /// Zeros with these elements where ``maxPool1dWithIndices(_:stride:padding:dilation:ceilMode:file:line:)`` found them.

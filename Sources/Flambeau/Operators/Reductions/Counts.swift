@@ -200,7 +200,7 @@ extension Tensor {
         throw .shape("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
       }
       let rows = whole.moveDim(place, 0).reshape([count, count == 0 ? 0 : layout.elementCount / count])
-      let order = isSorted ? nil : rows.lexicalOrder()
+      let order = isSorted ? nil : try rows.lexicalOrder()
       let (firsts, inverse, counts) = (order.map { rows[$0] } ?? rows).runs(order)
       more = (inverse, counts)
       return whole.indexSelect(dim: place, index: firsts)
@@ -229,7 +229,7 @@ extension Tensor {
   }
 
   /// The places of the rows in lexical order, of equal ones the first first.
-  private func lexicalOrder() -> Tensor {
+  private func lexicalOrder() throws(TensorError) -> Tensor {
     let (count, width) = (shape.at(0), shape.at(1))
     func order<Element: Comparable>(_ rows: [Element]) -> Tensor {
       let places = (0..<count).sorted { a, b in
@@ -242,6 +242,6 @@ extension Tensor {
       }
       return Tensor(places, device: device)
     }
-    return dtype.isFloatingPoint ? order(array(of: Double.self)) : order(array(of: Int.self))
+    return dtype.isFloatingPoint ? order(try soundArray(of: Double.self)) : order(try soundArray(of: Int.self))
   }
 }

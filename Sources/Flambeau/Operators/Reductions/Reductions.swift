@@ -76,7 +76,7 @@ struct Reductions: Sendable {
       return try Reductions.run(.prod, x, at, in: dtype.computeClass, as: dtype)
     },
     backward: { (call, gradient) throws(TensorError) in
-      let (x, at) = (try call.operand(0).to(gradient.dtype), call.attributes)
+      let (x, at) = (try call.operand(0).to(gradient.dtype).sound(), call.attributes)
       let gradient = gradient.restored(x.shape, at)
       let slope =
         try Reductions.hasZero(x)

@@ -48,9 +48,9 @@ struct Paddings: Sendable {
         shape.at(dim, put: shape.at(dim) + amount.before + amount.after)
       }
       _ = try shape.byteCount(of: x.dtype)
-      let result = noGrad { Tensor.full(shape, 0, dtype: x.dtype, device: x.device) }
-      if at.value != 0 { noGrad { _ = result.fill_(at.value.double) } }
-      inside = result.body.layout
+      let result = try Value(Layout(shape), x.dtype, on: x.device)
+      try result.elements.fill(at.value)
+      inside = result.layout
       for (dim, amount) in at.amounts.enumerated() {
         let (cut, start) = (Swift.max(0, -amount.before), Swift.max(0, amount.before))
         let kept = source.shape.at(dim) - cut - Swift.max(0, -amount.after)
@@ -58,8 +58,8 @@ struct Paddings: Sendable {
         source = source.sliced(dim, start: cut, count: kept)
         inside = inside.sliced(dim, start: start, count: kept)
       }
-      try x.elements(source).copy(to: result.body.elements(inside))
-      return Value(result.body.storage, result.body.layout, x.dtype)
+      try x.elements(source).copy(to: result.elements(inside))
+      return result
     },
     backward: { (call, gradient) throws(TensorError) in Few(ops.paddings.constant(gradient, call.attributes.negated)) },
     samples: [

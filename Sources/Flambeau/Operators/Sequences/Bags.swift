@@ -59,7 +59,7 @@ struct Bags {
         .argument("offsets have to begin with 0, and each has to be between the one before and the number of indices"),
         in: "embedding_bag")
     }
-    let starts = starts.array(of: Int.self)
+    let starts = try starts.soundArray(of: Int.self)
     guard starts[0] == 0 else {
       throw .argument(
         "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "

@@ -65,7 +65,7 @@ extension Tensor {
       let whole = try (dim == nil || layout.rank == 0 ? flatten() : self).sound()
       let dim = try whole.body.layout.dimension(dim ?? 0)
       let size = whole.shape.at(dim)
-      var each = counts.array(of: Int.self)
+      var each = try counts.soundArray(of: Int.self)
       if each.count == 1 { each = Array(repeating: each[0], count: size) }
       guard each.count == size else {
         throw .shape(

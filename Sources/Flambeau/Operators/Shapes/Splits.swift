@@ -141,7 +141,7 @@ extension Tensor {
           "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
             + "tensor with \(cuts.ndim) dims")
       }
-      let numbers = cuts.array(of: Int.self)
+      let numbers = try cuts.soundArray(of: Int.self)
       return Array(
         cuts.ndim == 0
           ? tensorSplit(numbers[0], dim: dim, file: file, line: line) : tensorSplit(numbers, dim: dim, file: file, line: line))

@@ -10,6 +10,7 @@
 /// may be replayed.
 final class GPUAllocator: Sendable {
   let gpu: GPU
+  let refusal = MemoryRefusal()
   private let lock = Lock()
   // All that follows is guarded by the lock.
   private nonisolated(unsafe) var pools: [PoolKey: GPUPool] = [:]
@@ -47,7 +48,7 @@ final class GPUAllocator: Sendable {
   private func block(_ byteCount: Int, on stream: GPUStream, for operation: String) throws(TensorError) -> GPUBlock {
     lock.lock()
     defer { lock.unlock() }
-    guard byteCount > 0, byteCount <= GPUSizes.largest else { throw exhausted(byteCount) }
+    guard byteCount > 0, byteCount <= GPUSizes.largest, !refusal.isDue() else { throw exhausted(byteCount) }
     if !waits.isEmpty { for block in waits.takeFinished() { release(block) } }
     let size = GPUSizes.block(byteCount)
     let pool = pool(stream, isSmall: GPUSizes.isSmall(size))

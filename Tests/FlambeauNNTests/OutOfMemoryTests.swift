@@ -1,14 +1,13 @@
 import FlambeauModels
 import FlambeauNN
 import Foundation
-import Synchronization
 import Testing
 
 @testable import Flambeau
 
-/// Wherever a call fails in an error scope, memory that is not there say, what comes after does nothing and the scope ends: nothing
-/// stops the program, and nothing goes on for ever. Each is a process of its own, because it sees all kernels.
-@Suite(.timeLimit(.minutes(10))) struct FailureEverywhereTests {
+/// Wherever memory runs out in an error scope, what comes after does nothing and the scope ends: nothing stops the program, and nothing
+/// goes on for ever. Each is a process of its own, because it is the process's memory that is refused.
+@Suite(.timeLimit(.minutes(10))) struct OutOfMemoryTests {
   @Test func operators() async { await #expect(processExitsWith: .success) { everyOperator() } }
   @Test func layers() async { await #expect(processExitsWith: .success) { everyLayer() } }
   @Test func models() async { await #expect(processExitsWith: .success) { everyModel() } }
@@ -48,38 +47,22 @@ private func everyModel() {
   for (name, run) in trials() { failing(name, run) }
 }
 
-/// Runs `body` anew for each of its kernels, and lets an error happen after that one.
+/// Runs `body` with its first request for memory refused, then its second, until it does without.
 private func failing(_ what: String, _ body: () -> Void) {
   // A process that stops says what in: seen where the functions above are called without one of their own.
   FileHandle.standardError.write(Data("\(what)\n".utf8))
   if (try? withTensorErrors(body)) == nil { return }
-  var goal = 0
+  var number = 0
   while true {
     // Not each of hundreds.
-    goal += 1 + goal / 30
-    let countdown = Countdown(goal)
-    KernelCall.observe { _, run in
-      run()
-      countdown.pass()
-    }
-    defer { KernelCall.observe(nil) }
+    number += 1 + number / 30
+    Memory.refusal.refuse(request: number)
+    defer { Memory.refusal.refuse(request: 0) }
     do { try withTensorErrors(body) } catch {
-      #expect("\(error)".contains(Countdown.sentence), "\(what), kernel \(goal): \(error)")
+      #expect((error as? TensorError)?.kind == .memory, "\(what), request \(number): \(error)")
       continue
     }
     return
-  }
-}
-
-/// Fails at the `goal`th kernel.
-private final class Countdown: Sendable {
-  static let sentence = "out of memory, for a test"
-  private let left: Atomic<Int>
-
-  init(_ goal: Int) { left = Atomic(goal) }
-
-  func pass() {
-    if left.subtract(1, ordering: .relaxed).newValue == 0 { Door.fail(TensorError(.memory, Self.sentence)) }
   }
 }
 
