@@ -91,7 +91,7 @@ private final class CheckpointedRun: Sendable {
       _ = body()
       DrawPosition.current = now
     }
-    if let error = Context.current.openScope?.error { throw error }
+    if let error = Context.current.failure { throw error }
     let (values, saved) = (collected.tensors, lock.withLock { state.saved })
     guard values.count == saved.count else {
       throw .autograd(

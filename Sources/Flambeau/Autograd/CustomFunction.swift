@@ -38,7 +38,7 @@ public struct CustomFunction: Sendable {
   /// All results.
   public func results(_ inputs: [Tensor], file: StaticString = #fileID, line: UInt = #line) -> [Tensor] {
     let (context, operands, site) = (Context.current, Few(inputs.map(Optional.some)), CallSite(file, line))
-    let poison = inputs.compactMap(\.body.poison).first ?? (context.isFailed ? context.openScope!.error : nil)
+    let poison = inputs.compactMap(\.body.poison).first ?? context.failure
     if let poison { return [Door.poisoned(by: poison, context)] }
     let needs = inputs.map { context.records && $0.dtype.isFloatingPoint && $0.requiresGrad }
     let call = FunctionCall(needsInputGradient: needs)

@@ -95,6 +95,9 @@ package final class Context: Sendable {
 
   /// Inside an error scope that has failed: nothing is computed, written or drawn any more.
   package var isFailed: Bool { openScope?.hasFailed ?? false }
+
+  /// What the error scope has failed with; nil if it has not.
+  var failure: TensorError? { openScope?.error }
 }
 
 /// The first error of a `withTensorErrors` body.

@@ -68,7 +68,7 @@ extension Operator {
     for i in 0..<operands.count {
       if let body = operands[i]?.body, body.isPoisoned { return body.poison }
     }
-    return context.isFailed ? context.openScope!.error! : nil
+    return context.isFailed ? context.failure : nil
   }
 
   @inline(__always)

@@ -33,7 +33,7 @@ extension Tensor {
 
   /// What backward passes added up for this leaf; nil before the first. Setting nil forgets it.
   public var grad: Tensor? {
-    get { body.meta?.knownAccumulator?.gradient }
+    get { body.meta?.knownAccumulator?.gradient ?? Context.current.failure.map { Door.poisoned(by: $0, .current) } }
     nonmutating set {
       if Context.current.isFailed { return }
       if let newValue {
@@ -84,7 +84,7 @@ extension Tensor {
     of outputs: [Tensor], withRespectTo inputs: [Tensor], gradients: [Tensor?]? = nil, retainGraph: Bool? = nil,
     createGraph: Bool = false, allowUnused: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> [Tensor?] {
-    if Context.current.isFailed { return inputs.map { _ in nil } }
+    if let error = Context.current.failure { return inputs.map { _ in Door.poisoned(by: error, .current) } }
     do throws(TensorError) {
       var roots: [(Edge, Tensor)] = []
       for (i, output) in outputs.enumerated() { roots.append(try output.backwardRoot(gradients?[i])) }
@@ -104,8 +104,8 @@ extension Tensor {
       }
       return found
     } catch {
-      _ = Door.refuse(error, "grad", Few(), at: CallSite(file, line))
-      return inputs.map { _ in nil }
+      let refused = Door.refuse(error, "grad", Few(), at: CallSite(file, line))
+      return inputs.map { _ in refused }
     }
   }
 

@@ -68,7 +68,7 @@ extension Tensor {
     _ name: String, on device: Device? = nil, at site: CallSite? = nil, _ body: (Device) throws(TensorError) -> Value
   ) -> Tensor {
     let context = Context.current
-    if context.isFailed { return Door.poisoned(by: context.openScope!.error!, context) }
+    if context.isFailed { return Door.poisoned(by: context.failure!, context) }
     do throws(TensorError) {
       let device = device ?? context.device
       let value =

@@ -146,7 +146,7 @@ extension Tensor {
   package var storageBounds: ClosedRange<Int>? { body.layout.bounds }
 
   /// What left this tensor without elements, or has failed the current error scope.
-  package var failure: TensorError? { body.poison ?? Context.current.openScope?.error }
+  package var failure: TensorError? { body.poison ?? Context.current.failure }
 }
 
 extension Shape {

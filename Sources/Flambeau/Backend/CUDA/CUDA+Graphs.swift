@@ -55,7 +55,7 @@ extension CUDA {
           let result = GPUStreams.with(stream) { Result(catching: body) }
           outcome = result
           if case .failure = result { throw TensorError(.device, "the graph's body has thrown") }
-          if let error = Context.current.openScope?.error { throw error }
+          if let error = Context.current.failure { throw error }
         }
       } catch {
         if case .failure = outcome { return nil }

@@ -63,7 +63,7 @@ struct DeviceTargets {
 extension Tensor {
   /// Its elements, densely.
   fileprivate func value() throws(TensorError) -> Value {
-    let body = try body.contiguousBody()
+    let body = try sound().body.contiguousBody()
     return Value(body.storage, body.layout, body.dtype)
   }
 }

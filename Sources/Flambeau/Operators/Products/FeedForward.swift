@@ -42,8 +42,8 @@ struct FeedForwards: Sendable {
     backward: { (call, gradient) throws(TensorError) in
       let at = call.attributes
       let x = try call.operand(0).asRows
-      let (first, second) = (at.outputsFirst(try call.operand(1)), at.outputsFirst(try call.operand(3)))
-      let g = gradient.asRows
+      let (first, second) = (at.outputsFirst(try call.operand(1)), try at.outputsFirst(try call.operand(3)).sound())
+      let g = try gradient.asRows.sound()
       let isDifferentiated = Context.current.records
       // As tensor operations where this gradient is to have one itself.
       let kept = isDifferentiated ? x.linear(first, try call.optionalOperand(2)) : try call.auxiliary(0)

@@ -178,7 +178,7 @@ extension Tensor {
   ) -> TensorList {
     let context = Context.current
     if let poison = self.body.poison { return TensorList(poison: Door.poisoned(by: poison, context)) }
-    if context.isFailed { return TensorList(poison: Door.poisoned(by: context.openScope!.error!, context)) }
+    if context.isFailed { return TensorList(poison: Door.poisoned(by: context.failure!, context)) }
     do throws(TensorError) {
       return TensorList(try body(self.body.layout))
     } catch {
