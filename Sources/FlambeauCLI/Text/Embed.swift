@@ -104,7 +104,7 @@ struct SentenceEncoderFolder {
     {
       throw LanguageModel.Unusable(description: "\(file): \(error.sentence)")
     }
-    model = SentenceEncoder(config)
+    model = try withTensorErrors { SentenceEncoder(config) }
     try model.loadStateDict(try Checkpoint.load(LanguageModel.weights(in: folder)).forBERT(model))
     model.eval()
     var tokenizer = try Tokenizer(contentsOf: "\(folder)/\(LanguageModel.tokenizer)")
@@ -131,8 +131,8 @@ struct SentenceEncoderFolder {
           },
           shape: [batch.count, longest])
       }
-      let vectors = noGrad {
-        model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds))
+      let vectors = try withTensorErrors {
+        noGrad { model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds)) }
       }
       for (row, index) in batch.enumerated() { rows[index] = vectors[row] }
     }
