@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include <limits>
+
 #include "CKernels.h"
 #include "random_elements.inc"
 
@@ -321,11 +323,20 @@ void fb_random_log_normal(fb_random *random, int dtype, void *out, ptrdiff_t n, 
   });
 }
 
+/// What torch's conversions make of numbers, those beyond `Whole` included.
+template <class Whole> static Whole whole(double x) {
+  using Limits = std::numeric_limits<Whole>;
+  return fabs(x) < -(double)Limits::min() ? (Whole)x : Limits::min();
+}
+
 void fb_random_geometric(fb_random *random, int dtype, void *out, ptrdiff_t n, double p) {
   with_any(dtype, [=](auto as) {
     using Element = typename decltype(as)::Element;
     each_64(random, n, [=](ptrdiff_t i, uint64_t word) {
-      ((Element *)out)[i] = Element((int64_t)ceil(log(unit_f64(word)) / log1p(-p)));
+      const double x = ceil(log(unit_f64(word)) / log1p(-p));
+      if constexpr (!std::numeric_limits<Element>::is_integer) ((Element *)out)[i] = Element(x);
+      else if constexpr (sizeof(Element) == 8) ((Element *)out)[i] = whole<int64_t>(x);
+      else ((Element *)out)[i] = Element(whole<int32_t>(x));
     });
   });
 }
@@ -346,9 +357,9 @@ static int64_t next_poisson(fb_random *random, double rate) {
   for (;;) {
     const double u = unit() - 0.5, v = unit(), edge = 0.5 - fabs(u);
     const double k = floor((2 * a / edge + b) * u + rate + 0.43);
-    if (edge >= 0.07 && v <= narrow) return (int64_t)k;
+    if (edge >= 0.07 && v <= narrow) return whole<int64_t>(k);
     if (k < 0 || (edge < 0.013 && v > edge)) continue;
-    if (log(v) + log(inverse_alpha) - log(a / (edge * edge) + b) <= -rate + k * log_rate - fb_log_gamma(k + 1)) return (int64_t)k;
+    if (log(v) + log(inverse_alpha) - log(a / (edge * edge) + b) <= -rate + k * log_rate - fb_log_gamma(k + 1)) return whole<int64_t>(k);
   }
 }
 

@@ -16,10 +16,7 @@ public final class BERT: Module {
   ///
   /// - Parameter pooling: With the layer that makes one vector of the first token's.
   public init(_ config: Config = Config(), pooling: Bool = true, file: StaticString = #fileID, line: UInt = #line) {
-    if config.numAttentionHeads <= 0 || config.hiddenSize % config.numAttentionHeads != 0 {
-      let problem = "hiddenSize (\(config.hiddenSize)) must be divisible by numAttentionHeads (\(config.numAttentionHeads))"
-      Door.fail(TensorError(.argument, problem), in: "BERT", file: file, line: line)
-    }
+    if let problem = config.problem { Door.fail(TensorError(.argument, problem), in: "BERT", file: file, line: line) }
     self.config = config
     embeddings = Embeddings(config)
     encoder = Encoder(config)

@@ -36,6 +36,12 @@ extension BERT {
     /// BERT base: 110 million parameters.
     public init() {}
 
+    /// Why no model can have these sizes; nil if one can.
+    var problem: String? {
+      if numAttentionHeads > 0 && hiddenSize % numAttentionHeads == 0 { return nil }
+      return "hiddenSize (\(hiddenSize)) must be divisible by numAttentionHeads (\(numAttentionHeads))"
+    }
+
     /// all-MiniLM-L6-v2 and its relatives: 6 layers, 384 wide, 23 million parameters.
     public static let miniLM: Config = {
       var config = Config()
@@ -64,7 +70,7 @@ extension BERT {
       let values = try decoder.container(keyedBy: Keys.self)
       try values.read(.vocabSize, into: &vocabSize)
       try values.read(.hiddenSize, into: &hiddenSize)
-      try values.read(.numHiddenLayers, into: &numHiddenLayers)
+      try values.read(.numHiddenLayers, into: &numHiddenLayers, atMost: mostLayers)
       try values.read(.numAttentionHeads, into: &numAttentionHeads)
       try values.read(.intermediateSize, into: &intermediateSize)
       try values.read(.hiddenAct, into: &hiddenAct)
@@ -76,17 +82,7 @@ extension BERT {
       try values.read(.layerNormEps, into: &layerNormEps)
       try values.read(.classifierDropout, into: &classifierDropout)
       try values.read(.padTokenId, into: &padTokenId)
+      try values.refuse(problem, .numAttentionHeads)
     }
-  }
-}
-
-extension KeyedDecodingContainer {
-  /// Changes `value` if the key is there and not null.
-  func read<Value: Decodable>(_ key: Key, into value: inout Value) throws {
-    if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
-  }
-
-  func read<Value: Decodable>(_ key: Key, into value: inout Value?) throws {
-    if let found = try decodeIfPresent(Value.self, forKey: key) { value = found }
   }
 }

@@ -52,10 +52,7 @@ public final class GPT2: Layer {
 
   /// Linear maps and embeddings start normal with the deviation 0.02, those that end a residual with 0.02/√(2 · layers).
   public init(_ config: Config = .small, file: StaticString = #fileID, line: UInt = #line) {
-    if config.nHead <= 0 || config.nEmbd % config.nHead != 0 {
-      let problem = "nEmbd (\(config.nEmbd)) must be divisible by nHead (\(config.nHead))"
-      Door.fail(TensorError(.argument, problem), in: "GPT2", file: file, line: line)
-    }
+    if let problem = config.problem { Door.fail(TensorError(.argument, problem), in: "GPT2", file: file, line: line) }
     self.config = config
     transformer = Transformer(config)
     lmHead = Head(transformer.wte.weight)

@@ -20,7 +20,7 @@ extension GPT2.Config: Decodable {
     try values.read(.vocabSize, into: &vocabSize)
     try values.read(.nPositions, into: &nPositions)
     try values.read(.nEmbd, into: &nEmbd)
-    try values.read(.nLayer, into: &nLayer)
+    try values.read(.nLayer, into: &nLayer, atMost: mostLayers)
     try values.read(.nHead, into: &nHead)
     try values.read(.dropout, into: &dropout)
     func refuse(_ key: Keys, _ what: String) -> DecodingError {
@@ -37,5 +37,11 @@ extension GPT2.Config: Decodable {
     if try values.decodeIfPresent(Bool.self, forKey: .scalesByLayer) == true {
       throw refuse(.scalesByLayer, "attention that is scaled by the layer is not computed here")
     }
+    try values.refuse(problem, .nHead)
+  }
+
+  /// Why no model can have these sizes; nil if one can.
+  var problem: String? {
+    nHead > 0 && nEmbd % nHead == 0 ? nil : "nEmbd (\(nEmbd)) must be divisible by nHead (\(nHead))"
   }
 }

@@ -90,7 +90,7 @@ extension LLaMA {
       try values.read(.vocabSize, into: &vocabSize)
       try values.read(.hiddenSize, into: &hiddenSize)
       try values.read(.intermediateSize, into: &intermediateSize)
-      try values.read(.numHiddenLayers, into: &numHiddenLayers)
+      try values.read(.numHiddenLayers, into: &numHiddenLayers, atMost: mostLayers)
       try values.read(.numAttentionHeads, into: &numAttentionHeads)
       numKeyValueHeads = numAttentionHeads
       try values.read(.numKeyValueHeads, into: &numKeyValueHeads)
@@ -111,6 +111,7 @@ extension LLaMA {
         ropeTheta = rope.theta ?? ropeTheta
         ropeScaling = try rope.scaling(context: maxPositionEmbeddings, in: decoder)
       }
+      try values.refuse(problem, .numAttentionHeads)
     }
   }
 }

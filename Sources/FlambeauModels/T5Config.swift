@@ -58,9 +58,9 @@ extension T5 {
       try values.read(.dModel, into: &dModel)
       try values.read(.dKv, into: &dKv)
       try values.read(.dFf, into: &dFf)
-      try values.read(.numLayers, into: &numLayers)
+      try values.read(.numLayers, into: &numLayers, atMost: mostLayers)
       numDecoderLayers = numLayers
-      try values.read(.numDecoderLayers, into: &numDecoderLayers)
+      try values.read(.numDecoderLayers, into: &numDecoderLayers, atMost: mostLayers)
       try values.read(.numHeads, into: &numHeads)
       try values.read(.relativeAttentionNumBuckets, into: &relativeAttentionNumBuckets)
       try values.read(.relativeAttentionMaxDistance, into: &relativeAttentionMaxDistance)

@@ -116,14 +116,15 @@ public final class AveragedModel<Model: Module> {
         mismatches.append(StateDictError.Mismatch(key: "module." + name, found: found.shape, expected: tensor.shape))
       }
     }
-    if state[Self.countName]?.count != 1 { keys.missingKeys.append(Self.countName) }
+    let count = state[Self.countName].flatMap { $0.count == 1 ? Int(counted: $0.item()) : nil }
+    if count == nil { keys.missingKeys.append(Self.countName) }
     let known = Set(averages.map { "module." + $0.name } + [Self.countName])
     keys.unexpectedKeys = state.keys.filter { !known.contains($0) }
-    if keys != IncompatibleKeys() || !mismatches.isEmpty {
+    guard let count, keys == IncompatibleKeys(), mismatches.isEmpty else {
       throw StateDictError(module: "AveragedModel<\(Model.self)>", keys: keys, mismatches: mismatches)
     }
     noGrad { for (name, tensor, _) in averages { tensor.copy_(state["module." + name]!) } }
-    averagedCount = Int(state[Self.countName]!.item())
+    averagedCount = count
   }
 
   private static var countName: String { "n_averaged" }

@@ -90,6 +90,13 @@ private enum Photos {
       let image = photos + "/sea/10.png"
       let nameless = try Tool.run(["classify", "--model", bare, image])
       #expect(nameless.code != 0 && nameless.text.contains("does not say which network it is: give --kind, one of resnet18"))
+      for size in [0, -5, Int.max] {
+        let about = ["photo_model": "{\"kind\":\"resnet18\",\"size\":\(size),\"classes\":[\"a\",\"b\"]}"]
+        let file = folder + "/lying.safetensors"
+        try Safetensors.save(try Safetensors.load(bare), metadata: about, to: file)
+        let lying = try Tool.run(["classify", "--model", file, image])
+        #expect(lying.code != 0 && lying.text.contains("claims 2 classes and \(size) pixels a side"), "\(lying.text)")
+      }
       let names = folder + "/names.txt"
       try Data("one\ntwo\n".utf8).write(to: URL(fileURLWithPath: names))
       let asked = ["classify", "--model", bare, "--kind", "resnet18", "--size", "16", "--top", "2", "--classes", names, image]

@@ -95,6 +95,18 @@ import Testing
         let result = try Tool.run(["generate"] + arguments)
         #expect(result.code != 0 && result.text.contains(says), "\(result.text)")
       }
+      let config = try String(contentsOfFile: run + "/config.json", encoding: .utf8)
+      for (from, to, says) in [
+        ("\"n_layer\":1", "\"n_layer\":-1", "n_layer: -1 is not within"),
+        ("\"n_head\":2", "\"n_head\":0", "n_head: nEmbd (32) must be divisible by nHead (0)"),
+        ("\"resid_pdrop\":0", "\"resid_pdrop\":2", "has to be between 0 and 1"),
+        ("{", "{\"bos_token_id\":100000,", "begins with the token 100000, but the model's are 0..<"),
+      ] {
+        try write(config.replacingOccurrences(of: from, with: to), to: run + "/config.json")
+        let result = try Tool.run(["generate", run])
+        #expect(result.code == 1 && result.text.contains(says), "\(result.text)")
+      }
+      try write(config, to: run + "/config.json")
       try write("another text\n", to: file)
       let other = try Tool.run(["train", "text", "--resume", run])
       #expect(

@@ -42,22 +42,45 @@ import Testing
     return bytes
   }
 
-  private static let formats = ["pt-zip", "pt-legacy", "safetensors", "gguf", "npz"]
+  private static let formats = ["pt-zip", "pt-legacy", "safetensors", "gguf", "npz", "npy", "idx", "shards"]
 
   private static func seeds(_ format: String) throws -> [[UInt8]] {
     switch format {
     case "pt-zip": [try written(".pt", state), try written(".pt", ["x": sample(.uint8, [3])])]
     case "pt-legacy": [try legacy()]
     case "safetensors": [try written(".safetensors", state)]
+    case "npy": [NpyTests.file(NpyTests.header("'>i4'", "True", "(3, 2, 2)"), (0..<48).map { $0 })]
+    case "idx":
+      [IdxTests.small, IdxTests.header(0x0E, [1, 2]) + [UInt8](repeating: 0x40, count: 16), try IdxTests.gzip(IdxTests.small)]
+    case "shards":
+      [Array(#"{"metadata":{"total_size":12,"x":[true,null,-1.5e2,"\u00e9\ud83d\ude00"]},"weight_map":{}}"#.utf8)]
     case "npz": [try written(".npz", ["a": sample(.float32, [3, 4]), "b": sample(.bool, [5]).T])]
     default:
       [
         GGUFTests.file(0, [2, 2], data: (0..<16).map { UInt8($0) }),
         GGUFTests.file(8, [32, 2], data: [UInt8](repeating: 0x31, count: 68)),
         GGUFTests.file(14, [256], data: [UInt8](repeating: 0x52, count: 210)),
-        GGUFTests.file(12, [256], data: [UInt8](repeating: 0x17, count: 144)),
+        GGUFTests.file(12, [256], data: [UInt8](repeating: 0x17, count: 144)), GGUFTests.facts,
       ]
     }
+  }
+
+  private static func read(_ bytes: [UInt8], _ format: String) throws(FormatError) {
+    if format == "idx" { return touch(try IdxTests.read(bytes).tensor(file: "f")) }
+    for entry in try Checkpoint(StoredBytes(bytes), file: "f").entries {
+      let tensor = try entry.tensor()
+      #expect(Array(tensor.shape) == entry.shape && tensor.dtype == entry.dtype)
+      touch(tensor)
+    }
+    if format.hasPrefix("pt") {
+      var walk = PickleWalk(try PyTorch.file(StoredBytes(bytes), file: "f"))
+      _ = try? walk.value()
+    }
+  }
+
+  /// Reads every element that the tensor claims.
+  private static func touch(_ tensor: Tensor) {
+    if tensor.count <= 1 << 16 { _ = tensor.clone().withUnsafeBytes { $0.reduce(0) { $0 ^ $1 } } }
   }
 
   @Test(arguments: formats) func damagedFilesAreReadOrRefused(_ format: String) throws {
@@ -65,20 +88,10 @@ import Testing
     let seed = Self.asked == nil ? 17 : UInt64.random(in: 0...(.max))
     var (read, refused, wordless) = (0, 0, 0)
     for (number, bytes) in seeds.enumerated() {
-      #expect(throws: Never.self) { _ = try Checkpoint(StoredBytes(bytes), file: "f").tensors() }
+      #expect(throws: Never.self) { try Self.read(bytes, format) }
       mutate(bytes, rounds: (Self.rounds + seeds.count - 1) / seeds.count, seed: seed &+ UInt64(number)) { bytes in
         do throws(FormatError) {
-          let checkpoint = try Checkpoint(StoredBytes(bytes), file: "f")
-          for entry in checkpoint.entries {
-            let tensor = try entry.tensor()
-            #expect(Array(tensor.shape) == entry.shape && tensor.dtype == entry.dtype)
-            // Touches every element that the tensor claims.
-            if tensor.count <= 1 << 16 { _ = tensor.clone().withUnsafeBytes { $0.reduce(0) { $0 ^ $1 } } }
-          }
-          if format.hasPrefix("pt") {
-            var walk = PickleWalk(try PyTorch.file(StoredBytes(bytes), file: "f"))
-            _ = try? walk.value()
-          }
+          try Self.read(bytes, format)
           read += 1
         } catch {
           refused += 1

@@ -87,6 +87,13 @@ import Testing
     return bytes + [UInt8](repeating: 0, count: (32 - bytes.count % 32) % 32) + data
   }
 
+  /// A file of no tensors, with a text and nested arrays beside them.
+  static let facts: [UInt8] =
+    GGUFFile.magic + littleEndian(UInt32(3)) + littleEndian(UInt64(0)) + littleEndian(UInt64(2))
+    + string("general.name") + littleEndian(UInt32(8)) + string("é") + string("many") + littleEndian(UInt32(9))
+    + littleEndian(UInt32(9)) + littleEndian(UInt64(2)) + (littleEndian(UInt32(8)) + littleEndian(UInt64(1)) + string("a"))
+    + (littleEndian(UInt32(1)) + littleEndian(UInt64(3)) + [1, 2, 3])
+
   private static let four: [UInt8] = [0, 0, 0x80, 0x3F]
 
   @Test func readsByHand() throws {

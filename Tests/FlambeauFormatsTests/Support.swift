@@ -71,23 +71,29 @@ extension Process {
   }
 }
 
-/// Repeats `read` on `bytes` with a few bytes changed, the end cut off or pieces doubled; it may throw, but not stop the program.
+/// Repeats `read` on `bytes` with a few bytes changed, the end cut off, pieces doubled or numbers at the ends of their ranges; it may
+/// throw, but not stop the program.
 func mutate(_ bytes: [UInt8], rounds: Int, seed: UInt64, _ read: ([UInt8]) -> Void) {
   var state = seed
   func random(_ bound: Int) -> Int {
     state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
     return Int(state >> 33) % max(bound, 1)
   }
+  let extremes: [UInt64] = [0, .max, 1 << 31, 1 << 32, 1 << 60, 1 << 62, 1 << 63, UInt64(Int32.max), UInt64(Int64.max), 0x7FFF]
   let telling: [UInt8] = [0, 1, 0x7F, 0x80, 0xFF] + Array("0129-{}[](),:\"'\\ .eLTF<>".utf8)
   for _ in 0..<rounds {
     var copy = bytes
     for _ in 0...random(4) where !copy.isEmpty {
       let at = random(copy.count)
-      switch random(6) {
+      switch random(7) {
       case 0: copy.removeLast(random(copy.count))
       case 1: copy.insert(contentsOf: copy[at..<min(at + random(12), copy.count)], at: at)
       case 2: copy.remove(at: at)
       case 3: copy[at] ^= 1 << UInt8(random(8))
+      case 4:
+        let number = littleEndian(extremes[random(extremes.count)] &+ UInt64(bitPattern: Int64(random(3) - 1)))
+        let end = min(at + [2, 4, 8][random(3)], copy.count)
+        copy.replaceSubrange(at..<end, with: number.prefix(end - at))
       default: copy[at] = telling[random(telling.count)]
       }
     }

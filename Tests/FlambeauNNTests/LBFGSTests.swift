@@ -104,6 +104,10 @@ struct LBFGSCase: Encodable, CustomTestStringConvertible {
       wrong.state["0.d"] = .ones([5])
       let error = #expect(throws: OptimizerStateError.self) { try second.loadStateDict(wrong) }
       #expect(error?.description == "'0.d' has shape [5], but the parameters have 6 elements")
+      var uncounted = first.stateDict()
+      uncounted.state["0.n_iter"] = Tensor(Double.nan)
+      let refusal = #expect(throws: OptimizerStateError.self) { try second.loadStateDict(uncounted) }
+      #expect(refusal?.description == "'0.n_iter' is a number of steps, but the state dict has nan")
     }
   }
 

@@ -524,6 +524,11 @@ struct OptimizerTraining: Encodable {
     #expect(
       problem { $0.state["1.exp_avg"] = .ones([4]) } == "'1.exp_avg' has shape [4], but the parameter has [3]")
     #expect(problem { $0.state["1.step"] = .ones([4]) } == "'1.step' has shape [4], but is one number")
+    for step in [-1, 0.5, .nan, .infinity, 1e30] {
+      #expect(
+        problem { $0.state["1.step"] = Tensor(step) }?.hasPrefix("'1.step' is a number of steps, but the state dict has ") == true
+      )
+    }
     var torchs = good
     torchs.groups[0].hyperparameters["fused"] = [0]
     torchs.groups[0].hyperparameters["lr"] = [9]

@@ -257,6 +257,13 @@ struct ScheduleCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test(arguments: ["last_epoch", "num_bad_epochs", "cooldown_counter"], [-2, 0.5, .nan, 1e30])
+  func aSavedStateMustCount(key: String, value: Double) {
+    let schedule = ReduceLROnPlateau(SGD([Parameter(.ones([1]))], lr: 1))
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { schedule.loadStateDict([key: [value]]) } }
+    #expect(error?.description.contains("'\(key)' is a number of steps, but the state dict has \(value)") == true)
+  }
+
   @Test func misuseIsRefused() throws {
     func problem(_ body: () -> Void) -> String? {
       let error = #expect(throws: TensorError.self) { try withTensorErrors(body) }

@@ -65,6 +65,10 @@ import Testing
     try other.loadStateDict(average.stateDict())
     #expect(other.averagedCount == 2 && other.stateDict().map { $0.value.bytes } == average.stateDict().map { $0.value.bytes })
     #expect(throws: StateDictError.self) { try AveragedModel(Linear(2, 3)).loadStateDict(average.stateDict()) }
+    var uncounted = average.stateDict()
+    uncounted["n_averaged"] = Tensor(Double.infinity)
+    #expect(throws: StateDictError.self) { try other.loadStateDict(uncounted) }
+    #expect(other.averagedCount == 2)
   }
 
   @Test func decaysOutsideTheirRangeAreRefused() {

@@ -87,15 +87,23 @@ public enum Memory {
   /// Gives back a block of `allocate(byteCount)`, from any thread.
   static func free(_ pointer: UnsafeMutableRawPointer, _ byteCount: Int) {
     live.wrappingSubtract(byteCount, ordering: .relaxed)
-    if byteCount <= SmallBlocks.largest {
-      SmallBlocks.give(pointer, byteCount)
-    } else {
-      LargeBlocks.give(pointer, byteCount)
-    }
+    #if FLAMBEAU_EXACT_MEMORY
+      ExactBlocks.give(pointer, byteCount)
+    #else
+      if byteCount <= SmallBlocks.largest {
+        SmallBlocks.give(pointer, byteCount)
+      } else {
+        LargeBlocks.give(pointer, byteCount)
+      }
+    #endif
   }
 
   private static func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    byteCount <= SmallBlocks.largest ? SmallBlocks.take(byteCount) : LargeBlocks.take(byteCount)
+    #if FLAMBEAU_EXACT_MEMORY
+      ExactBlocks.take(byteCount)
+    #else
+      byteCount <= SmallBlocks.largest ? SmallBlocks.take(byteCount) : LargeBlocks.take(byteCount)
+    #endif
   }
 
   /// Adds to the live bytes and returns the sum; nil, with nothing added, where the limit forbids it.

@@ -48,7 +48,9 @@ struct Classify: ParsableCommand {
 
   func validate() throws {
     if top < 1 { throw ValidationError("--top is \(top), but it must be at least 1") }
-    if let size, size < 1 { throw ValidationError("--size is \(size), but it must be at least 1 pixel") }
+    if let size, !PhotoModel.sizes.contains(size) {
+      throw ValidationError("--size is \(size), but it must be within \(PhotoModel.sizes) pixels")
+    }
     if let kind, PhotoModel.kinds[kind] == nil {
       throw ValidationError("--kind is \(kind), but it must be one of \(PhotoModel.names)")
     }
@@ -83,6 +85,11 @@ struct Classify: ParsableCommand {
     if let text = said {
       guard let said = try? JSONDecoder().decode(PhotoModel.self, from: Data(text.utf8)), PhotoModel.kinds[said.kind] != nil
       else { throw ValidationError("\(path) is of a kind that this version does not know") }
+      guard PhotoModel.sizes.contains(said.size), !said.classes.isEmpty else {
+        throw ValidationError(
+          "\(path) claims \(said.classes.count) classes and \(said.size) pixels a side, where \(PhotoModel.sizes) can be looked at"
+        )
+      }
       return PhotoModel(kind: kind ?? said.kind, size: size ?? said.size, classes: try names(said.classes.count) ?? said.classes)
     }
     guard let kind else {

@@ -14,6 +14,7 @@ struct PhotoModel: Codable {
   static let names = kinds.keys.sorted().joined(separator: ", ")
   /// Up to so many pixels, photos are too small to be made smaller at the network's entrance.
   private static let small = 64
+  static let sizes = 1...8192
 
   let kind: String
   /// The side of the square that the network looks at, in pixels.

@@ -106,7 +106,7 @@ struct SentenceEncoderFolder {
     {
       throw LanguageModel.Unusable(description: "\(file): \(error.sentence)")
     }
-    model = SentenceEncoder(config)
+    model = try withTensorErrors { SentenceEncoder(config) }
     try model.loadStateDict(try Checkpoint.load(LanguageModel.weights(in: folder)).forBERT(model))
     model.to(device).eval()
     self.device = device
@@ -134,8 +134,8 @@ struct SentenceEncoderFolder {
           },
           shape: [batch.count, longest], device: device)
       }
-      let vectors = noGrad {
-        model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds))
+      let vectors = try withTensorErrors {
+        noGrad { model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds)) }
       }
       for (row, index) in batch.enumerated() { rows[index] = vectors[row] }
     }

@@ -82,13 +82,20 @@ struct Generate: AsyncParsableCommand {
 
   func run() async throws {
     let language = try LanguageModel(folder, checkpoint: checkpoint, on: place.chosen)
-    let tokens = try prompt.map { try language.tokenizer.tokens(of: $0) } ?? []
+    var tokens = try prompt.map { try language.tokenizer.tokens(of: $0) } ?? []
+    if tokens.isEmpty { tokens = language.start }
+    // A folder's files may not fit each other.
+    let known = 0..<language.model.vocabSize
+    if let other = tokens.first(where: { !known.contains($0) }) {
+      throw LanguageModel.Unusable(
+        description: "the text begins with the token \(other), but the model's are \(known)")
+    }
     let options = GenerationOptions(
       maxNewTokens: count, temperature: temperature, topK: topK, topP: topP, minP: minP,
       repetitionPenalty: repetitionPenalty,
       stopTokens: language.ends)
     var writer = TextWriter(
-      language, after: tokens.isEmpty ? language.start : tokens, options, stops: stop)
+      language, after: tokens, options, stops: stop)
     if !json { print(prompt ?? "", terminator: "") }
     let isQuiet = json
     try await withGenerator(Generator(seed: seed)) {

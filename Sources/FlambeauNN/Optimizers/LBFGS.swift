@@ -229,10 +229,17 @@ extension LBFGS {
     func number(_ name: String) -> Double? {
       saved.state["0.\(name)"].flatMap { $0.count == 1 ? $0.item() : nil }
     }
+    func steps(_ name: String) throws(OptimizerStateError) -> Int {
+      guard let value = number(name) else { return 0 }
+      guard let count = Int(counted: value) else {
+        throw OptimizerStateError(description: "'0.\(name)' is a number of steps, but the state dict has \(value)")
+      }
+      return count
+    }
     var loaded = State()
     (loaded.direction, loaded.gradient) = (try vector("d"), try vector("prev_flat_grad"))
     (loaded.rate, loaded.scale, loaded.loss) = (number("t") ?? 0, number("H_diag") ?? 1, number("prev_loss") ?? 0)
-    (loaded.iterations, loaded.evaluations) = (Int(number("n_iter") ?? 0), Int(number("func_evals") ?? 0))
+    (loaded.iterations, loaded.evaluations) = (try steps("n_iter"), try steps("func_evals"))
     while let gradient = try vector("old_dirs.\(loaded.changes.count)"),
       let step = try vector("old_stps.\(loaded.changes.count)"),
       let inverse = number("ro.\(loaded.changes.count)")

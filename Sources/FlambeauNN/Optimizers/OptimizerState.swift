@@ -129,7 +129,10 @@ extension GroupedOptimizer {
     for name in Rule.numberNames { if let number = try scalar(name) { state.numbers.append(Float(number)) } }
     if state.numbers.count != Rule.numberNames.count { state.numbers = [] }
     if Rule.countsSteps, let step = try scalar("step") {
-      state.step = Int(step)
+      guard let count = Int(counted: step) else {
+        throw OptimizerStateError(description: "'\(number).step' is a number of steps, but the state dict has \(step)")
+      }
+      state.step = count
     } else if !state.tensors.isEmpty {
       // A step was taken; how many do not matter to the rule.
       state.step = 1

@@ -90,7 +90,17 @@ open class LRScheduler {
 
   /// Takes over what ``stateDict()`` gave.
   open func loadStateDict(_ state: [String: [Double]]) {
-    if let epoch = state["last_epoch"]?.first { lastEpoch = Int(epoch) }
+    lastEpoch = savedCount("last_epoch", state) ?? lastEpoch
     if let rates = state["_last_lr"] { lastLr = rates }
+  }
+
+  /// A count in a state dict; nil where it has none, with an error where that is no count.
+  func savedCount(_ key: String, _ state: [String: [Double]]) -> Int? {
+    guard let value = state[key]?.first else { return nil }
+    let count = Int(counted: value)
+    Schedule.require(
+      count != nil, "'\(key)' is a number of steps, but the state dict has \(value)", "\(type(of: self)).loadStateDict", #fileID,
+      #line)
+    return count
   }
 }

@@ -107,7 +107,7 @@ public final class ReduceLROnPlateau: LRScheduler {
   public override func loadStateDict(_ state: [String: [Double]]) {
     super.loadStateDict(state)
     if let saved = state["best"]?.first { best = saved }
-    if let saved = state["num_bad_epochs"]?.first { badEpochs = Int(saved) }
-    if let saved = state["cooldown_counter"]?.first { cooldownCounter = Int(saved) }
+    badEpochs = savedCount("num_bad_epochs", state) ?? badEpochs
+    cooldownCounter = savedCount("cooldown_counter", state) ?? cooldownCounter
   }
 }

@@ -70,7 +70,7 @@ extension CheckpointPart {
     } restore: { value in
       guard case .dict(let pairs) = value else { throw Misfit(description: "holds no state of a schedule") }
       let state = pairs.map { ($0.key.string ?? "", ($0.value.items ?? []).compactMap(\.double)) }
-      schedule.loadStateDict(Dictionary(state, uniquingKeysWith: { $1 }))
+      try withTensorErrors { schedule.loadStateDict(Dictionary(state, uniquingKeysWith: { $1 })) }
     }
   }
 

@@ -6,8 +6,14 @@
 
 /// Working memory for kernels: a stack of blocks per thread that is kept between calls, so the steady state allocates nothing.
 enum Scratch {
-  /// Memory a thread keeps at most; larger requests are allocated and freed each time.
-  static let keptByteCount = 96 << 20
+  #if FLAMBEAU_EXACT_MEMORY
+    private static let keptByteCount = 0
+    private static let step = 1
+  #else
+    /// Memory a thread keeps at most; larger requests are allocated and freed each time.
+    private static let keptByteCount = 96 << 20
+    private static let step = 128
+  #endif
 
   /// Calls `body` with uninitialised memory, valid until it returns. Calls nest.
   @inline(__always)
@@ -34,7 +40,7 @@ enum Scratch {
     deinit { free(base) }
 
     mutating func take(_ byteCount: Int) -> (block: UnsafeMutableRawPointer, start: Int) {
-      let size = (byteCount + 127) & ~127
+      let size = (byteCount + Scratch.step - 1) & -Scratch.step
       if depth == 0 { resize(Swift.max(wanted, size)) }
       depth += 1
       wanted = Swift.max(wanted, used + size)
