@@ -17,7 +17,7 @@ import Testing
     _ precision: Precision, _ model: any Layer, lr: Double, steps: Int, batch: (Int) -> (x: Tensor, y: Tensor)
   ) -> Double {
     let optimizer = AdamW(model.parameters(), lr: lr)
-    let scaler = GradScaler(growthInterval: 20, enabled: precision == .float16)
+    let scaler = GradScaler(enabled: precision == .float16)
     var last = Mean()
     for step in 0..<steps {
       let (x, y) = batch(step)
@@ -38,8 +38,13 @@ import Testing
   private func endsWhereFloat32Does(
     _ make: () -> any Layer, lr: Double, steps: Int, batch: (Int) -> (x: Tensor, y: Tensor)
   ) {
+    // One training alone ends per cent away from another one that rounds as well, such as by Winograd's convolutions.
     let losses = Precision.allCases.map { precision in
-      withGenerator(Generator(seed: 3)) { Self.loss(precision, make(), lr: lr, steps: steps, batch: batch) }
+      var mean = Mean()
+      for seed in 3..<9 {
+        mean.update(withGenerator(Generator(seed: seed)) { Self.loss(precision, make(), lr: lr, steps: steps, batch: batch) })
+      }
+      return mean.compute()
     }
     print("mixed precision: \(losses)")
     #expect(losses[1] <= 1.02 * losses[0], "bfloat16: \(losses)")
