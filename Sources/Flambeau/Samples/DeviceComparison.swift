@@ -26,7 +26,7 @@ package struct DeviceComparison: Sendable {
   /// - Parameter variants: Which, by their names; all for nil.
   package mutating func run(sample index: Int, on device: Device, variants: Set<String>? = nil) {
     let entry = Table.entries[index]
-    for sample in SampleCase.all(entry, seed: UInt64(index + 1)) where variants?.contains(sample.variant) ?? true {
+    for sample in SampleCase.all(entry) where variants?.contains(sample.variant) ?? true {
       let current = Self.makesTensors(sample: index) ? device : .cpu
       guard let expected = try? Self.outcome(sample, on: .cpu) else { continue }
       do {

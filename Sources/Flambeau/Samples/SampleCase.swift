@@ -11,7 +11,11 @@ struct SampleCase {
   var isSpecial = false
 
   /// Every dtype; float32 in every layout; pointwise samples as scalars, empty, stretched and of mixed dtypes.
-  static func all(_ entry: TableEntry, seed: UInt64) -> [SampleCase] {
+  ///
+  /// - Parameter round: Other operands for each.
+  static func all(_ entry: TableEntry, round: UInt64 = 0) -> [SampleCase] {
+    // A sample's draws are its own: they stay as they are when the table gets others.
+    let seed = "\(entry)".utf8.reduce(0xcbf2_9ce4_8422_2325 &+ round) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     var draw = Draw(state: seed)
     let operands = entry.sample.operands
     var cases: [SampleCase] = []

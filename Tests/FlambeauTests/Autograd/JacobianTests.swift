@@ -96,7 +96,7 @@ import Testing
   @Test(arguments: Table.entries.indices)
   func forwardAndReverseAreAdjoint(index: Int) throws {
     let entry = Table.entries[index]
-    guard let sampleCase = SampleCase.all(entry, seed: UInt64(2000 + index)).first(where: { $0.variant == "float64" }),
+    guard let sampleCase = SampleCase.all(entry, round: 2).first(where: { $0.variant == "float64" }),
       sampleCase.requiresGrad.contains(true),
       (try? withTensorErrors({ entry.sample.call(sampleCase.operands) })) != nil
     else { return }

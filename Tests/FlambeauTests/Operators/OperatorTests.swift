@@ -7,7 +7,7 @@ import Testing
   /// One run of torch for all samples.
   private static let judged: (cases: [[SampleCase]], answers: Torch.Answers, first: [Int])? = {
     guard Torch.isThere else { return nil }
-    let cases = Table.entries.enumerated().map { SampleCase.all($1, seed: UInt64($0 + 1)) + SampleCase.special($1) }
+    let cases = Table.entries.map { SampleCase.all($0) + SampleCase.special($0) }
     var first: [Int] = []
     var count = 0
     for list in cases {
@@ -35,7 +35,7 @@ import Testing
   @Test(arguments: Table.entries.indices)
   func besideFiniteDifferences(index: Int) throws {
     let entry = Table.entries[index]
-    guard let sampleCase = SampleCase.all(entry, seed: UInt64(1000 + index)).first(where: { $0.variant == "float64" }) else {
+    guard let sampleCase = SampleCase.all(entry, round: 1).first(where: { $0.variant == "float64" }) else {
       return
     }
     for (operand, needs) in zip(sampleCase.operands, sampleCase.requiresGrad) { operand.requiresGrad_(needs) }
