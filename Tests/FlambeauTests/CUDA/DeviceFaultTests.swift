@@ -74,6 +74,10 @@ import Testing
       testDescription: "max_unpool1d", sentence: "Found an invalid max index", kind: .index,
       wrong: [Tensor([[0, 4]]), Tensor([[-1, 2]])], right: Tensor([[1, 2]])
     ) { Tensor.ones([1, 2], device: $0.device).maxUnpool1d($0, 2) },
+    Case(
+      testDescription: "one_hot", sentence: "Class values must be", wrong: [Tensor([0, 3]), Tensor([-1, 2])],
+      right: Tensor([2, 0])
+    ) { $0.oneHot(3) },
   ]
 
   @Test(arguments: cases) func mistakesAreReportedByTheNextCallThatWaits(case: Case) {

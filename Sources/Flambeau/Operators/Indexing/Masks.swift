@@ -223,8 +223,12 @@ extension Tensor {
       func hot(_ count: Int) -> Tensor {
         Tensor.zeros(Shape(layout.shape + [count]), dtype: .int64, device: device).scatter(dim: -1, index: unsqueeze(-1), 1)
       }
-      // A class that is not among so many is reported by the next call that waits.
-      if classCount > 0 && !device.isCPU { return hot(classCount) }
+      if classCount > 0 && !device.isCPU {
+        let x = detach()
+        try (x .>= 0).logicalAnd(x .< classCount).all().orThrow(
+          .argument("Class values must be non-negative and smaller than num_classes."), in: "one_hot")
+        return hot(classCount)
+      }
       let classes = try soundArray(of: Int.self)
       guard classCount > 0 || !classes.isEmpty else {
         throw .argument(
