@@ -170,6 +170,12 @@ extension Program {
 }
 
 extension Value {
+  /// The same number everywhere.
+  func fill(with number: Number) throws(TensorError) {
+    // Not of −0, which is another number.
+    if number.integer == 0 && number.double.bitPattern == 0 { try fillZero() } else { try elements.fill(number) }
+  }
+
   /// All bytes of the storage 0.
   func fillZero() throws(TensorError) {
     if storage.device.isCPU {

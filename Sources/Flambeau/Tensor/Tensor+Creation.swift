@@ -58,7 +58,7 @@ extension Tensor {
     create(name, on: device, at: site) { (device) throws(TensorError) in
       let element = try dtype.element(number, category)
       let value = try Value(checked: shape, dtype, on: device)
-      if number == 0 { try value.fillZero() } else { try value.elements.fill(element) }
+      try value.fill(with: element)
       return value
     }
   }

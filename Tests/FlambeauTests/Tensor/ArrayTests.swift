@@ -67,6 +67,14 @@ func refusal(_ body: () -> Void) -> String {
     #expect(x.view([2, 1]).shape == [2, 1])
   }
 
+  @Test func zerosKeepTheirSign() {
+    for dtype in [DType.float16, .bfloat16, .float32, .float64] {
+      let whole = Tensor.full([70], -0.0, dtype: dtype)
+      let framed = Tensor.ones([1], dtype: dtype).pad([1, 0], value: -0.0)
+      #expect((whole.array(of: Double.self) + [framed[0].item()]).allSatisfy { $0 == 0 && $0.sign == .minus })
+    }
+  }
+
   @Test func scalars() {
     #expect(Float(Tensor(2.5)) == 2.5 && Double(Tensor([[7]])) == 7 && Int(Tensor(-2.7)) == -2 && Int(Tensor(true)) == 1)
     #expect(Bool(Tensor(0.5)) && Bool(Tensor(Double.nan)) && !Bool(Tensor([0])))

@@ -49,7 +49,7 @@ struct Paddings: Sendable {
       }
       _ = try shape.byteCount(of: x.dtype)
       let result = try Value(Layout(shape), x.dtype, on: x.device)
-      try result.elements.fill(at.value)
+      try result.fill(with: at.value)
       inside = result.layout
       for (dim, amount) in at.amounts.enumerated() {
         let (cut, start) = (Swift.max(0, -amount.before), Swift.max(0, amount.before))
