@@ -19,7 +19,9 @@ struct Predict: ParsableCommand {
   var data: String?
   @OptionGroup var place: DeviceOption
 
-  func run() throws {
+  func run() throws { try withTensorErrors(predict) }
+
+  private func predict() throws {
     let path = "\(folder)/model.safetensors"
     let about = try Safetensors.metadata(of: path)
     guard let name = about["dataset"], let task = try ImageTask.named(name, data: data ?? about["data"]) else {

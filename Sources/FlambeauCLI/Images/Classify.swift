@@ -56,7 +56,9 @@ struct Classify: ParsableCommand {
     }
   }
 
-  func run() throws {
+  func run() throws { try withTensorErrors(classify) }
+
+  private func classify() throws {
     let isFolder = (try? FileManager.default.contentsOfDirectory(atPath: model)) != nil
     let path = isFolder ? "\(model)/model.safetensors" : model
     let checkpoint = try Checkpoint.open(path)

@@ -57,7 +57,9 @@ struct Embed: ParsableCommand {
     }
   }
 
-  func run() throws {
+  func run() throws { try withTensorErrors(embed) }
+
+  private func embed() throws {
     let encoder = try SentenceEncoderFolder(folder, maxLength: maxLength, on: place.chosen)
     let lines = try readLines()
     guard !lines.isEmpty else {

@@ -80,7 +80,9 @@ struct Generate: AsyncParsableCommand {
     }
   }
 
-  func run() async throws {
+  func run() async throws { try await withTensorErrors { try await generate() } }
+
+  private func generate() async throws {
     let language = try LanguageModel(folder, checkpoint: checkpoint, on: place.chosen)
     var tokens = try prompt.map { try language.tokenizer.tokens(of: $0) } ?? []
     if tokens.isEmpty { tokens = language.start }
