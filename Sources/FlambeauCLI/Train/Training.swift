@@ -34,7 +34,8 @@ final class Training<Settings: RunSettings> {
     device = options.place.device ?? record.device.flatMap(Device.init(name:)) ?? .cpu
     try device.checkIsThere()
     manualSeed(record.seed)
-    lesson = try record.settings.lesson(on: device)
+    let (setup, place) = (record.settings, device)
+    lesson = try withTensorErrors { try setup.lesson(on: place) }
     folder =
       if let run = options.resume { try RunFolder(resuming: run) } else {
         try RunFolder(options.out ?? "runs/\(task)", of: record)
@@ -204,7 +205,7 @@ final class Training<Settings: RunSettings> {
       parameters: lesson.parameterCount, seed: record.seed, epochs: results.count, steps: position.step,
       resumedFrom: resumedFrom, interrupted: Interrupt.isAsked)
     if options.json { return print(try JSONLines.line(summary)) }
-    if let farewell = lesson.farewell, !Interrupt.isAsked { print(try farewell()) }
+    if let farewell = lesson.farewell, !Interrupt.isAsked { print(try withTensorErrors(farewell)) }
     print(
       "\(Interrupt.isAsked ? "stopped" : "done") after \(seconds.fixed(1)) s: test loss \(last.testLoss.fixed(4)), accuracy "
         + "\(last.testAccuracy.percent); model, metrics and curves are in \(folder.path)"
