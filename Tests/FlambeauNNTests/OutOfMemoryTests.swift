@@ -36,33 +36,40 @@ private func differentiate(_ sample: SampleCase) {
 
 private func everyLayer() {
   for (layer, input) in zip(LayerCase.all, LayerCase.inputs) {
-    failing(layer.torch) {
+    let refusals = failing(layer.torch) {
       let layer = layer.make()
       learn(layer(input.detach().requiresGrad_()))
     }
+    #expect(refusals > 0, "\(layer.torch)")
   }
 }
 
 private func everyModel() {
-  for (name, run) in trials() { failing(name, run) }
+  for (name, run) in trials() {
+    let refusals = failing(name, run)
+    #expect(refusals > 10, "\(name)")
+  }
 }
 
-/// Runs `body` with its first request for memory refused, then its second, until it does without.
-private func failing(_ what: String, _ body: () -> Void) {
+/// Runs `body` without memory from its first request on, then from its second, until it has enough; how often it had not. Never where it is
+/// refused anyway, such as for its dtype.
+@discardableResult
+private func failing(_ what: String, _ body: () -> Void) -> Int {
   // A process that stops says what in: seen where the functions above are called without one of their own.
   FileHandle.standardError.write(Data("\(what)\n".utf8))
-  if (try? withTensorErrors(body)) == nil { return }
-  var number = 0
+  if (try? withTensorErrors(body)) == nil { return 0 }
+  var (number, refusals) = (0, 0)
   while true {
     // Not each of hundreds.
     number += 1 + number / 30
-    Memory.refusal.refuse(request: number)
-    defer { Memory.refusal.refuse(request: 0) }
+    Memory.refusal.refuse(from: number)
+    defer { Memory.refusal.refuse(from: nil) }
     do { try withTensorErrors(body) } catch {
       #expect((error as? TensorError)?.kind == .memory, "\(what), request \(number): \(error)")
+      refusals += 1
       continue
     }
-    return
+    return refusals
   }
 }
 

@@ -83,6 +83,7 @@ package final class Context: Sendable {
   }
 
   /// What ``isPlain`` asks for, but for an error scope, which has not failed.
+  @inline(__always)
   var isPlainInScope: Bool {
     isPlain || !inference && watch == nil && profiler == nil && autocast == nil && !isFailed
   }

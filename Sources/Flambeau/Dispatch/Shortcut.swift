@@ -129,7 +129,7 @@ extension Operator {
       return isElsewhere ? callShortOnGPU(shortcut, lent, operands, attributes, arguments.scalars) : nil
     }
     let context = Context.current
-    guard context.isPlain else { return nil }
+    guard context.isPlainInScope else { return nil }
     let needs = context.gradEnabled && backward != nil ? lent.needs : []
     let saved = needs.isEmpty ? SavePlan() : saves(needs)
     // Without memory, the long way says so.

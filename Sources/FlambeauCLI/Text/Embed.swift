@@ -108,7 +108,7 @@ struct SentenceEncoderFolder {
     {
       throw LanguageModel.Unusable(description: "\(file): \(error.sentence)")
     }
-    model = try withTensorErrors { SentenceEncoder(config) }
+    model = SentenceEncoder(config)
     try model.loadStateDict(try Checkpoint.load(LanguageModel.weights(in: folder)).forBERT(model))
     model.to(device).eval()
     self.device = device
@@ -136,8 +136,8 @@ struct SentenceEncoderFolder {
           },
           shape: [batch.count, longest], device: device)
       }
-      let vectors = try withTensorErrors {
-        noGrad { model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds)) }
+      let vectors = noGrad {
+        model(table(\.ids), mask: table(\.attentionMask), types: table(\.typeIds))
       }
       for (row, index) in batch.enumerated() { rows[index] = vectors[row] }
     }

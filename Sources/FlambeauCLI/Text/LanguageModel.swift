@@ -75,13 +75,11 @@ struct LanguageModel {
       ?? Checkpoint.load(try Self.weights(in: folder))
     switch head.model_type {
     case "gpt2":
-      let config = try decoded(GPT2.Config.self)
-      let model = try withTensorErrors { GPT2(config) }
+      let model = GPT2(try decoded(GPT2.Config.self))
       try model.loadStateDict(state.forGPT2())
       self.model = model
     case "llama", "qwen2", "qwen3":
-      let config = try decoded(LLaMA.Config.self)
-      let model = try withTensorErrors { LLaMA(config) }
+      let model = LLaMA(try decoded(LLaMA.Config.self))
       try model.loadStateDict(try state.forLLaMA())
       self.model = model
     case let other:
