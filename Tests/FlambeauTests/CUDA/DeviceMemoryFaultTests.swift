@@ -3,13 +3,13 @@ import Testing
 
 @testable import Flambeau
 
-/// The memory of a GPU ends with each request in turn: what was asked throws an error of memory, leaves nothing behind, and the same call
+/// Each request for memory of a GPU fails once: what was asked throws an error of memory, leaves nothing behind, and the same call
 /// computes afterwards what the processor does.
 @Suite(.enabled(if: EmulatedDevice.isThere, "no clang++"), .serialized) struct DeviceMemoryFaultTests {
   private static let device = Device.cuda(4)
   private static var memory: GPUAllocator { EmulatedDevice.backends[4].memory }
 
-  /// Runs `body` without memory from its first request on, then from its second, until it has enough; how often it had not. What it kept by then,
+  /// Runs `body` with its first request refused, then its second, until there are no more; the number of refusals. What it kept by then,
   /// such as tables that are the same in each call, is all that it keeps when that is done again.
   private func refusing(_ what: String, again: Bool = true, _ body: () throws -> Void) -> Int {
     let refusals = sweep(what, live: nil, body)
@@ -19,11 +19,13 @@ import Testing
   }
 
   private func sweep(_ what: String, live: Int?, _ body: () throws -> Void) -> Int {
+    defer { Self.memory.refusal.refuse(nil) }
     for number in 1... {
-      Self.memory.refusal.refuse(from: number)
-      defer { Self.memory.refusal.refuse(from: nil) }
+      Self.memory.refusal.refuse(number..<number + 1)
       do {
         try body()
+        let isReached = Self.memory.refusal.isReached
+        #expect(!isReached, "\(what), request \(number): no error came of it")
         return number - 1
       } catch {
         #expect((error as? TensorError)?.kind == .memory, "\(what), request \(number): \(error)")
