@@ -75,6 +75,7 @@ import Testing
     perplexity.update(logits, labels)
     expected.update(logits[[0, 2]], labels[[0, 2]])
     #expect(accuracy.correct == 1 && accuracy.count == 2)
+    #expect(accuracy.tally(logits, labels).array(of: Int64.self) == [1, 2])
     #expect(abs(perplexity.compute() - expected.compute()) < 1e-9)
     perplexity.update(logits, Tensor([-100, -100, -100] as [Int64]))
     #expect(abs(perplexity.compute() - expected.compute()) < 1e-9)

@@ -20,6 +20,8 @@ final class Training<Settings: RunSettings> {
   private var position: RunPosition
   private var progress: Progress
   private var losses: [Double] = []
+  /// The last batch, whose numbers are read when the next one is queued, so that a GPU is never without work.
+  private var unread: (report: BatchReport, samples: Int, rate: Double)?
 
   /// Begins the run that `settings` describes, or goes on with the one that `--resume` names.
   init(task: String, _ options: TrainOptions, _ settings: () throws -> Settings) throws {
@@ -111,6 +113,7 @@ final class Training<Settings: RunSettings> {
       if Interrupt.isAsked { break }
       if let every = options.checkpointEvery, position.step % every == 0 { try save() }
     }
+    try readReport()
   }
 
   /// A batch where the model is.
@@ -132,22 +135,32 @@ final class Training<Settings: RunSettings> {
     scaler.step(lesson.optimizer)
     scaler.update()
     lesson.schedule.step()
-    let value = loss.item()
+    let shownNorm = board == nil ? nil : norm ?? Tensor(gradNorm(lesson.parameters)).to(device)
+    let report = BatchReport(loss: loss, logits: logits, targets: targets, gradientNorm: shownNorm)
+    try readReport()
+    unread = (report, targets.count, rate)
     position.step += 1
     position.batch += 1
-    position.loss.update(value, weight: Double(targets.count))
-    position.accuracy.update(logits, targets)
-    losses.append(value)
-    try folder.append(.step(step: position.step, epoch: position.round, loss: value, learningRate: rate))
-    guard let board else { return }
-    let gradientNorm = norm?.item() ?? gradNorm(lesson.parameters)
-    for (tag, value) in [("train/loss", value), ("train/learning_rate", rate), ("train/gradient_norm", gradientNorm)] {
-      try board.addScalar(tag, value, step: position.step)
+  }
+
+  /// Notes what the last batch came to, if that is not done yet.
+  private func readReport() throws {
+    guard let (report, samples, rate) = unread else { return }
+    unread = nil
+    let numbers = try withTensorErrors { report.read() }
+    position.loss.update(numbers.loss, weight: Double(samples))
+    position.accuracy.update(correct: numbers.correct, count: numbers.counted)
+    losses.append(numbers.loss)
+    try folder.append(.step(step: losses.count, epoch: position.round, loss: numbers.loss, learningRate: rate))
+    guard let board, let norm = numbers.gradientNorm else { return }
+    for (tag, value) in [("train/loss", numbers.loss), ("train/learning_rate", rate), ("train/gradient_norm", norm)] {
+      try board.addScalar(tag, value, step: losses.count)
     }
   }
 
   /// - Parameter score: The test loss of the model as it is; nil where it was not tested.
   private func save(score: Double? = nil) throws {
+    try readReport()
     position.metricsByteCount = try folder.flushMetrics()
     position.loader = lesson.train.state()
     try checkpointer.save(step: position.step, score: score, metadata: position)
@@ -159,12 +172,16 @@ final class Training<Settings: RunSettings> {
     var (loss, accuracy) = (Mean(), Accuracy())
     try withTensorErrors {
       noGrad {
-        for batch in lesson.test {
+        let reports = lesson.test.map { batch in
           let (inputs, targets) = moved(batch)
           let logits = lesson.model(lesson.prepare(inputs))
-          let value = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1])).item()
-          loss.update(value, weight: Double(targets.count))
-          accuracy.update(logits, targets)
+          let loss = logits.reshape([-1, logits.shape[-1]]).crossEntropy(targets.reshape([-1]))
+          return (BatchReport(loss: loss, logits: logits, targets: targets), samples: Double(targets.count))
+        }
+        for (report, samples) in reports {
+          let numbers = report.read()
+          loss.update(numbers.loss, weight: samples)
+          accuracy.update(correct: numbers.correct, count: numbers.counted)
         }
       }
     }
@@ -191,6 +208,8 @@ final class Training<Settings: RunSettings> {
   private var title: String { lesson.title(position.round, position.step) }
 
   private func show() {
+    // The first batch of a round is read after the second.
+    if position.loss.weight == 0 { return }
     progress.show(
       title: title, done: position.batch, total: lesson.train.count, loss: position.loss.compute(),
       accuracy: position.accuracy.compute(), rate: position.rate, unit: lesson.unit)

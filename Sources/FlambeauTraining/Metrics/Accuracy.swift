@@ -22,18 +22,36 @@ public struct Accuracy: Sendable, Hashable, Codable {
   ///   - logits: `[…, classes]`, or anything that rises with a class's probability.
   ///   - labels: `[…]`, whole numbers.
   public mutating func update(_ logits: Tensor, _ labels: Tensor, file: StaticString = #fileID, line: UInt = #line) {
-    guard Labels.match(logits, labels, "Accuracy.update", file, line) else { return }
-    noGrad {
+    guard let tally = tally(logits, labels, "Accuracy.update", file, line) else { return }
+    let numbers = tally.array(of: Int64.self)
+    if Context.current.isFailed { return }
+    update(correct: Int(numbers[0]), count: Int(numbers[1]))
+  }
+
+  /// Adds `count` rows of which `correct` are known to be right already.
+  public mutating func update(correct: Int, count: Int) {
+    self.correct += correct
+    self.count += count
+  }
+
+  /// How many rows are right and how many count: `[2]`, int64, where the logits are. Nothing waits for them there; once they are
+  /// here, ``update(correct:count:)`` adds them.
+  public func tally(_ logits: Tensor, _ labels: Tensor, file: StaticString = #fileID, line: UInt = #line) -> Tensor {
+    tally(logits, labels, "Accuracy.tally", file, line) ?? .zeros([2], dtype: .int64)
+  }
+
+  private func tally(
+    _ logits: Tensor, _ labels: Tensor, _ operation: String, _ file: StaticString, _ line: UInt
+  ) -> Tensor? {
+    guard Labels.match(logits, labels, operation, file, line) else { return nil }
+    return noGrad {
       let best =
         topK == 1
         ? logits.argmax(dim: -1, keepDim: true, file: file, line: line)
         : logits.topK(topK, sorted: false, file: file, line: line).indices
       let expected = labels.to(.int64).unsqueeze(-1)
       let counted = expected.ne(Tensor(ignoreIndex, device: .cpu))
-      let hits = best.eq(expected).logicalAnd(counted)
-      if Context.current.isFailed { return }
-      correct += Int(hits.sum().item())
-      count += Int(counted.sum().item())
+      return .stack([best.eq(expected).logicalAnd(counted).sum(), counted.sum()])
     }
   }
 
