@@ -72,6 +72,20 @@ import Testing
     #expect(leaf.grad!.allClose(answer.gradient, rtol: 1e-5, atol: 1e-6))
   }
 
+  /// Torch: what hooks on the result return is what the layer's see.
+  @Test func hooksOnTheResultComeBeforeTheLayers() {
+    let (layer, notes) = (Doubling(), Notes())
+    layer.registerFullBackwardHook { _, gradInput, gradOutput in
+      notes.add(gradInput)
+      notes.add(gradOutput)
+      return nil
+    }
+    let y = layer(Tensor([1, 3] as [Float]).requiresGrad_())
+    y.registerHook { $0 * 5 }
+    y.sum().backward()
+    #expect(notes.all == [[10, 10], [5, 5]])
+  }
+
   @Test func aBackwardHookSeesLayersWhoseInputNeedsNoGradient() {
     let layer = Doubling()
     let notes = Notes()

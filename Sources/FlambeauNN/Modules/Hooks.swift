@@ -112,7 +112,8 @@ final class LayerHooks: Sendable {
         return run(gradient, gradOutput)
       }
     }
-    return exit
+    // Hooks on the result itself come first, and what they return is what the layer's see.
+    return exit.viewAs(exit)
   }
 
   /// Which layers have hooks.
