@@ -96,10 +96,12 @@ extension TensorBody {
     }
     if context.records && requiresGrad {
       if isLeaf {
-        throw .autograd("a leaf Variable that requires grad is being used in an in-place operation.")
+        throw .autograd(
+          "a leaf Variable that requires grad is being used in an in-place operation. Write to it within noGrad { … }.")
       }
       if let base, base.isLeaf {
-        throw .autograd("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        throw .autograd(
+          "a view of a leaf Variable that requires grad is being used in an in-place operation. Write to it within noGrad { … }.")
       }
     }
     if recording, let base, base.requiresGrad, !requiresGrad {

@@ -36,6 +36,9 @@ public struct StateDict: Sendable {
   /// The names in order.
   public var keys: [String] { entries.map(\.key) }
 
+  /// Copies, which keep what the tensors are now while a model goes on training. Python's `copy.deepcopy` of a state dict.
+  public func clone() -> StateDict { StateDict(entries.map { ($0.key, $0.value.clone()) }) }
+
   /// The same tensors without their order.
   public var dictionary: [String: Tensor] { Dictionary(uniqueKeysWithValues: entries.map { ($0.key, $0.value) }) }
 }

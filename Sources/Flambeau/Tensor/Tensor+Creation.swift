@@ -80,9 +80,11 @@ extension Tensor {
     }
   }
 
-  /// A copy of `array` under `shape`, a vector if none is given. Torch's `tensor`.
+  /// A copy of `array` under `shape`, a vector if none is given, converted to `dtype`; `Element`'s stays if none is given. Torch's
+  /// `tensor`.
   public init<Element: TensorElement>(
-    _ array: [Element], shape: Shape? = nil, device: Device? = nil, file: StaticString = #fileID, line: UInt = #line
+    _ array: [Element], shape: Shape? = nil, dtype: DType? = nil, device: Device? = nil, file: StaticString = #fileID,
+    line: UInt = #line
   ) {
     let target = shape ?? [array.count]
     self = Tensor.create("tensor", on: device, at: CallSite(file, line)) { (_) throws(TensorError) in
@@ -95,11 +97,12 @@ extension Tensor {
       }
       return value
     }
+    if let dtype { self = to(dtype) }
   }
 
-  /// A scalar tensor.
-  public init<Element: TensorElement>(_ number: Element, device: Device? = nil) {
-    self.init([number], shape: [], device: device)
+  /// A scalar tensor, of `Element`'s dtype if no other is given.
+  public init<Element: TensorElement>(_ number: Element, dtype: DType? = nil, device: Device? = nil) {
+    self.init([number], shape: [], dtype: dtype, device: device)
   }
 }
 

@@ -67,13 +67,16 @@ extension TensorError {
 }
 
 extension Tensor {
-  /// A copy of arrays of arrays, all of a dimension of one size; `Element`'s dtype stays. Torch's `tensor`.
-  public init<Row: NestedElements>(_ rows: [[Row]], file: StaticString = #fileID, line: UInt = #line) {
+  /// A copy of arrays of arrays, all of a dimension of one size, converted to `dtype`; the numbers' stays if none is given. Torch's
+  /// `tensor`.
+  public init<Row: NestedElements>(
+    _ rows: [[Row]], dtype: DType? = nil, device: Device? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) {
     let sizes = [Row].sizes(of: rows)
     var numbers: [Row.Scalar] = []
     do throws(TensorError) {
       try [Row].append(rows, to: &numbers, sizes: sizes, dim: 0)
-      self.init(numbers, shape: Shape(sizes), file: file, line: line)
+      self.init(numbers, shape: Shape(sizes), dtype: dtype, device: device, file: file, line: line)
     } catch {
       self = Door.refuse(error, "tensor", Few(), at: CallSite(file, line))
     }

@@ -27,12 +27,18 @@ extension Tensor {
 
   /// Whole numbers of low..<high. Torch's `randint`.
   public static func randint(
-    _ low: Int = 0, _ high: Int, _ shape: Shape, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil,
+    _ low: Int, _ high: Int, _ shape: Shape, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil,
     file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     empty(shape, dtype: dtype, device: device, file: file, line: line)
       .random_(from: low, to: high, generator: generator, file: file, line: line)
   }
+
+  /// Whole numbers of 0..<high.
+  public static func randint(
+    _ high: Int, _ shape: Shape, dtype: DType = .int64, device: Device? = nil, generator: Generator? = nil,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { randint(0, high, shape, dtype: dtype, device: device, generator: generator, file: file, line: line) }
 
   /// 0..<count in random order: torch's numbers on the processor; on a GPU that of random keys. Torch's `randperm`.
   public static func randperm(
@@ -74,12 +80,17 @@ extension Tensor {
 
   /// Whole numbers of low..<high, like this tensor in shape, dtype and order in memory. Torch's `randint_like`.
   public func randintLike(
-    _ low: Int = 0, _ high: Int, dtype: DType? = nil, generator: Generator? = nil, file: StaticString = #fileID,
+    _ low: Int, _ high: Int, dtype: DType? = nil, generator: Generator? = nil, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
     emptyLike(dtype: dtype, file: file, line: line)
       .random_(from: low, to: high, generator: generator, file: file, line: line)
   }
+
+  /// Whole numbers of 0..<high, like this tensor in shape, dtype and order in memory.
+  public func randintLike(
+    _ high: Int, dtype: DType? = nil, generator: Generator? = nil, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { randintLike(0, high, dtype: dtype, generator: generator, file: file, line: line) }
 
   /// 1 with the probability each element is, else 0. Floating point only. Torch's `bernoulli`.
   public func bernoulli(

@@ -10,6 +10,8 @@ import Testing
     ("torch.randn(5)", { _ in .randn([5]) }),
     ("torch.randn(4, 9, dtype=torch.float64)", { _ in .randn([4, 9], dtype: .float64) }),
     ("torch.randint(-3, 12, (20,))", { _ in .randint(-3, 12, [20]) }),
+    ("torch.randint(12, (20,))", { _ in .randint(12, [20]) }),
+    ("torch.randint_like(a, 12)", { $0.randintLike(12) }),
     ("torch.randperm(31)", { _ in .randperm(31) }),
     ("torch.bernoulli(a)", { $0.bernoulli() }),
     ("torch.multinomial(a, 3)", { $0.multinomial(3) }),

@@ -54,6 +54,32 @@ func refusal(_ body: () -> Void) -> String {
     #expect(Tensor([1, 2.5]).dtype == .float64 && Tensor([[1, 2]]).dtype == .int64)
   }
 
+  @Test func arraysAndNumbersTakeADtype() {
+    let row = Tensor([0.5, -1.5], dtype: .float32)
+    #expect(row.dtype == .float32 && row.shape == [2] && [Float](row) == [0.5, -1.5])
+    let rows = Tensor([[1, 0], [0, 3]], dtype: .bool)
+    #expect(rows.dtype == .bool && [[Bool]](rows) == [[true, false], [false, true]])
+    #expect([Int](Tensor([1.9, -1.9], shape: [2], dtype: .int64)) == [1, -1])
+    let number = Tensor(3, dtype: .float16)
+    #expect(number.dtype == .float16 && number.shape == [] && number.item() == 3)
+    #expect(Tensor([[1]], dtype: .int8, device: .cpu).dtype == .int8)
+    #expect(refusal { _ = Tensor([[1], []], dtype: .float32) }.contains("expected sequence of length 1 at dim 1 (got 0)"))
+  }
+
+  @Test func choicesBetweenNumbersHaveTorchsDtypes() {
+    let isPositive = Tensor([-1, 2] as [Float]) .> 0
+    let (wholes, reals) = (Tensor.where(isPositive, 1, 0), Tensor.where(isPositive, 1.5, 0))
+    #expect(wholes.dtype == .int64 && [Int](wholes) == [0, 1])
+    #expect(reals.dtype == .float32 && [Float](reals) == [0, 1.5])
+  }
+
+  @Test func aCloneOfAStateDictKeepsItsNumbers() {
+    let weight = Tensor([1, 2] as [Float])
+    let (shared, kept) = (["w": weight] as StateDict, (["w": weight] as StateDict).clone())
+    weight.zero_()
+    #expect([Float](shared["w"]!) == [0, 0] && [Float](kept["w"]!) == [1, 2] && kept.keys == ["w"])
+  }
+
   @Test func raggedLiteralsAreRefused() {
     #expect(refusal { let _: Tensor = [[1, 2], [3]] }.contains("expected sequence of length 2 at dim 1 (got 1)"))
     #expect(refusal { let _: Tensor = [[1], 2] }.contains("expected sequence of length 1 at dim 1 (got a number)"))

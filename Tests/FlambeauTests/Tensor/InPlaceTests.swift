@@ -107,6 +107,7 @@ import Testing
   }
 
   private static let misuses: [(String, @Sendable () -> Void)] = [
+    ("is being used in an in-place operation. Write to it within noGrad", { _ = Tensor.ones([2]).requiresGrad_().add_(1) }),
     ("a leaf Variable that requires grad is being used", { _ = Tensor.ones([2]).requiresGrad_().add_(1) }),
     ("a view of a leaf Variable", { _ = Tensor.ones([2]).requiresGrad_().narrow(0, start: 0, length: 1).add_(1) }),
     ("more than one element of the written-to tensor", { _ = Tensor.ones([1]).expand([3]).add_(1) }),

@@ -176,6 +176,16 @@ extension Tensor {
     _ condition: Tensor, _ a: Int, _ b: Tensor, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor { .where(condition, b.beside(a, CallSite(file, line)), b, file: file, line: line) }
 
+  /// A choice between two numbers, in float32.
+  public static func `where`(
+    _ condition: Tensor, _ a: Double, _ b: Double, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { .where(condition, Tensor(Float(a), device: .cpu), Tensor(Float(b), device: .cpu), file: file, line: line) }
+
+  /// A choice between two whole numbers, in int64.
+  public static func `where`(
+    _ condition: Tensor, _ a: Int, _ b: Int, file: StaticString = #fileID, line: UInt = #line
+  ) -> Tensor { .where(condition, Tensor(a, device: .cpu), Tensor(b, device: .cpu), file: file, line: line) }
+
   /// A number that the choice is between, as a scalar tensor that raises this dtype only if its category is higher.
   private func beside(_ number: Double) -> Tensor {
     Tensor(number, device: .cpu).to(dtype.isFloatingPoint ? dtype : .float32)
