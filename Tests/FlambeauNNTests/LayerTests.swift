@@ -192,9 +192,29 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  @Test func aLinearLayerMayShareATable() throws {
+    let table = Embedding(4, 3)
+    let head = Linear(weight: table.weight)
+    #expect(head.weight === table.weight && head.inFeatures == 3 && head.outFeatures == 4 && head.bias == nil)
+    head(table(Tensor([1]))).sum().backward()
+    let rows = table.weight.tensor.detach()
+    #expect(table.weight.grad![0].allClose(rows[1]) && table.weight.grad![1].allClose(rows[1] + rows.sum(dim: 0)))
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = Linear(weight: Parameter(.ones([3]))) } }
+    #expect(error?.message == "weight should be [outFeatures, inFeatures], but its shape is [3]")
+  }
+
+  @Test func tablesMayBeKnown() throws {
+    let rows = Tensor([[1, 2], [3, 4]] as [[Float]])
+    let (table, bag) = (Embedding.fromPretrained(rows), EmbeddingBag.fromPretrained(rows, freeze: false, mode: .sum))
+    #expect(table(Tensor([1, 0])).floats == [3, 4, 1, 2] && !table.weight.requiresGrad && table.count == 2)
+    #expect(bag(Tensor([[1, 0]])).floats == [4, 6] && bag.weight.requiresGrad)
+    let error = #expect(throws: TensorError.self) { try withTensorErrors { _ = Embedding.fromPretrained(.ones([3])) } }
+    #expect(error?.message == "embeddings should be [count, width], but their shape is [3]")
+  }
+
   @Test func oldStateDictsLackTheCountOfBatches() throws {
     let layer = BatchNorm1d(2)
-    var state = StateDict(layer.stateDict().map { ($0.key, $0.value.clone()) })
+    var state = layer.stateDict().clone()
     state["num_batches_tracked"] = nil
     state["running_mean"] = .ones([2])
     _ = layer(.ones([3, 2]))

@@ -45,6 +45,14 @@ extension LayerCase {
     LayerCase("nn.ChannelShuffle(3)", [2, 6, 2, 2]) { ChannelShuffle(3) },
     LayerCase("nn.Unflatten(1, (2, 3))", [2, 6, 2]) { Unflatten(1, [2, 3]) },
     LayerCase("nn.UpsamplingNearest2d(scale_factor=2)", [2, 1, 3, 2]) { UpsamplingNearest2d(scaleFactor: [2, 2]) },
+    LayerCase("nn.UpsamplingNearest2d(scale_factor=1.5)", [2, 1, 3, 2]) { UpsamplingNearest2d(scaleFactor: 1.5) },
+    LayerCase("nn.UpsamplingBilinear2d(scale_factor=2)", [2, 1, 3, 2]) { UpsamplingBilinear2d(scaleFactor: 2) },
+    LayerCase("nn.UpsamplingBilinear2d(5)", [2, 1, 3, 2]) { UpsamplingBilinear2d(size: 5) },
+    LayerCase("nn.Upsample(scale_factor=2)", [2, 1, 3]) { Upsample(scaleFactor: 2) },
+    LayerCase("nn.Upsample(scale_factor=2, mode='bilinear', align_corners=True)", [2, 1, 3, 2]) {
+      Upsample(scaleFactor: 2, mode: .bilinear, alignCorners: true)
+    },
+    LayerCase("nn.Upsample(4, mode='trilinear')", [2, 1, 3, 2, 3]) { Upsample(size: 4, mode: .trilinear) },
     LayerCase("nn.UpsamplingBilinear2d((5, 7))", [2, 1, 3, 2]) { UpsamplingBilinear2d(size: [5, 7]) },
   ]
 }

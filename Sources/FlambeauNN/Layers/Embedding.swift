@@ -34,6 +34,37 @@ public final class Embedding: HookableLayer {
     if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
   }
 
+  private init(
+    table weight: Parameter, _ paddingIndex: Int?, _ maxNorm: Double?, _ normType: Double, _ scaleGradByFreq: Bool
+  ) {
+    (self.weight, count, width) = (weight, weight.shape[0], weight.shape[1])
+    (self.paddingIndex, self.maxNorm) = (paddingIndex, maxNorm)
+    (self.normType, self.scaleGradByFreq) = (normType, scaleGradByFreq)
+  }
+
+  /// A table of known rows, [count, width], whose memory it shares. Torch's `Embedding.from_pretrained`.
+  ///
+  /// - Parameter freeze: The table gets no gradient.
+  public static func fromPretrained(
+    _ embeddings: Tensor, freeze: Bool = true, paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2,
+    scaleGradByFreq: Bool = false, file: StaticString = #fileID, line: UInt = #line
+  ) -> Embedding {
+    let table = knownTable(embeddings, freeze: freeze, "Embedding", file, line)
+    return Embedding(table: table, paddingIndex, maxNorm, normType, scaleGradByFreq)
+  }
+
+  /// `embeddings` as the parameter of a layer; without rows where it is no table.
+  static func knownTable(
+    _ embeddings: Tensor, freeze: Bool, _ name: String, _ file: StaticString, _ line: UInt
+  ) -> Parameter {
+    if embeddings.ndim == 2 { return Parameter(embeddings, requiresGrad: !freeze, file: file, line: line) }
+    if !Context.current.isFailed {
+      let problem = "embeddings should be [count, width], but their shape is \(embeddings.shape)"
+      Door.fail(TensorError(.shape, problem), in: "\(name).fromPretrained", file: file, line: line)
+    }
+    return Parameter(.zeros([0, 0]))
+  }
+
   public func forward(_ x: Tensor) -> Tensor {
     .embedding(
       x, weight: weight.tensor, paddingIndex: paddingIndex, maxNorm: maxNorm, normType: normType,

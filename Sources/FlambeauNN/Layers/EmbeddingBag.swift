@@ -39,6 +39,27 @@ public final class EmbeddingBag: Module {
     if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
   }
 
+  private init(
+    table weight: Parameter, _ mode: EmbeddingBagMode, _ includeLastOffset: Bool, _ paddingIndex: Int?, _ maxNorm: Double?,
+    _ normType: Double, _ scaleGradByFreq: Bool
+  ) {
+    (self.weight, count, width, self.mode) = (weight, weight.shape[0], weight.shape[1], mode)
+    (self.includeLastOffset, self.paddingIndex) = (includeLastOffset, paddingIndex)
+    (self.maxNorm, self.normType, self.scaleGradByFreq) = (maxNorm, normType, scaleGradByFreq)
+  }
+
+  /// A table of known rows, [count, width], whose memory it shares. Torch's `EmbeddingBag.from_pretrained`.
+  ///
+  /// - Parameter freeze: The table gets no gradient.
+  public static func fromPretrained(
+    _ embeddings: Tensor, freeze: Bool = true, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false,
+    paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2, scaleGradByFreq: Bool = false,
+    file: StaticString = #fileID, line: UInt = #line
+  ) -> EmbeddingBag {
+    let table = Embedding.knownTable(embeddings, freeze: freeze, "EmbeddingBag", file, line)
+    return EmbeddingBag(table: table, mode, includeLastOffset, paddingIndex, maxNorm, normType, scaleGradByFreq)
+  }
+
   /// - Parameters:
   ///   - x: Rows, [bags, n] or all bags one after the other.
   ///   - offsets: Where each bag begins, where `x` is a vector.

@@ -27,6 +27,20 @@ public final class Linear: HookableLayer, Adaptable {
     Init.linear_(weight.tensor, bias: self.bias?.tensor)
   }
 
+  /// Of parameters that are there already, which both keep: the table of an ``Embedding`` makes tied weights. Draws nothing. Torch's
+  /// assignment to `weight`.
+  ///
+  ///     decoder = Linear(weight: encoder.weight)
+  public init(weight: Parameter, bias: Parameter? = nil, file: StaticString = #fileID, line: UInt = #line) {
+    let isMatrix = weight.shape.count == 2
+    if !isMatrix && !Context.current.isFailed {
+      let problem = "weight should be [outFeatures, inFeatures], but its shape is \(weight.shape)"
+      Door.fail(TensorError(.shape, problem), in: "Linear", file: file, line: line)
+    }
+    (self.weight, self.bias) = (weight, bias)
+    (outFeatures, inFeatures) = isMatrix ? (weight.shape[0], weight.shape[1]) : (0, 0)
+  }
+
   public func forward(_ x: Tensor) -> Tensor { adapter.added(to: x.linear(weight.tensor, bias?.tensor), x) }
 
   public var configuration: String { "inFeatures: \(inFeatures), outFeatures: \(outFeatures), bias: \(bias != nil)" }

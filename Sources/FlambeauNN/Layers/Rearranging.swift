@@ -6,8 +6,10 @@ import Flambeau
 public final class Upsample: HookableLayer {
   /// The size of the output; nil where a factor is given.
   public let size: [Int]?
-  /// How many times larger the output is.
+  /// How many times larger the output is, in each dimension; one number where all grow alike.
   public let scaleFactor: [Double]?
+  /// `size` or `scaleFactor` has one number for all dimensions.
+  private let isUniform: Bool
   /// How elements between are found.
   public let mode: InterpolationMode
   /// The corners' centres are kept.
@@ -20,10 +22,25 @@ public final class Upsample: HookableLayer {
     size: [Int]? = nil, scaleFactor: [Double]? = nil, mode: InterpolationMode = .nearest, alignCorners: Bool? = nil
   ) {
     (self.size, self.scaleFactor, self.mode, self.alignCorners) = (size, scaleFactor, mode, alignCorners)
+    isUniform = false
+  }
+
+  /// One size for all dimensions after the channels.
+  public init(size: Int, mode: InterpolationMode = .nearest, alignCorners: Bool? = nil) {
+    (self.size, scaleFactor, self.mode, self.alignCorners, isUniform) = ([size], nil, mode, alignCorners, true)
+  }
+
+  /// One factor for all dimensions after the channels.
+  public init(scaleFactor: Double, mode: InterpolationMode = .nearest, alignCorners: Bool? = nil) {
+    (size, self.scaleFactor, self.mode, self.alignCorners, isUniform) = (nil, [scaleFactor], mode, alignCorners, true)
   }
 
   public func forward(_ x: Tensor) -> Tensor {
-    x.interpolate(size: size, scaleFactor: scaleFactor, mode: mode, alignCorners: alignCorners)
+    if isUniform, let size { return x.interpolate(size: size[0], mode: mode, alignCorners: alignCorners) }
+    if isUniform, let scaleFactor {
+      return x.interpolate(scaleFactor: scaleFactor[0], mode: mode, alignCorners: alignCorners)
+    }
+    return x.interpolate(size: size, scaleFactor: scaleFactor, mode: mode, alignCorners: alignCorners)
   }
 
   public var configuration: String {
@@ -167,6 +184,10 @@ public final class UpsamplingNearest2d: HookableLayer {
   ///   - size: Height and width of the output; or
   ///   - scaleFactor: what the input's are multiplied by.
   public init(size: [Int]? = nil, scaleFactor: [Double]? = nil) { (self.size, self.scaleFactor) = (size, scaleFactor) }
+  /// A square output.
+  public convenience init(size: Int) { self.init(size: [size, size]) }
+  /// One factor for height and width.
+  public convenience init(scaleFactor: Double) { self.init(scaleFactor: [scaleFactor, scaleFactor]) }
   public func forward(_ x: Tensor) -> Tensor { x.interpolate(size: size, scaleFactor: scaleFactor, mode: .nearest) }
   public var configuration: String { size.map { "size: \($0)" } ?? "scaleFactor: \(scaleFactor ?? [])" }
 }
@@ -182,6 +203,10 @@ public final class UpsamplingBilinear2d: HookableLayer {
   ///   - size: Height and width of the output; or
   ///   - scaleFactor: what the input's are multiplied by.
   public init(size: [Int]? = nil, scaleFactor: [Double]? = nil) { (self.size, self.scaleFactor) = (size, scaleFactor) }
+  /// A square output.
+  public convenience init(size: Int) { self.init(size: [size, size]) }
+  /// One factor for height and width.
+  public convenience init(scaleFactor: Double) { self.init(scaleFactor: [scaleFactor, scaleFactor]) }
   public func forward(_ x: Tensor) -> Tensor {
     x.interpolate(size: size, scaleFactor: scaleFactor, mode: .bilinear, alignCorners: true)
   }

@@ -13,8 +13,8 @@ public final class Sequential: HookableLayer {
 
   public static var stateNames: [String: String] { ["layers": ""] }
 
-  /// The layer at `position`, from 0.
-  public subscript(position: Int) -> any Layer { layers[position] }
+  /// The layer at `position`, from 0; negative positions count from the end.
+  public subscript(position: Int) -> any Layer { layers[position < 0 ? position + layers.count : position] }
 
   public func forward(_ x: Tensor) -> Tensor {
     // What hooks are to see is between the layers.
