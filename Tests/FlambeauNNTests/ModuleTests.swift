@@ -105,6 +105,33 @@ private final class Net: Module {
     #expect(model.stateDict().keys == ["weight", "inner.weight"])
   }
 
+  @Test func parametersMayBePartsOfAGraph() throws {
+    let net = Sequential(Linear(2, 3), BatchNorm1d(3), Linear(3, 1, bias: false))
+    let x = Tensor.randn([4, 2])
+    let own = net.parameters().map(\.tensor)
+    let scale = Tensor(2, dtype: .float32).requiresGrad_()
+    let (weight, mean) = ((net[2] as! Linear).weight, Tensor.ones([3]))
+    let y = net.functionalCall(["2.weight": weight.tensor * scale, "1.running_mean": mean]) { net(x) }
+    #expect(y.allClose(net(x) * 2.0))
+    y.sum().backward()
+    #expect(abs(scale.grad!.item() - y.sum().item() / 2) < 1e-5 && weight.grad != nil)
+    #expect(zip(net.parameters(), own).allSatisfy { $0.tensor.isSame(as: $1) })
+    // The statistics followed the batch, in the tensor that was lent.
+    #expect(!mean.allClose(.ones([3])))
+    struct Stop: Error {}
+    #expect(throws: Stop.self) { try net.functionalCall(["2.weight": .zeros([1, 3])]) { throw Stop() } }
+    #expect(weight.tensor.isSame(as: own[4]))
+    let error = #expect(throws: TensorError.self) {
+      try withTensorErrors { _ = net.functionalCall(["2.bias": .zeros([1])]) { net(x) } }
+    }
+    #expect(error?.message == "Sequential has no parameter or buffer '2.bias'")
+  }
+
+  @Test func layersOfASequenceCountFromTheEndToo() {
+    let net = Sequential(ReLU(), Tanh())
+    #expect(net[-1] === net[1] && net[-2] === net[0])
+  }
+
   @Test func theWalkIsRememberedWhileTheModuleLives() {
     var released: [WeakReference] = []
     for i in 0..<200 {

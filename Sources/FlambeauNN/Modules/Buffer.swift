@@ -31,6 +31,8 @@ public final class Buffer: Sendable {
   /// The dtype of the elements.
   public var dtype: DType { tensor.dtype }
 
+  func hold(_ tensor: Tensor) { self.tensor = tensor }
+
   func move(to device: Device) {
     let old = tensor
     if old.device != device { tensor = noGrad { old.to(device) } }

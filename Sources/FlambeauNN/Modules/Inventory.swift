@@ -3,6 +3,8 @@ import Flambeau
 /// A box whose tensor belongs to a module's state.
 protocol StateBox: AnyObject, Sendable {
   var tensor: Tensor { get }
+  /// Puts another tensor into the box, as it is.
+  func hold(_ tensor: Tensor)
 }
 
 extension Parameter: StateBox {}
@@ -78,6 +80,9 @@ struct Inventory: Sendable {
   var state: [(name: String, box: any StateBox)] {
     places.compactMap { place in (place.box as? Buffer)?.isPersistent == false ? nil : (place.name, place.box) }
   }
+
+  /// Every place, of buffers that are not persistent too; a box at two places is there twice.
+  var boxes: [(name: String, box: any StateBox)] { places.map { ($0.name, $0.box) } }
 
   static func of(_ module: any Module) -> Inventory {
     let id = ObjectIdentifier(module)

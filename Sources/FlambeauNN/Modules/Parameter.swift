@@ -43,6 +43,8 @@ public final class Parameter: Sendable {
   /// The number of elements.
   public var count: Int { tensor.count }
 
+  func hold(_ tensor: Tensor) { box.value = tensor }
+
   /// The elements on `device`, in the same box.
   func move(to device: Device) {
     let old = tensor
