@@ -23,6 +23,24 @@ import Testing
     #expect(layer.runningVar!.tensor.allClose(all.var(dim: 1).mean(dim: 0), rtol: 1e-10))
   }
 
+  /// Torch's `update_bn`: means over all batches, with the layer's momentum back afterwards.
+  @Test func statisticsAreMadeAgain() {
+    let model = Sequential(BatchNorm1d(3, momentum: 0.5), Dropout(0.5))
+    let norm = model[0] as! BatchNorm1d
+    _ = model(.ones([4, 3]))
+    model[1].eval()
+    let batches = (0..<3).map { Tensor.randn([5, 3], generator: Generator(seed: $0)) + Double($0) }
+    updateBN(model) { for batch in batches { _ = model(batch) } }
+    let all = Tensor.stack(batches)
+    #expect(norm.runningMean!.tensor.allClose(all.mean(dim: 1).mean(dim: 0), rtol: 1e-5))
+    #expect(norm.runningVar!.tensor.allClose(all.var(dim: 1).mean(dim: 0), rtol: 1e-5))
+    #expect(norm.numBatchesTracked!.tensor.item() == 3)
+    let before = norm.runningMean!.tensor.clone()
+    let y = model(.zeros([4, 3]))
+    #expect(norm.runningMean!.tensor.allClose(before * 0.5) && y.requiresGrad)
+    #expect(model[1](.ones([50])).floats == Array(repeating: 1, count: 50))
+  }
+
   /// The statistics are written outside every graph, and counted as writes.
   @Test func aBatchIsOneWrite() {
     let layer = BatchNorm2d(2)

@@ -154,6 +154,14 @@ struct ScheduleCase: Sendable, CustomTestStringConvertible {
     ScheduleCase("[CyclicLR(o, 0.01, 0.3, 3, scale_fn=lambda x: 0.99 ** x, scale_mode='iterations')]", steps: 22) {
       [CyclicLR($0, baseLr: 0.01, maxLr: 0.3, stepSizeUp: 3, mode: .scaledByIteration { pow(0.99, Double($0)) })]
     },
+    ScheduleCase("[SWALR(o, 0.05)]", steps: 14) { [SWALR($0, swaLr: 0.05)] },
+    ScheduleCase("[SWALR(o, 0.05, 6, 'linear')]", steps: 9) {
+      [SWALR($0, swaLr: 0.05, annealEpochs: 6, annealStrategy: .linear)]
+    },
+    ScheduleCase("[SWALR(o, 0.05, 0)]", steps: 3) { [SWALR($0, swaLr: 0.05, annealEpochs: 0)] },
+    ScheduleCase("[ExponentialLR(o, 0.9), SWALR(o, 0.05, 4)]", steps: 7) {
+      [ExponentialLR($0, gamma: 0.9), SWALR($0, swaLr: 0.05, annealEpochs: 4)]
+    },
     // A cycle counts from an older schedule's base rate as it is made, from its own afterwards.
     ScheduleCase("[StepLR(o, 100), CyclicLR(o, 0.01, 0.3, 3)]", steps: 8) {
       [StepLR($0, stepSize: 100), CyclicLR($0, baseLr: 0.01, maxLr: 0.3, stepSizeUp: 3)]

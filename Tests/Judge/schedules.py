@@ -8,6 +8,7 @@ import warnings
 
 import torch
 from torch.optim.lr_scheduler import *
+from torch.optim.swa_utils import SWALR
 
 warnings.simplefilter("ignore")
 

@@ -40,7 +40,9 @@ extension BatchNormLayer {
     if mode.isTraining, let runningMean, let runningVar, let numBatchesTracked {
       noGrad {
         RunningStatistics(mean: runningMean.tensor, variance: runningVar.tensor, count: numBatchesTracked.tensor)
-          .add(mean: mean, variance: variance, momentum: momentum, under: updates, operation: "\(type(of: self))")
+          .add(
+            mean: mean, variance: variance, momentum: mode.isCumulative ? nil : momentum, under: updates,
+            operation: "\(type(of: self))")
       }
     }
     return y
