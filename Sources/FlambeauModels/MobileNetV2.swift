@@ -7,8 +7,10 @@ import FlambeauNN
 /// Input [n, 3, h, w], normalised as the checkpoint wants it; output [n, numClasses], logits. Convolutions start Kaiming-normal by
 /// fan out, the classifier normal with the deviation 0.01.
 public final class MobileNetV2: Layer {
-  let features: Sequential
-  let classifier: Sequential
+  /// The convolutions.
+  public let features: Sequential
+  /// Dropout, and the map to the classes.
+  public let classifier: Sequential
 
   /// Torchvision's `mobilenet_v2`.
   ///

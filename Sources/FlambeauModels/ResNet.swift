@@ -5,6 +5,14 @@ import FlambeauNN
 ///
 /// Input [n, 3, h, w], normalised as the checkpoint wants it; output [n, numClasses], logits. Convolutions start Kaiming-normal
 /// by fan out, as in torchvision: for one seed the same bits.
+///
+/// For other classes than a checkpoint's, make the network with as many as there are and load all but the head:
+///
+///     let model = ResNet.resnet18(numClasses: 2)
+///     let body = try Checkpoint.load("resnet18.pth").filter { !$0.key.hasPrefix("fc.") }
+///     try model.loadStateDict(StateDict(body.map { ($0.key, $0.value) }), strict: false)
+///     model.requiresGrad_(false) { !$0.hasPrefix("fc.") }
+///     let optimizer = SGD(model.fc.parameters(), lr: 1e-3, momentum: 0.9)
 public final class ResNet: Layer {
   /// The layers before the residual blocks.
   public enum Stem: Sendable {
@@ -14,12 +22,18 @@ public final class ResNet: Layer {
     case cifar
   }
 
-  let conv1: Conv2d
-  let bn1: BatchNorm2d
-  let maxpool: MaxPool2d?
-  let layer1, layer2, layer3, layer4: Sequential
-  let avgpool = AdaptiveAvgPool2d(1)
-  let fc: Linear
+  /// The first convolution.
+  public let conv1: Conv2d
+  /// The normalisation after it.
+  public let bn1: BatchNorm2d
+  /// The stem's pooling; nil for ``Stem/cifar``.
+  public let maxpool: MaxPool2d?
+  /// A stage of residual blocks; each but the first halves the image.
+  public let layer1, layer2, layer3, layer4: Sequential
+  /// The mean over what is left of the image.
+  public let avgpool = AdaptiveAvgPool2d(1)
+  /// The classifier.
+  public let fc: Linear
 
   /// Torchvision's `resnet18`.
   public static func resnet18(numClasses: Int = 1000, stem: Stem = .imageNet) -> ResNet {

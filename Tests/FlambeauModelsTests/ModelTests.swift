@@ -37,6 +37,16 @@ import Testing
     #expect(model(.zeros([2, 3, 32, 32])).shape == [2, 10])
   }
 
+  @Test func aKnownBodyGetsAnotherHead() throws {
+    let (known, model) = (ResNet.resnet18(numClasses: 5, stem: .cifar), ResNet.resnet18(numClasses: 2, stem: .cifar))
+    let body = known.stateDict().filter { !$0.key.hasPrefix("fc.") }
+    let keys = try model.loadStateDict(StateDict(body.map { ($0.key, $0.value) }), strict: false)
+    #expect(keys.missingKeys == ["fc.weight", "fc.bias"] && keys.unexpectedKeys.isEmpty)
+    model.requiresGrad_(false) { !$0.hasPrefix("fc.") }
+    #expect(model.parameters().filter(\.requiresGrad).map(\.shape) == model.fc.parameters().map(\.shape))
+    #expect(model.layer4.parameters()[0].tensor.isEqual(to: known.layer4.parameters()[0].tensor))
+  }
+
   /// A model that memorises a sentence, dropout and all.
   @Test func gpt2Learns() {
     withGenerator(Generator(seed: 1)) {

@@ -161,6 +161,34 @@ private struct Progress: Codable, Equatable {
   }
 
   /// Torch opens the file, loads model and optimizer, and takes the same next step.
+  @Test(.enabled(if: Python.hasTorch)) func aPartTakesOverFromTorchsFile() throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).pt").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let script = """
+      import torch
+      net = torch.nn.Linear(3, 2)
+      o = torch.optim.Adam(net.parameters(), lr=0.05)
+      def step():
+        o.zero_grad()
+        net(torch.ones(4, 3)).square().sum().backward()
+        o.step()
+      for _ in range(3): step()
+      torch.save({"epoch": 5, "model_state_dict": net.state_dict(), "optimizer_state_dict": o.state_dict()}, data["file"])
+      step()
+      print(json.dumps(net.weight.flatten().tolist()))
+      """
+    let weights: [Double] = try Python.ask(script, ["file": path])
+    let net = Linear(3, 2)
+    let optimizer = Adam(net.parameters())
+    let file = try PyTorch.load(path)
+    try net.loadStateDict(Checkpoint.load(path, under: "model_state_dict."))
+    try CheckpointPart.optimizer(optimizer).restore(file["optimizer_state_dict"]!)
+    #expect(file["epoch"]?.int == 5 && optimizer.paramGroups[0].lr == 0.05)
+    net(.ones([4, 3])).square().sum().backward()
+    optimizer.step()
+    #expect(zip(net.weight.tensor.doubles, weights).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
   @Test(.enabled(if: Python.hasTorch)) func torchGoesOnFromIt() throws {
     try withGenerator(Generator(seed: 4)) {
       try withFolder { folder in

@@ -9,9 +9,17 @@ import FlambeauNN
 #endif
 
 /// A part of a training run that a checkpoint keeps: how it goes into the file, and how it is taken over from there.
+///
+/// A ``Checkpointer`` keeps a run. For a file of another make, such as one that PyTorch wrote, the parts work alone:
+///
+///     let file = try PyTorch.load("checkpoint.pt")
+///     try model.loadStateDict(Checkpoint.load("checkpoint.pt", under: "model_state_dict."))
+///     try CheckpointPart.optimizer(optimizer).restore(file["optimizer_state_dict"]!)
 public struct CheckpointPart {
-  let save: () throws -> PyTorchValue
-  let restore: (PyTorchValue) throws -> Void
+  /// What the part is now.
+  public let save: () throws -> PyTorchValue
+  /// Takes over what `save` gave, or throws and changes nothing.
+  public let restore: (PyTorchValue) throws -> Void
 
   /// A part of a kind that is not among those below.
   ///
