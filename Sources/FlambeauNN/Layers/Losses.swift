@@ -180,13 +180,13 @@ public final class BCEWithLogitsLoss: Module {
 
 /// `klDiv(_:)` of logarithms of probabilities. Torch's `nn.KLDivLoss`.
 public final class KLDivLoss: Module {
-  /// What becomes of the losses of the elements.
-  public let reduction: LossReduction
+  /// What becomes of the parts of the divergence.
+  public let reduction: DivergenceReduction
   /// The target is given as logarithms.
   public let logTarget: Bool
 
-  /// As torch's constructor.
-  public init(reduction: LossReduction = .mean, logTarget: Bool = false) {
+  /// - Parameter reduction: The divergence itself is ``DivergenceReduction/batchMean``.
+  public init(reduction: DivergenceReduction = .mean, logTarget: Bool = false) {
     self.reduction = reduction
     self.logTarget = logTarget
   }

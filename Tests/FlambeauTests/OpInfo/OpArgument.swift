@@ -202,6 +202,16 @@ final class OpCall {
     case let other?: throw Unmapped(reason: "reduction \(other)")
     }
   }
+
+  func divergenceReduction() throws -> DivergenceReduction {
+    switch try text("reduction") {
+    case nil, "mean": .mean
+    case "sum": .sum
+    case "none": .none
+    case "batchmean": .batchMean
+    case let other?: throw Unmapped(reason: "reduction \(other)")
+    }
+  }
 }
 
 extension OpArgument {

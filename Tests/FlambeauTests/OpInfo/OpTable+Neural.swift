@@ -102,7 +102,7 @@ extension OpTable {
     }
     one("nn.functional.kl_div") { c in
       try c.x.klDiv(
-        try c.tensor("target", 1), reduction: try c.reduction(), logTarget: try c.bool("log_target"))
+        try c.tensor("target", 1), reduction: try c.divergenceReduction(), logTarget: try c.bool("log_target"))
     }
   }
 }

@@ -134,6 +134,7 @@ struct Losses: Sendable {
     samples: [
       .binary("F.kl_div(a, b)", -2...0, 0.2...1) { $0.klDiv($1) },
       .binary("F.kl_div(a, b, reduction='sum')", -2...0, 0.2...1) { $0.klDiv($1, reduction: .sum) },
+      .binary("F.kl_div(a, b, reduction='batchmean')", -2...0, 0.2...1) { $0.klDiv($1, reduction: .batchMean) },
     ])
   let klDivLog: PointwiseTotal = PointwiseTotal(
     "kl_div", Program { x, t in exp(t) * (t - x) }, refusal: Losses.klRefusal,
@@ -313,16 +314,25 @@ extension Tensor {
     }
   }
 
-  /// How far logarithms of probabilities are from the distribution `target`: target (log target − self). Torch's `kl_div`;
-  /// its "batchmean" is `.sum` divided by the batch's size.
+  /// How far logarithms of probabilities are from the distribution `target`: target (log target − self). Torch's `kl_div`.
   ///
-  /// - Parameter logTarget: The target is given by its logarithm, too.
+  /// - Parameters:
+  ///   - reduction: The Kullback–Leibler divergence is ``DivergenceReduction/batchMean``.
+  ///   - logTarget: The target is given by its logarithm, too.
   public func klDiv(
-    _ target: Tensor, reduction: LossReduction = .mean, logTarget: Bool = false, file: StaticString = #fileID,
+    _ target: Tensor, reduction: DivergenceReduction = .mean, logTarget: Bool = false, file: StaticString = #fileID,
     line: UInt = #line
   ) -> Tensor {
     let row = logTarget ? ops.losses.klDivLog : ops.losses.klDiv
-    return row(Few(self, target), reduction, at: CallSite(file, line))
+    let site = CallSite(file, line)
+    switch reduction {
+    case .none: return row(Few(self, target), .none, at: site)
+    case .mean: return row(Few(self, target), .mean, at: site)
+    case .sum: return row(Few(self, target), .sum, at: site)
+    case .batchMean:
+      let sum = row(Few(self, target), .sum, at: site)
+      return ndim == 0 ? sum : sum / Double(shape[0])
+    }
   }
 }
 

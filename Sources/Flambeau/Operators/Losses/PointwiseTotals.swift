@@ -8,6 +8,18 @@ public enum LossReduction: Sendable {
   case sum
 }
 
+/// What becomes of the parts of a divergence between distributions.
+public enum DivergenceReduction: Sendable {
+  /// A part for each element.
+  case none
+  /// The mean over all elements, which is no divergence.
+  case mean
+  /// The sum of all elements.
+  case sum
+  /// The sum divided by the size of the first dimension: the mean divergence of a batch (torch: "batchmean").
+  case batchMean
+}
+
 struct TotalArguments: Sendable {
   var pointwise: PointwiseArguments
   let isMean: Bool
