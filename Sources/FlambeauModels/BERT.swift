@@ -44,7 +44,7 @@ public final class BERT: Module {
     let dropout: Dropout
 
     init(_ config: Config) {
-      wordEmbeddings = Embedding(config.vocabSize, config.hiddenSize, paddingIndex: config.padTokenId)
+      wordEmbeddings = Embedding(config.vocabSize, config.hiddenSize, paddingIdx: config.padTokenId)
       positionEmbeddings = Embedding(config.maxPositionEmbeddings, config.hiddenSize)
       tokenTypeEmbeddings = Embedding(config.typeVocabSize, config.hiddenSize)
       norm = LayerNorm(config.hiddenSize, eps: config.layerNormEps)
@@ -166,7 +166,7 @@ extension Module {
     }
     for case let table as Embedding in modules() {
       Init.normal_(table.weight.tensor, std: config.initializerRange)
-      if let padding = table.paddingIndex { noGrad { _ = table.weight.tensor[padding].zero_() } }
+      if let padding = table.paddingIdx { noGrad { _ = table.weight.tensor[padding].zero_() } }
     }
   }
 }

@@ -108,9 +108,9 @@ public final class SequenceClassifier: Module {
   ///   - dropout: The share set to 0 between layers and before the last map while training.
   public init(
     _ kind: RecurrentKind = .lstm, vocabSize: Int, classes: Int, width: Int = 100, units: Int = 128, layers: Int = 1,
-    bidirectional: Bool = true, dropout: Double = 0.2, paddingIndex: Int? = nil
+    bidirectional: Bool = true, dropout: Double = 0.2, paddingIdx: Int? = nil
   ) {
-    embedding = Embedding(vocabSize, width, paddingIndex: paddingIndex)
+    embedding = Embedding(vocabSize, width, paddingIdx: paddingIdx)
     rnn = RecurrentCore(
       kind, width, units, layers: layers, dropout: layers > 1 ? dropout : 0, bidirectional: bidirectional)
     drop = Dropout(dropout)

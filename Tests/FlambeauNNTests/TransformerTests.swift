@@ -23,7 +23,7 @@ import Testing
       let padding = Tensor([[false, false, false, false], [false, false, false, true]])
       return TransformerEncoderLayer(
         6, 3, dimFeedforward: 5, dropout: 0, activation: .gelu, batchFirst: true, normFirst: true)(
-          x, mask: Tensor.ones([4, 4]).triu(1) .> 0, keyPaddingMask: padding)
+          x, srcMask: Tensor.ones([4, 4]).triu(1) .> 0, srcKeyPaddingMask: padding)
     },
     Case(torch: "nn.TransformerDecoderLayer(6, 2, 5, dropout=0)(a, a[:2] * 2)", shape: [4, 3, 6]) {
       TransformerDecoderLayer(6, 2, dimFeedforward: 5, dropout: 0)($0, $0.narrow(0, start: 0, length: 2) * 2)
@@ -36,6 +36,18 @@ import Testing
     ) {
       TransformerEncoder(
         TransformerEncoderLayer(6, 2, dimFeedforward: 5, dropout: 0), numLayers: 3, norm: LayerNorm(6))($0)
+    },
+    Case(
+      torch: "nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 5, dropout=0), 2)"
+        + "(a, a[:3] * 2, tgt_mask=torch.ones(4, 4).triu(1).bool(), memory_mask=torch.eye(4, 3).bool(), "
+        + "tgt_key_padding_mask=torch.tensor([[False, False, False, True], [False] * 4]), "
+        + "memory_key_padding_mask=torch.tensor([[False] * 3, [False, False, True]]))",
+      shape: [4, 2, 6]
+    ) { x in
+      TransformerDecoder(TransformerDecoderLayer(6, 2, dimFeedforward: 5, dropout: 0), numLayers: 2)(
+        x, x[..<3] * 2, tgtMask: Tensor.ones([4, 4]).triu(1) .> 0, memoryMask: Tensor.eye(4, 3) .> 0,
+        tgtKeyPaddingMask: Tensor([[false, false, false, true], [false, false, false, false]]),
+        memoryKeyPaddingMask: Tensor([[false, false, false], [false, false, true]]))
     },
     Case(torch: "nn.TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 5, dropout=0), 2)(a, a * 2)", shape: [4, 3, 6]) {
       TransformerDecoder(TransformerDecoderLayer(6, 2, dimFeedforward: 5, dropout: 0), numLayers: 2)($0, $0 * 2)

@@ -2,7 +2,7 @@ import Flambeau
 
 /// Sums, means or largest elements of the rows of a table that integers name. Torch's `nn.EmbeddingBag`.
 ///
-/// Output [bags, width]. The table starts normal; the row of `paddingIndex` is 0, counts nothing and gets no gradient.
+/// Output [bags, width]. The table starts normal; the row of `paddingIdx` is 0, counts nothing and gets no gradient.
 public final class EmbeddingBag: Module {
   /// [count, width]: a row for each index.
   public let weight: Parameter
@@ -15,7 +15,7 @@ public final class EmbeddingBag: Module {
   /// The last offset is the end of the last bag.
   public let includeLastOffset: Bool
   /// The row that stays as it is in training.
-  public let paddingIndex: Int?
+  public let paddingIdx: Int?
   /// Rows that are longer are shortened to this when they are read; nil for never.
   public let maxNorm: Double?
   /// The order of the norm.
@@ -28,23 +28,23 @@ public final class EmbeddingBag: Module {
   ///   - maxNorm: Rows that are read and whose norm of order `normType` is larger are shrunk to it in the table.
   ///   - scaleGradByFreq: Gradients are divided by how often their row appears.
   public init(
-    _ count: Int, _ width: Int, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false, paddingIndex: Int? = nil,
+    _ count: Int, _ width: Int, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false, paddingIdx: Int? = nil,
     maxNorm: Double? = nil, normType: Double = 2, scaleGradByFreq: Bool = false, dtype: DType = .float32
   ) {
     (self.count, self.width, self.mode) = (count, width, mode)
-    (self.includeLastOffset, self.paddingIndex) = (includeLastOffset, paddingIndex)
+    (self.includeLastOffset, self.paddingIdx) = (includeLastOffset, paddingIdx)
     (self.maxNorm, self.normType, self.scaleGradByFreq) = (maxNorm, normType, scaleGradByFreq)
     weight = Parameter(.zeros([count, width], dtype: dtype))
     Init.normal_(weight.tensor)
-    if let paddingIndex { noGrad { _ = weight.tensor[paddingIndex].zero_() } }
+    if let paddingIdx { noGrad { _ = weight.tensor[paddingIdx].zero_() } }
   }
 
   private init(
-    table weight: Parameter, _ mode: EmbeddingBagMode, _ includeLastOffset: Bool, _ paddingIndex: Int?, _ maxNorm: Double?,
+    table weight: Parameter, _ mode: EmbeddingBagMode, _ includeLastOffset: Bool, _ paddingIdx: Int?, _ maxNorm: Double?,
     _ normType: Double, _ scaleGradByFreq: Bool
   ) {
     (self.weight, count, width, self.mode) = (weight, weight.shape[0], weight.shape[1], mode)
-    (self.includeLastOffset, self.paddingIndex) = (includeLastOffset, paddingIndex)
+    (self.includeLastOffset, self.paddingIdx) = (includeLastOffset, paddingIdx)
     (self.maxNorm, self.normType, self.scaleGradByFreq) = (maxNorm, normType, scaleGradByFreq)
   }
 
@@ -53,11 +53,11 @@ public final class EmbeddingBag: Module {
   /// - Parameter freeze: The table gets no gradient.
   public static func fromPretrained(
     _ embeddings: Tensor, freeze: Bool = true, mode: EmbeddingBagMode = .mean, includeLastOffset: Bool = false,
-    paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2, scaleGradByFreq: Bool = false,
+    paddingIdx: Int? = nil, maxNorm: Double? = nil, normType: Double = 2, scaleGradByFreq: Bool = false,
     file: StaticString = #fileID, line: UInt = #line
   ) -> EmbeddingBag {
     let table = Embedding.knownTable(embeddings, freeze: freeze, "EmbeddingBag", file, line)
-    return EmbeddingBag(table: table, mode, includeLastOffset, paddingIndex, maxNorm, normType, scaleGradByFreq)
+    return EmbeddingBag(table: table, mode, includeLastOffset, paddingIdx, maxNorm, normType, scaleGradByFreq)
   }
 
   /// - Parameters:
@@ -67,11 +67,11 @@ public final class EmbeddingBag: Module {
   public func callAsFunction(_ x: Tensor, _ offsets: Tensor? = nil, perSampleWeights: Tensor? = nil) -> Tensor {
     .embeddingBag(
       x, weight: weight.tensor, offsets: offsets, mode: mode, perSampleWeights: perSampleWeights,
-      includeLastOffset: includeLastOffset, paddingIndex: paddingIndex, maxNorm: maxNorm, normType: normType,
+      includeLastOffset: includeLastOffset, paddingIdx: paddingIdx, maxNorm: maxNorm, normType: normType,
       scaleGradByFreq: scaleGradByFreq)
   }
 
   public var configuration: String {
-    "\(count), \(width), mode: \(mode)" + (paddingIndex.map { ", paddingIndex: \($0)" } ?? "")
+    "\(count), \(width), mode: \(mode)" + (paddingIdx.map { ", paddingIdx: \($0)" } ?? "")
   }
 }

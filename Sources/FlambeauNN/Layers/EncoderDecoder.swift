@@ -50,10 +50,10 @@ public final class Transformer: Module {
     srcKeyPaddingMask: Tensor? = nil, tgtKeyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil,
     srcIsCausal: Bool = false, tgtIsCausal: Bool = false
   ) -> Tensor {
-    let memory = encoder(src, mask: srcMask, keyPaddingMask: srcKeyPaddingMask, isCausal: srcIsCausal)
+    let memory = encoder(src, mask: srcMask, srcKeyPaddingMask: srcKeyPaddingMask, isCausal: srcIsCausal)
     return decoder(
-      tgt, memory, mask: tgtMask, memoryMask: memoryMask, keyPaddingMask: tgtKeyPaddingMask,
-      memoryKeyPaddingMask: memoryKeyPaddingMask, isCausal: tgtIsCausal)
+      tgt, memory, tgtMask: tgtMask, memoryMask: memoryMask, tgtKeyPaddingMask: tgtKeyPaddingMask,
+      memoryKeyPaddingMask: memoryKeyPaddingMask, tgtIsCausal: tgtIsCausal)
   }
 
   /// The mask of numbers that lets position i look at 0 … i: 0 there and −∞ elsewhere.

@@ -49,8 +49,8 @@ public func packPaddedSequence(
   let isSorted = order == Array(lengths.indices)
   if enforceSorted && !isSorted {
     return refused(
-      "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. You can pass "
-        + "`enforce_sorted=False` to pack_padded_sequence")
+      "`lengths` array must be sorted in decreasing order when `enforceSorted` is true. You can pass `enforceSorted: false` to "
+        + "packPaddedSequence")
   }
   let batchSizes = (0..<(lengths.max() ?? 0)).map { step in lengths.count { $0 > step } }
   let n = lengths.count

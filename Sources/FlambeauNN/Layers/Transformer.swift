@@ -57,11 +57,11 @@ public final class TransformerEncoderLayer: Module {
   }
 
   /// - Parameters:
-  ///   - mask: [t, t] or [n · nhead, t, t]: true where a position must not look, or numbers added to the scores.
-  ///   - keyPaddingMask: [n, t]: true, or −∞, where a position is not to be looked at.
-  ///   - isCausal: Where there is no `mask`, position i looks at 0 … i.
+  ///   - srcMask: [t, t] or [n · nhead, t, t]: true where a position must not look, or numbers added to the scores.
+  ///   - srcKeyPaddingMask: [n, t]: true, or −∞, where a position is not to be looked at.
+  ///   - isCausal: Where there is no mask, position i looks at 0 … i.
   public func callAsFunction(
-    _ x: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
+    _ x: Tensor, srcMask mask: Tensor? = nil, srcKeyPaddingMask keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
     func attend(_ x: Tensor) -> Tensor {
       dropout1(
@@ -131,11 +131,11 @@ public final class TransformerDecoderLayer: Module {
 
   /// - Parameters:
   ///   - memory: What the encoder made, [s, n, dModel], with `batchFirst` [n, s, dModel], or [s, dModel].
-  ///   - mask, keyPaddingMask, isCausal: Of the self-attention.
+  ///   - tgtMask, tgtKeyPaddingMask, tgtIsCausal: Of the self-attention.
   ///   - memoryMask, memoryKeyPaddingMask: Of the attention to `memory`.
   public func callAsFunction(
-    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, keyPaddingMask: Tensor? = nil,
-    memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false
+    _ x: Tensor, _ memory: Tensor, tgtMask mask: Tensor? = nil, memoryMask: Tensor? = nil,
+    tgtKeyPaddingMask keyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil, tgtIsCausal isCausal: Bool = false
   ) -> Tensor {
     func attend(_ x: Tensor) -> Tensor {
       dropout1(
@@ -174,9 +174,9 @@ public final class TransformerEncoder: Module {
 
   /// All layers, then the norm: [N, T, E] → [N, T, E].
   public func callAsFunction(
-    _ x: Tensor, mask: Tensor? = nil, keyPaddingMask: Tensor? = nil, isCausal: Bool = false
+    _ x: Tensor, mask: Tensor? = nil, srcKeyPaddingMask keyPaddingMask: Tensor? = nil, isCausal: Bool = false
   ) -> Tensor {
-    let result = layers.reduce(x) { $1($0, mask: mask, keyPaddingMask: keyPaddingMask, isCausal: isCausal) }
+    let result = layers.reduce(x) { $1($0, srcMask: mask, srcKeyPaddingMask: keyPaddingMask, isCausal: isCausal) }
     return norm.map { $0(result) } ?? result
   }
 }
@@ -196,13 +196,13 @@ public final class TransformerDecoder: Module {
 
   /// All layers, then the norm: [N, T, E] and the encoder's [N, S, E] → [N, T, E].
   public func callAsFunction(
-    _ x: Tensor, _ memory: Tensor, mask: Tensor? = nil, memoryMask: Tensor? = nil, keyPaddingMask: Tensor? = nil,
-    memoryKeyPaddingMask: Tensor? = nil, isCausal: Bool = false
+    _ x: Tensor, _ memory: Tensor, tgtMask mask: Tensor? = nil, memoryMask: Tensor? = nil,
+    tgtKeyPaddingMask keyPaddingMask: Tensor? = nil, memoryKeyPaddingMask: Tensor? = nil, tgtIsCausal isCausal: Bool = false
   ) -> Tensor {
     let result = layers.reduce(x) {
       $1(
-        $0, memory, mask: mask, memoryMask: memoryMask, keyPaddingMask: keyPaddingMask,
-        memoryKeyPaddingMask: memoryKeyPaddingMask, isCausal: isCausal)
+        $0, memory, tgtMask: mask, memoryMask: memoryMask, tgtKeyPaddingMask: keyPaddingMask,
+        memoryKeyPaddingMask: memoryKeyPaddingMask, tgtIsCausal: isCausal)
     }
     return norm.map { $0(result) } ?? result
   }

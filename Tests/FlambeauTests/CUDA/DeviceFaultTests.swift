@@ -118,7 +118,7 @@ import Testing
       func step() -> [Tensor] {
         weight.grad = nil
         let y = Tensor.embeddingBag(
-          indices, weight: weight, offsets: offsets, mode: mode, includeLastOffset: last, paddingIndex: 1)
+          indices, weight: weight, offsets: offsets, mode: mode, includeLastOffset: last, paddingIdx: 1)
         (y * (Tensor.arange(Double(y.count), device: device).reshape(y.shape) + 1)).sum().backward()
         return [y.detach(), weight.grad!]
       }

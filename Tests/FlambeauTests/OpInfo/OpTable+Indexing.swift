@@ -50,7 +50,7 @@ extension OpTable {
         throw Unmapped(reason: "options of embedding that are not here")
       }
       return Tensor.embedding(
-        try c.tensor("input", 1), weight: try c.x, paddingIndex: try c.intIfAny("padding_idx"))
+        try c.tensor("input", 1), weight: try c.x, paddingIdx: try c.intIfAny("padding_idx"))
     }
     one("nn.functional.one_hot") { c in try c.x.oneHot(try c.int("num_classes", 1, default: -1)) }
   }

@@ -37,7 +37,7 @@ extension OpTable {
       return Tensor.embeddingBag(
         try c.tensor("input", 1), weight: try c.x, offsets: try c.tensorIfAny("offsets"),
         mode: modes[try c.text("mode") ?? "mean"]!, perSampleWeights: try c.tensorIfAny("per_sample_weights"),
-        includeLastOffset: try c.bool("include_last_offset"), paddingIndex: try c.intIfAny("padding_idx"))
+        includeLastOffset: try c.bool("include_last_offset"), paddingIdx: try c.intIfAny("padding_idx"))
     }
     addDropouts()
     addPictures()

@@ -100,7 +100,7 @@ import Testing
       Misuse("a.take(b.int())", x.take(rows.to(.int32))),
       Misuse("F.embedding(b.byte(), a)", Tensor.embedding(rows.to(.uint8), weight: x)),
       Misuse("F.embedding(b, a[0])", Tensor.embedding(rows, weight: x[0])),
-      Misuse("F.embedding(b, a, padding_idx=5)", Tensor.embedding(rows, weight: x, paddingIndex: 5)),
+      Misuse("F.embedding(b, a, padding_idx=5)", Tensor.embedding(rows, weight: x, paddingIdx: 5)),
       Misuse("a.masked_fill_(torch.ones(3).bool(), 3)", x.maskedFill_(.ones([3], dtype: .bool), 3)),
       Misuse(
         "a.masked_fill_(torch.ones(4).bool(), torch.tensor([3.]))", x.maskedFill_(.ones([4], dtype: .bool), Tensor([3 as Float]))),
@@ -120,7 +120,7 @@ import Testing
   func edgesAreTorchs() throws {
     let list: [Sample] = [
       Sample("F.embedding(b, a, padding_idx=-2)", [.real([3, 2]), .integers([6], 0...2)]) {
-        .embedding($0[1], weight: $0[0], paddingIndex: -2)
+        .embedding($0[1], weight: $0[0], paddingIdx: -2)
       },
       Sample("F.embedding(torch.tensor(1), a)", [.real([3, 2])]) { .embedding(Tensor(1), weight: $0[0]) },
       Sample("a.index_select(0, torch.tensor(0))", [.real([])]) { $0[0].indexSelect(dim: 0, index: Tensor(0)) },

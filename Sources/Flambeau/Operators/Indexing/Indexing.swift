@@ -152,7 +152,7 @@ extension Tensor {
 
   /// The rows of the matrix `weight` that `indices` names, as a new last dimension. Torch's `functional.embedding`.
   ///
-  /// `indices` are int64 or int32. The gradients of a row that appears more than once add up; row `paddingIndex`, counted
+  /// `indices` are int64 or int32. The gradients of a row that appears more than once add up; row `paddingIdx`, counted
   /// from the end if negative, gets none.
   ///
   /// - Parameters:
@@ -160,12 +160,12 @@ extension Tensor {
   ///     gradients.
   ///   - scaleGradByFreq: Gradients are divided by how often their row appears.
   public static func embedding(
-    _ indices: Tensor, weight: Tensor, paddingIndex: Int? = nil, maxNorm: Double? = nil, normType: Double = 2,
+    _ indices: Tensor, weight: Tensor, paddingIdx: Int? = nil, maxNorm: Double? = nil, normType: Double = 2,
     scaleGradByFreq: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     let site = CallSite(file, line)
     return weight.checked("embedding", with: indices, at: site) { layout throws(TensorError) in
-      var padding = paddingIndex
+      var padding = paddingIdx
       if let index = padding, let rows = layout.rank > 0 ? layout.shape.at(0) : nil {
         guard index >= -rows, index < rows else { throw .argument("Padding_idx must be within num_embeddings") }
         padding = index < 0 ? index + rows : index

@@ -22,14 +22,14 @@ struct EmbeddingBags: Sendable {
     },
     Sample("F.embedding_bag(\(EmbeddingBags.flat), mode='mean', padding_idx=1)", [.real([5, 3])]) {
       .embeddingBag(
-        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .mean, paddingIndex: 1)
+        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .mean, paddingIdx: 1)
     },
     Sample("F.embedding_bag(\(EmbeddingBags.flat), mode='max')", [.real([5, 3])]) {
       .embeddingBag(Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .max)
     },
     Sample("F.embedding_bag(\(EmbeddingBags.flat), mode='max', padding_idx=1)", [.real([5, 3])]) {
       .embeddingBag(
-        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .max, paddingIndex: 1)
+        Tensor(EmbeddingBags.indices), weight: $0[0], offsets: Tensor([0, 3, 3] as [Int64]), mode: .max, paddingIdx: 1)
     },
     Sample(
       "F.embedding_bag(torch.tensor([0, 1, 2, 0, 4, 1]), a, torch.tensor([0, 3, 6]), include_last_offset=True)", [.real([5, 3])]
@@ -56,12 +56,12 @@ extension Tensor {
   ///   - offsets: Where each bag begins, where `indices` is a vector.
   ///   - perSampleWeights: What each row is multiplied by, of the shape of `indices`; for sums only.
   ///   - includeLastOffset: The last offset is where the last bag ends.
-  ///   - paddingIndex: The row that counts nothing and gets no gradient; from the end if negative.
-  ///   - maxNorm, normType, scaleGradByFreq: As of ``embedding(_:weight:paddingIndex:maxNorm:normType:scaleGradByFreq:file:line:)``.
+  ///   - paddingIdx: The row that counts nothing and gets no gradient; from the end if negative.
+  ///   - maxNorm, normType, scaleGradByFreq: As of ``embedding(_:weight:paddingIdx:maxNorm:normType:scaleGradByFreq:file:line:)``.
   /// - Returns: [bags, width]; zeros for an empty bag.
   public static func embeddingBag(
     _ indices: Tensor, weight: Tensor, offsets: Tensor? = nil, mode: EmbeddingBagMode = .mean,
-    perSampleWeights: Tensor? = nil, includeLastOffset: Bool = false, paddingIndex: Int? = nil, maxNorm: Double? = nil,
+    perSampleWeights: Tensor? = nil, includeLastOffset: Bool = false, paddingIdx: Int? = nil, maxNorm: Double? = nil,
     normType: Double = 2, scaleGradByFreq: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) -> Tensor {
     let others = [indices, offsets, perSampleWeights].compactMap { $0 }
@@ -96,11 +96,11 @@ extension Tensor {
       if let maxNorm { weight.embeddingRenorm_(indices, maxNorm: maxNorm, normType: normType, file: file, line: line) }
       let rows = layout.shape.at(0)
       var padding: Int?
-      if let paddingIndex {
-        guard paddingIndex >= -rows && paddingIndex < rows else {
+      if let paddingIdx {
+        guard paddingIdx >= -rows && paddingIdx < rows else {
           throw .argument("padding_idx must be within the number of embeddings")
         }
-        padding = paddingIndex < 0 ? paddingIndex + rows : paddingIndex
+        padding = paddingIdx < 0 ? paddingIdx + rows : paddingIdx
       }
       let bags = try Bags(indices, offsets, includesLast: includeLastOffset, padding: padding)
       let flat = indices.reshape([indices.count]).to(.int64)
