@@ -190,7 +190,8 @@ import Testing
     let x = Tensor((1...6).map(Float.init), shape: [2, 3], device: device)
     Device.with("cuda:1") {
       let results = [
-        x[[1]], Tensor.where(x .> 2, x, 0.5), Tensor.where(x .> 2, 0, x), x.histc(bins: 3), x.cov(),
+        x[[1]], Tensor.where(x .> 2, x, 0.5), Tensor.where(x .> 2, 0, x), Tensor.where(x .> 2, 1, 0),
+        Tensor.where(x .> 2, 1.5, 0), x.histc(bins: 3), x.cov(),
         x.quantile(0.25, dim: 1),
         x.flatten().searchSorted(2.5), x[Tensor(true, device: .cpu)], Tensor.repeatInterleave(x.to(.int64).flatten()),
       ]
