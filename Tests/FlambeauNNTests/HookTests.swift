@@ -1,5 +1,6 @@
 import Flambeau
 import FlambeauNN
+import Foundation
 import Synchronization
 import Testing
 
@@ -12,9 +13,11 @@ import Testing
   }
 
   private final class Notes: Sendable {
-    private let notes = Mutex<[[Float]]>([])
-    var all: [[Float]] { notes.withLock { $0 } }
-    func add(_ tensor: Tensor?) { notes.withLock { $0.append(tensor?.floats ?? []) } }
+    // A lock that ThreadSanitizer sees.
+    private let lock = Lock()
+    nonisolated(unsafe) private var notes: [[Float]] = []
+    var all: [[Float]] { lock.withLock { notes } }
+    func add(_ tensor: Tensor?) { lock.withLock { notes.append(tensor?.floats ?? []) } }
   }
 
   @Test func hooksSeeAndReplace() {
@@ -98,6 +101,81 @@ import Testing
     #expect(notes.all == [[], [1, 1]] && layer.scale.grad!.floats == [4])
     noGrad { _ = layer(Tensor([1, 3] as [Float])) }
     #expect(notes.all.count == 2)
+  }
+
+  /// The gradients that a hook sees are those of one pass.
+  @Test func passesOfSeveralThreadsAreNotMixed() {
+    let (layer, notes) = (Doubling(), Notes())
+    layer.registerForwardHook { _, _, output in
+      // Other passes come by meanwhile.
+      output.registerHook { _ in
+        usleep(100)
+        return nil
+      }
+      return nil
+    }
+    layer.registerFullBackwardHook { _, gradInput, gradOutput in
+      notes.add(gradInput)
+      notes.add(gradInput! - gradOutput * 2)
+      return nil
+    }
+    let x = Tensor([1] as [Float]).requiresGrad_()
+    let y = layer(x)
+    let (threads, rounds) = (4, 50)
+    onThreads(threads) { thread in
+      for _ in 0..<rounds { _ = Tensor.grad(of: [y * Double(thread + 1)], withRespectTo: [x], retainGraph: true) }
+    }
+    #expect(notes.all.count == 2 * threads * rounds)
+    #expect(notes.all.count { $0 == [0] } == threads * rounds)
+    for gradient: Float in [2, 4, 6, 8] { #expect(notes.all.count { $0 == [gradient] } == rounds) }
+  }
+
+  @Test func aPassWithinAPassIsAnother() {
+    final class Nesting: HookableLayer {
+      let result = Mutex<(y: Tensor, x: Tensor)?>(nil)
+      func forward(_ x: Tensor) -> Tensor {
+        let identity = CustomFunction("Nesting") { _, inputs in
+          [inputs[0] * 1]
+        } backward: { [self] _, gradients in
+          if let (y, x) = result.withLock({ $0.take() }) {
+            _ = Tensor.grad(of: [y], withRespectTo: [x], gradients: [.full([1], 7.0)], retainGraph: true)
+          }
+          return [gradients[0]]
+        }
+        return identity(x)
+      }
+    }
+    let (layer, notes) = (Nesting(), Notes())
+    layer.registerFullBackwardHook { _, gradInput, gradOutput in
+      notes.add(gradInput)
+      notes.add(gradOutput)
+      return nil
+    }
+    let x = Tensor([1] as [Float]).requiresGrad_()
+    let y = layer(x)
+    layer.result.withLock { $0 = (y, x) }
+    y.backward(gradient: .full([1], 3.0))
+    #expect(notes.all == [[7], [7], [3], [3]])
+  }
+
+  /// A pass that goes no further than the weights leaves nothing for the next.
+  @Test func aPassThatEndsInALayerLeavesNothing() {
+    let (layer, notes) = (Doubling(), Notes())
+    let input = Mutex<Tensor?>(nil)
+    layer.registerForwardHook { _, x, _ in
+      input.withLock { $0 = x }
+      return nil
+    }
+    layer.registerFullBackwardHook { _, gradInput, _ in
+      notes.add(gradInput)
+      return nil
+    }
+    let y = layer(Tensor([1] as [Float]).requiresGrad_())
+    _ = Tensor.grad(of: [y], withRespectTo: [layer.scale.tensor], retainGraph: true)
+    (input.withLock { $0! } * 5).backward()
+    #expect(notes.all.isEmpty)
+    y.backward()
+    #expect(notes.all == [[2]])
   }
 
   @Test func hooksEndWithTheirLayer() {

@@ -75,7 +75,7 @@ struct Engine {
     let profiler = context.profiler
     let span = profiler?.begin(.function("backward"))
     for (edge, gradient) in roots { arrive(gradient, at: edge) }
-    try Context.attempt(context) { () throws(TensorError) in
+    try BackwardPass.attempt(context) { () throws(TensorError) in
       while let (node, gradients) = queue.pop() {
         if context.isFailed { return }
         let visited = profiler?.begin(node.label)

@@ -91,10 +91,13 @@ final class LayerHooks: Sendable {
     return exit.requiresGrad ? watch(layer, entry, exit, hooks) : output
   }
 
+  /// A watched call, as whose gradient that of the output waits for the input's.
+  private final class Call: Sendable {}
+
   private func watch(
     _ layer: any HookableLayer, _ entry: Tensor, _ exit: Tensor, _ hooks: [(id: UInt64, hook: Hook)]
   ) -> Tensor {
-    let outer = Guarded<Tensor?>(nil)
+    let call = Call()
     let reachesInput = entry.requiresGrad
     let run: @Sendable (Tensor?, Tensor) -> Tensor? = { gradInput, gradOutput in
       var gradInput = gradInput
@@ -102,13 +105,12 @@ final class LayerHooks: Sendable {
       return gradInput
     }
     exit.registerHook { gradient in
-      if reachesInput { outer.value = gradient } else { _ = run(nil, gradient) }
+      if reachesInput { BackwardPass.current?.keep(gradient, for: call) } else { _ = run(nil, gradient) }
       return nil
     }
     if reachesInput {
       entry.registerHook { gradient in
-        guard let gradOutput = outer.value else { return nil }
-        outer.value = nil
+        guard let gradOutput = BackwardPass.current?.take(for: call) else { return nil }
         return run(gradient, gradOutput)
       }
     }
