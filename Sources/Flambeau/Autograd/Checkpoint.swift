@@ -4,7 +4,8 @@
 ///     for block in blocks { x = checkpoint { [x] in block(x) } }
 ///
 /// - Parameters:
-///   - preservesRandomState: The second run draws the same random numbers, as dropout needs.
+///   - preservesRandomState: The second run draws the same random numbers, as dropout needs. While the first runs, other tasks draw from
+///     generators of their own (``withGenerator(_:_:)``).
 ///   - body: Does the same each time; what it reads has not changed by the backward pass.
 public func checkpoint(preservesRandomState: Bool = true, _ body: @escaping @Sendable () -> Tensor) -> Tensor {
   checkpoint(preservesRandomState: preservesRandomState) { [body()] }[0]
@@ -82,14 +83,7 @@ private final class CheckpointedRun: Sendable {
           return { tensor }
         }, isAnomalyMode: context.watch?.isAnomalyMode ?? false), autocast: context.autocast?.renewed)
     Context.run(again) {
-      guard let position else {
-        _ = body()
-        return
-      }
-      let now = DrawPosition.current
-      DrawPosition.current = position
-      _ = body()
-      DrawPosition.current = now
+      if let position { position.drawingAgain { _ = body() } } else { _ = body() }
     }
     if let error = Context.current.failure { throw error }
     let (values, saved) = (collected.tensors, lock.withLock { state.saved })

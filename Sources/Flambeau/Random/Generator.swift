@@ -47,7 +47,8 @@ public final class Generator: Sendable {
   public var state: [UInt8] {
     get {
       [UInt8](unsafeUninitializedCapacity: Generator.stateByteCount) { bytes, count in
-        lock.withLock { fb_random_get_state(random, bytes.baseAddress) }
+        let generator = standIn
+        generator.lock.withLock { fb_random_get_state(generator.random, bytes.baseAddress) }
         count = Generator.stateByteCount
       }
     }
@@ -86,9 +87,31 @@ public final class Generator: Sendable {
   @inline(__always)
   func draw(_ body: (OpaquePointer) -> Void) {
     if Context.current.isFailed { return }
-    lock.lock()
-    body(random)
-    lock.unlock()
+    let generator = standIn
+    generator.lock.lock()
+    body(generator.random)
+    generator.lock.unlock()
+  }
+
+  // MARK: Drawing again
+
+  private struct Substitution: Sendable {
+    let generator: Generator
+    let standIn: Generator
+  }
+
+  /// The innermost last.
+  @TaskLocal private static var substitutions: [Substitution] = []
+
+  /// What the current task draws from in place of this one.
+  private var standIn: Generator { Generator.substitutions.last { $0.generator === self }?.standIn ?? self }
+
+  /// Runs `body`, for which the stream stands at `state`. For others it goes on meanwhile, and afterwards it stands where it does now.
+  func standing(at state: [UInt8], _ body: () -> Void) {
+    let standIn = Generator()
+    _ = fb_random_set_state(standIn.random, state)
+    let substitutions = Generator.substitutions + [Substitution(generator: self, standIn: standIn)]
+    Generator.$substitutions.withValue(substitutions, operation: body)
   }
 }
 

@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 import Testing
 
@@ -16,9 +15,7 @@ import Testing
     let tensor = Mutex<Tensor?>(nil)
   }
 
-  private func onThreads(_ body: @Sendable (_ thread: Int) -> Void) {
-    DispatchQueue.concurrentPerform(iterations: Self.threads, execute: body)
-  }
+  private func onThreads(_ body: @escaping @Sendable (_ thread: Int) -> Void) { FlambeauTests.onThreads(Self.threads, body) }
 
   @Test func nothingThatArrivesAtALeafIsLost() {
     let rounds = 200
@@ -137,5 +134,69 @@ import Testing
     own.tensor.withLock { $0 = doubled }
     doubled.sum().backward()
     #expect(leaf.grad!.array(of: Float.self) == [20, 20, 20])
+  }
+
+  /// A derivative that walks a graph of its own and one that others walk, on each thread, down to leaves of both.
+  @Test(.timeLimit(.minutes(1))) func derivativesMayHavePassesOfTheirOwn() {
+    let (leaf, shared) = (Tensor.full([4], 2.0).requiresGrad_(), Tensor.full([4], 3.0).requiresGrad_())
+    let inner = shared.square() * shared
+    let cube = CustomFunction("Cube") { call, inputs in
+      call.save(inputs[0])
+      return [inputs[0] * inputs[0] * inputs[0]]
+    } backward: { call, gradients in
+      let own = call.saved[0].detach().requiresGrad_()
+      enableGrad { own * own * own }.backward(gradient: gradients[0])
+      // 27 of each.
+      let other = Tensor.grad(of: [inner], withRespectTo: [shared], gradients: [.ones([4])], retainGraph: true)[0]!
+      return [own.grad! + other]
+    }
+    let y = cube(cube(leaf)).sum()
+    let wrong = Atomic(0)
+    let whole: Float = (3 * 64 + 27) * 12 + 27
+    onThreads { _ in
+      for _ in 0..<50 {
+        let found = Tensor.grad(of: [y], withRespectTo: [leaf], retainGraph: true)[0]!
+        if found.array(of: Float.self) != [Float](repeating: whole, count: 4) { wrong.add(1, ordering: .relaxed) }
+      }
+    }
+    #expect(wrong.load(ordering: .relaxed) == 0)
+  }
+
+  /// Bodies that are run again draw what they drew, whatever is drawn from their generator elsewhere, which draws nothing twice.
+  @Test func whatIsDrawnAgainIsNobodyElses() {
+    let generator = Generator(seed: 3)
+    let leaves = (0..<Self.threads).map { _ in Tensor.ones([256]).requiresGrad_() }
+    withGenerator(generator) {
+      for _ in 0..<20 {
+        let results = leaves.map { leaf in checkpoint { (leaf * leaf).dropout(0.5) * leaf } }
+        let wrong = Atomic(0)
+        let context = Context.current
+        onThreads { thread in
+          Context.run(context) {
+            let found = Tensor.grad(of: [results[thread].sum()], withRespectTo: [leaves[thread]])[0]!
+            // Elements that were dropped have no gradient, others three times their factor.
+            if !found.allClose(results[thread].detach() * 3) { wrong.add(1, ordering: .relaxed) }
+          }
+        }
+        #expect(wrong.load(ordering: .relaxed) == 0)
+      }
+    }
+    let expected = Generator(seed: 3)
+    withGenerator(expected) { for _ in 0..<20 { for leaf in leaves { _ = leaf.detach().dropout(0.5) } } }
+    #expect(generator.state == expected.state)
+  }
+
+  /// Also where the body names the generator.
+  @Test func aNamedGeneratorDrawsAgain() {
+    let generator = Generator(seed: 5)
+    withGenerator(generator) {
+      let leaf = Tensor.ones([64]).requiresGrad_()
+      let y = checkpoint { leaf * leaf * Tensor.randn([64], generator: generator) }
+      let found = Tensor.grad(of: [y.sum()], withRespectTo: [leaf])[0]!
+      #expect(found.allClose(y.detach() * 2))
+    }
+    let expected = Generator(seed: 5)
+    _ = Tensor.randn([64], generator: expected)
+    #expect(generator.state == expected.state)
   }
 }

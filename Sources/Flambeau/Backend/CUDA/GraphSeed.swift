@@ -53,19 +53,23 @@ extension RandomTask {
 
 /// Where a generator stands, for what is to be drawn again: its state, or how much of a graph's numbers are drawn.
 struct DrawPosition: Sendable {
+  private let generator: Generator
   private let state: [UInt8]
   private let graphOffset: UInt64?
 
   /// That of the current generator.
   static var current: DrawPosition {
-    get {
-      let generator = Generator.current
-      return DrawPosition(state: generator.state, graphOffset: GPUGraph.capture?.drawnSeed(of: generator)?.offset)
-    }
-    set {
-      let generator = Generator.current
-      generator.state = newValue.state
-      GPUGraph.capture?.drawnSeed(of: generator)?.offset = newValue.graphOffset ?? 0
-    }
+    let generator = Generator.current
+    return DrawPosition(
+      generator: generator, state: generator.state, graphOffset: GPUGraph.capture?.drawnSeed(of: generator)?.offset)
+  }
+
+  /// Runs `body`, which draws from here on; afterwards the generator stands where it does now.
+  func drawingAgain(_ body: () -> Void) {
+    let seed = GPUGraph.capture?.drawnSeed(of: generator)
+    let offset = seed?.offset
+    seed?.offset = graphOffset ?? 0
+    generator.standing(at: state, body)
+    if let offset { seed?.offset = offset }
   }
 }
