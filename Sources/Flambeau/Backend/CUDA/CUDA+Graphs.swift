@@ -42,11 +42,16 @@ extension CUDA {
   ///
   /// Steps of optimizers go on from replay to replay, with the rates of their time. What waits for the GPU, such as `item()` or printing,
   /// and copies between it and the processor cannot be part of a graph and are errors. Shapes, branches and loops are those of this call.
+  /// Tasks make their graphs of one GPU one after another.
   public static func graph<Output, Failure: Error>(
     _ device: Device = .cuda(), file: StaticString = #fileID, line: UInt = #line, _ body: () throws(Failure) -> Output
   ) throws(Failure) -> Graph<Output> {
     var outcome: Result<Output, Failure>?
     let graph = value(device, CallSite(file, line)) { (backend) throws(TensorError) -> GPUGraph? in
+      // A graph within one is refused by the wait.
+      let isOutermost = GPUGraph.capture == nil
+      if isOutermost { backend.capturing.lock() }
+      defer { if isOutermost { backend.capturing.unlock() } }
       // What was queued before is done before what the graph does, on whatever streams.
       try backend.gpu.synchronize()
       let stream = try backend.streams.next()

@@ -6,6 +6,8 @@ final class GPUBackend: Sendable {
   let streams: GPUStreams
   let memory: GPUAllocator
   let pinned: PinnedCache
+  /// Held by who makes a graph: before one is made the GPU is waited for, which would end what another captures.
+  let capturing = Lock()
   /// Why kernels cannot be compiled, where they cannot.
   private let launcher: Result<Launcher, TensorError>
 
