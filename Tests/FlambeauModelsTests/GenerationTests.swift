@@ -68,6 +68,24 @@ import Testing
     #expect(model.generate(Self.prompt, GenerationOptions(maxNewTokens: 10)) == Array(tokens.dropFirst(Self.prompt.count)))
   }
 
+  @Test func tasksShareAModel() async {
+    let model = Self.llama()
+    @Sendable func options(_ seed: Int) -> GenerationOptions {
+      GenerationOptions(maxNewTokens: 12, temperature: seed == 0 ? 0 : 1, seed: UInt64(seed))
+    }
+    let alone = (0..<4).map { model.generate(Self.prompt, options($0)) }
+    await withTaskGroup(of: (Int, [Int]).self) { group in
+      for seed in 0..<4 {
+        group.addTask {
+          var tokens: [Int] = []
+          for await token in model.stream(Self.prompt, options(seed)) { tokens.append(token) }
+          return (seed, tokens)
+        }
+      }
+      for await (seed, tokens) in group { #expect(tokens == alone[seed]) }
+    }
+  }
+
   @Test func seedsRepeat() {
     let model = Self.gpt2()
     func draw(_ seed: UInt64) -> [Int] {

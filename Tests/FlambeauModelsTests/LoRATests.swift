@@ -35,6 +35,19 @@ import Testing
     }
   }
 
+  /// Passes of several threads through one adapted model, whose gradients are added up.
+  @Test func threadsShareAnAdaptedModel() {
+    let model = Self.gpt2()
+    let lora = withGenerator(Generator(seed: 1)) { LoRA(model, rank: 4, targets: ["c_attn", "h.*.mlp.c_proj"]) }
+    let factors = lora.namedParameters().map(\.parameter)
+    @Sendable func pass() { autocast { model(Self.x).squeeze(0).crossEntropy(Self.y) }.backward() }
+    pass()
+    let alone = factors.map { $0.grad!.clone() }
+    lora.zeroGrad()
+    onThreads(4) { _ in pass() }
+    for (factor, expected) in zip(factors, alone) { #expect(apart(factor.grad!, expected * 4) < 1e-4) }
+  }
+
   @Test func trainsBesideAFrozenModel() throws {
     let model = Self.gpt2()
     let before = model.stateDict().clone()

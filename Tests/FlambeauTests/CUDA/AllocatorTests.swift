@@ -204,7 +204,7 @@ private let mega = 1 << 20
       count.initialize(to: 0)
       defer { count.deallocate() }
       nonisolated(unsafe) let counter = count
-      DispatchQueue.concurrentPerform(iterations: threads) { t in
+      onThreads(threads) { t in
         var random = Repeatable(UInt64(t))
         // Streams are shared by two threads each.
         let stream = own[t / 2]

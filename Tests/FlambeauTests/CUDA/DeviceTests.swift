@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Synchronization
 import Testing
@@ -250,16 +249,17 @@ import Testing
   @Test func aMapThatThreadsUseAtOnceForTheFirstTime() {
     for _ in 0..<2000 {
       let map = DimensionMap(inputSize: 4, (0..<64).map { [(input: $0 % 4, weight: 0.5)] })
-      let found = Mutex<Set<Int>>([])
+      let lock = Lock()
+      nonisolated(unsafe) var found: Set<Int> = []
       let arrived = Atomic(0)
-      DispatchQueue.concurrentPerform(iterations: 2) { _ in
+      onThreads(2) { _ in
         arrived.add(1, ordering: .relaxed)
         // Both at once, if there are two threads.
         for _ in 0..<100_000 where arrived.load(ordering: .relaxed) < 2 {}
         let tables = try? map.deviceTables(.float32, on: .cuda(0))
-        found.withLock { _ = $0.insert(tables.map { Int(bitPattern: $0.weights.address) } ?? 0) }
+        lock.withLock { _ = found.insert(tables.map { Int(bitPattern: $0.weights.address) } ?? 0) }
       }
-      #expect(found.withLock { $0.count == 1 && !$0.contains(0) })
+      #expect(lock.withLock { found.count == 1 && !found.contains(0) })
     }
   }
 }

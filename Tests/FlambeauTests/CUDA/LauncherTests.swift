@@ -295,7 +295,7 @@ import Testing
       let streams = GPUStreams(of: gpu)
       let own = try (0..<4).map { _ in try streams.next() }
       let memory = try own.map { try launcher.memory.allocate(128, on: $0) }
-      DispatchQueue.concurrentPerform(iterations: 4) { t in
+      onThreads(4) { t in
         try? launcher.run(Self.kernel(Self.store, memory[t].address), on: own[t])
       }
       for (stream, memory) in zip(own, memory) {
