@@ -6,12 +6,17 @@ struct GraphWatch: Sendable {
   /// Anomaly mode: calls remember where they were made, and their derivatives are looked at.
   var isAnomalyMode = false
 
+  #if os(Linux)
+    /// Read once: to read them takes longer than the trace, and is not safe while another thread closes one.
+    private static let images = ImageMap.capture()
+  #endif
+
   /// Packs what `node` saves, and notes where it was made.
   func record(_ node: Node) throws(TensorError) {
     let record = CallRecord()
     if let hooks { try record.pack(&node.saved, hooks) }
     #if os(Linux)
-      if isAnomalyMode { record.trace = try? Backtrace.capture(limit: 64) }
+      if isAnomalyMode { record.trace = try? Backtrace.capture(limit: 64, images: GraphWatch.images) }
     #endif
     node.record = record
   }

@@ -33,7 +33,8 @@ import Testing
       guard let live else { continue }
       CUDA.synchronize(Self.device)
       let left = CUDA.memoryAllocated(Self.device) - live
-      #expect(left == 0, "\(what), request \(number): \(left) bytes are left")
+      // Less where tests elsewhere have filled the shelf of tables (DimensionMap), which is emptied then.
+      #expect(left <= 0, "\(what), request \(number): \(left) bytes are left")
     }
     return 0
   }

@@ -3,7 +3,8 @@ extension CUDA {
   /// A queue of a GPU's work: what is in it runs in order, beside what is in others. Torch's `torch.cuda.Stream`.
   ///
   /// A tensor's memory belongs to the stream it was made on. Work on another stream waits for it by ``wait(for:)-(Stream)``, and says by
-  /// ``Tensor/recordStream(_:)`` that it uses the memory.
+  /// ``Tensor/recordStream(_:)`` that it uses the memory. A backward pass runs on the stream that is current where it is called, which
+  /// has to wait where the forward pass ran on another.
   public final class Stream: Sendable {
     /// The GPU.
     public let device: Device
