@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: Tool.path != nil, "the flambeau tool is not built")) struct DeviceTests {

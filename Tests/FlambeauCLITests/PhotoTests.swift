@@ -2,6 +2,7 @@ import Flambeau
 import FlambeauData
 import FlambeauFormats
 import Foundation
+import TestSupport
 import Testing
 
 private enum Photos {

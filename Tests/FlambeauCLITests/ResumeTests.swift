@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Runs that are killed again and again, beside the same runs left alone. Slow, because each is many processes: nothing less

@@ -1,6 +1,7 @@
 import Flambeau
 import FlambeauFormats
 import Foundation
+import TestSupport
 import Testing
 
 /// `flambeau train text`, `finetune`, `generate` and `embed`, as a user runs them.

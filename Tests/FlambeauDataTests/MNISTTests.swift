@@ -1,6 +1,7 @@
 import Flambeau
 import FlambeauFormats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FlambeauData

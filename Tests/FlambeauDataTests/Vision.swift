@@ -1,3 +1,4 @@
+import TestSupport
 import Flambeau
 import FlambeauFormats
 import Foundation

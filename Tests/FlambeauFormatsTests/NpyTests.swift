@@ -1,5 +1,6 @@
 import Flambeau
 @testable import FlambeauFormats
+import TestSupport
 import Testing
 
 @Suite struct NpyTests {

@@ -1,4 +1,5 @@
 import Flambeau
+import TestSupport
 import Testing
 
 @testable import FlambeauFormats

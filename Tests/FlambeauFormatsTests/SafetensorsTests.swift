@@ -1,6 +1,7 @@
 import Flambeau
 @testable import FlambeauFormats
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsTests {

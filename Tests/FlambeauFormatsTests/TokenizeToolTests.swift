@@ -1,5 +1,6 @@
 import FlambeauText
 import Foundation
+import TestSupport
 import Testing
 
 /// `flambeau tokenize`, as a user runs it.

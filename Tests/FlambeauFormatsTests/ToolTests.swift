@@ -1,5 +1,6 @@
 import Flambeau
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FlambeauFormats

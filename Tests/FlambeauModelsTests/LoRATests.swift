@@ -2,6 +2,7 @@ import Flambeau
 import FlambeauFormats
 import FlambeauNN
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FlambeauModels

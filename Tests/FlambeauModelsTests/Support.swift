@@ -137,17 +137,3 @@ extension StateDict {
   /// Without the keys' order.
   init(unordered tensors: [String: Tensor]) { self.init(tensors.map { ($0.key, $0.value) }) }
 }
-
-/// Runs `body` on so many threads at once and waits for them. `concurrentPerform` takes one where the others are busy, as they are while
-/// tests run.
-func onThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
-  let lock = Lock()
-  nonisolated(unsafe) var left = count
-  for thread in 0..<count {
-    Thread.detachNewThread {
-      body(thread)
-      lock.withLock { left -= 1 }
-    }
-  }
-  while lock.withLock({ left > 0 }) { usleep(200) }
-}

@@ -2,6 +2,7 @@ import Flambeau
 import FlambeauNN
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 /// Hooks on layers, beside torch's.

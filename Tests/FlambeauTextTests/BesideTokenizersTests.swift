@@ -1,5 +1,6 @@
 import FlambeauText
 import Foundation
+import TestSupport
 import Testing
 
 /// Every kind of tokenizer beside Hugging Face's `tokenizers`: ids, types, masks, offsets, tokens and decoded text, of real texts in

@@ -33,14 +33,6 @@ enum Python {
   }
 }
 
-/// Calls `body` with a folder that is removed afterwards.
-func withFolder<R>(_ body: (String) throws -> R) throws -> R {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder.path)
-}
-
 extension Tokenizer {
   /// The encoding as `record` in Tests/Judge/tokenize_text.py writes it.
   func record(_ encoding: Encoding) throws -> String {

@@ -1,6 +1,7 @@
 import FlambeauFormats
 import FlambeauText
 import Foundation
+import TestSupport
 import Testing
 
 /// Small tokenizers whose results with Hugging Face's `tokenizers` are committed (Tests/Golden/make_tokenizers.py).

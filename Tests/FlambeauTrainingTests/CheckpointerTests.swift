@@ -3,6 +3,7 @@ import FlambeauFormats
 import FlambeauNN
 import FlambeauTraining
 import Foundation
+import TestSupport
 import Testing
 
 /// A run of a small network with dropout and batch norm, whose every number comes from the current generator.

@@ -5,6 +5,7 @@ import FlambeauModels
 import FlambeauNN
 import FlambeauTraining
 import Foundation
+import TestSupport
 import Testing
 
 /// Trains three networks in float32 and under `autocast`, from the same numbers: slow, because what mixed precision promises is that

@@ -48,14 +48,6 @@ enum Python {
   }
 }
 
-/// Calls `body` with a folder that is removed afterwards.
-func withFolder<R>(_ body: (String) throws -> R) throws -> R {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("flambeau-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder.path)
-}
-
 extension Tensor {
   var bytes: [UInt8] { contiguous().withUnsafeBytes { Array($0) } }
   var doubles: [Double] { array(of: Double.self) }

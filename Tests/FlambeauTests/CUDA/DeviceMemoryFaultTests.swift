@@ -11,14 +11,21 @@ import Testing
 
   /// Runs `body` with its first request refused, then its second, until there are no more; the number of refusals. What it kept by then,
   /// such as tables that are the same in each call, is all that it keeps when that is done again.
+  ///
+  /// It is done once more where less was left: tests elsewhere had filled the shelf of tables (`DimensionMap`), which is emptied then.
   private func refusing(_ what: String, again: Bool = true, _ body: () throws -> Void) -> Int {
-    let refusals = sweep(what, live: nil, body)
+    let refusals = sweep(what, live: nil, body) ?? 0
     if !again { return refusals }
-    CUDA.synchronize(Self.device)
-    return refusals + sweep(what, live: CUDA.memoryAllocated(Self.device), body)
+    for _ in 0..<3 {
+      CUDA.synchronize(Self.device)
+      if let more = sweep(what, live: CUDA.memoryAllocated(Self.device), body) { return refusals + more }
+    }
+    Issue.record("\(what): what was kept went again and again")
+    return refusals
   }
 
-  private func sweep(_ what: String, live: Int?, _ body: () throws -> Void) -> Int {
+  /// Nil where less than `live` was left.
+  private func sweep(_ what: String, live: Int?, _ body: () throws -> Void) -> Int? {
     defer { Self.memory.refusal.refuse(nil) }
     for number in 1... {
       Self.memory.refusal.refuse(number..<number + 1)
@@ -33,8 +40,8 @@ import Testing
       guard let live else { continue }
       CUDA.synchronize(Self.device)
       let left = CUDA.memoryAllocated(Self.device) - live
-      // Less where tests elsewhere have filled the shelf of tables (DimensionMap), which is emptied then.
-      #expect(left <= 0, "\(what), request \(number): \(left) bytes are left")
+      if left < 0 { return nil }
+      #expect(left == 0, "\(what), request \(number): \(left) bytes are left")
     }
     return 0
   }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Flambeau
@@ -15,7 +16,7 @@ import Testing
     let tensor = Mutex<Tensor?>(nil)
   }
 
-  private func onThreads(_ body: @escaping @Sendable (_ thread: Int) -> Void) { FlambeauTests.onThreads(Self.threads, body) }
+  private func onThreads(_ body: @escaping @Sendable (_ thread: Int) -> Void) { TestSupport.onThreads(Self.threads, body) }
 
   @Test func nothingThatArrivesAtALeafIsLost() {
     let rounds = 200

@@ -1,10 +1,9 @@
+import Flambeau
 import Foundation
-
-@testable import Flambeau
 
 /// Runs `body` on so many threads at once and waits for them. `concurrentPerform` takes one where the others are busy, as they are while
 /// tests run.
-func onThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
+package func onThreads(_ count: Int, _ body: @escaping @Sendable (_ thread: Int) -> Void) {
   let lock = Lock()
   nonisolated(unsafe) var left = count
   for thread in 0..<count {
