@@ -75,7 +75,8 @@ struct ScheduleCase: Sendable, CustomTestStringConvertible {
     ) {
       [
         OneCycleLR(
-          $0, maxLr: 0.1, totalSteps: 28, pctStart: 0.25, anneal: .linear, baseMomentum: 0.7, maxMomentum: 0.9, divFactor: 10,
+          $0, maxLr: 0.1, totalSteps: 28, pctStart: 0.25, annealStrategy: .linear, baseMomentum: 0.7, maxMomentum: 0.9,
+          divFactor: 10,
           finalDivFactor: 100, threePhase: true)
       ]
     },

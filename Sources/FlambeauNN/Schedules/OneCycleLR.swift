@@ -1,22 +1,8 @@
 import Flambeau
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// From maxLr / divFactor up to `maxLr` in the first part of the run, then down to a tiny rate, with the momentum going the
 /// other way (Smith and Topin, 2017); one ``LRScheduler/step()`` a batch. Torch's `OneCycleLR`.
 public final class OneCycleLR: LRScheduler {
-  /// The curve between two rates.
-  public enum Anneal: Sendable {
-    /// Half a cosine wave.
-    case cos
-    /// A straight line.
-    case linear
-  }
-
   private struct Point {
     let lr: Double
     let momentum: Double
@@ -24,7 +10,7 @@ public final class OneCycleLR: LRScheduler {
 
   public override var totalSteps: Int? { steps }
   private let steps: Int
-  private let anneal: Anneal
+  private let annealStrategy: AnnealStrategy
   private let cyclesMomentum: Bool
   /// Where each phase ends and what it leads to, after the point of step 0.
   private let phases: [(end: Double, point: Point)]
@@ -38,7 +24,7 @@ public final class OneCycleLR: LRScheduler {
   ///   - finalDivFactor: The learning rate at the start over that at the end.
   ///   - threePhase: Come down to the starting rate as fast as it rose, and to the final one after that.
   public init(
-    _ optimizer: any Optimizer, maxLr: Double, totalSteps: Int, pctStart: Double = 0.3, anneal: Anneal = .cos,
+    _ optimizer: any Optimizer, maxLr: Double, totalSteps: Int, pctStart: Double = 0.3, annealStrategy: AnnealStrategy = .cos,
     cycleMomentum: Bool = true, baseMomentum: Double = 0.85, maxMomentum: Double = 0.95, divFactor: Double = 25,
     finalDivFactor: Double = 1e4, threePhase: Bool = false, file: StaticString = #fileID, line: UInt = #line
   ) {
@@ -50,7 +36,7 @@ public final class OneCycleLR: LRScheduler {
       !cycleMomentum || optimizer.rates.allSatisfy { $0.momentum != nil },
       "optimizer must support momentum or beta1 with `cycleMomentum` option enabled", name, file, line)
     steps = totalSteps
-    self.anneal = anneal
+    self.annealStrategy = annealStrategy
     cyclesMomentum = cycleMomentum
     let initialLr = maxLr / divFactor
     start = Point(lr: initialLr, momentum: maxMomentum)
@@ -72,15 +58,8 @@ public final class OneCycleLR: LRScheduler {
     }
     let (end, to) = phases[phase]
     let part = (step - begin) / (end - begin)
-    var result = rates.with(lr: between(from.lr, to.lr, part))
-    if cyclesMomentum { result.momentum = between(from.momentum, to.momentum, part) }
+    var result = rates.with(lr: annealStrategy.between(from.lr, to.lr, part))
+    if cyclesMomentum { result.momentum = annealStrategy.between(from.momentum, to.momentum, part) }
     return result
-  }
-
-  private func between(_ start: Double, _ end: Double, _ part: Double) -> Double {
-    switch anneal {
-    case .cos: end + (start - end) / 2 * (cos(Double.pi * part) + 1)
-    case .linear: (end - start) * part + start
-    }
   }
 }

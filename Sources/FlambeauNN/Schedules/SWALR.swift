@@ -1,22 +1,8 @@
 import Flambeau
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// Leads the learning rate from where it is to a constant one, at which parameters are averaged (Izmailov et al., 2018). Torch's
 /// `optim.swa_utils.SWALR`.
 public final class SWALR: LRScheduler {
-  /// The way to the constant rate.
-  public enum AnnealStrategy: Sendable {
-    /// Half a cosine.
-    case cos
-    /// A line.
-    case linear
-  }
-
   private let swaLr: Double
   private let annealEpochs: Int
   private let annealStrategy: AnnealStrategy
@@ -37,7 +23,7 @@ public final class SWALR: LRScheduler {
   /// The share of the constant rate after `step` steps.
   private func share(_ step: Int) -> Double {
     let t = Swift.max(0, Swift.min(1, Double(step) / Double(Swift.max(1, annealEpochs))))
-    return annealStrategy == .linear ? t : (1 - cos(Double.pi * t)) / 2
+    return annealStrategy.share(at: t)
   }
 
   public override func nextRates(_ rates: Rates, baseLr: Double) -> Rates {
